@@ -1,0 +1,54 @@
+# Sockets Lab Suite: 'make help' lists the targets.
+
+LABS := $(patsubst %/Makefile,%,$(wildcard labs/*/Makefile))
+PARTS := harness/labcap harness/labbox
+
+# Values reach the recipes through the environment as they were typed:
+# make expands nothing in them and no shell reads them a second time.
+VALUES := LAB SUBMISSION OUT
+$(foreach v,$(VALUES),$(if $(filter-out undefined,$(origin $v)),\
+    $(eval override export $v := $$(value $v))))
+
+# What is graded is built by makes of its own, which none of these may reach.
+ALONE := env $(addprefix -u ,MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES $(VALUES))
+
+.DEFAULT_GOAL := all
+.PHONY: all help setup grade test bench labs labcap labbox clean $(LABS)
+.PHONY: needs-build needs-grade needs-test
+.NOTPARALLEL: # set up, then build, then run
+
+all: labs labcap labbox ## build everything
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' Makefile
+
+setup: needs-grade ## install what grading needs (the other targets do it themselves)
+	@echo 'setup: all that grading needs is there'
+
+grade: needs-grade labcap labbox ## grade labs/ [LAB=01] [SUBMISSION=FOLDER] [OUT=FOLDER]
+	@set -- $${SUBMISSION+-s "$$SUBMISSION"} $${OUT+-o "$$OUT"} $${LAB+"$$LAB"}; \
+	$(ALONE) harness/grade "$$@"
+
+test: needs-test all ## run all the suite's own tests
+	@$(MAKE) --no-print-directory -s -C harness/labcap sanitized
+	@$(ALONE) harness/python -m pytest -n auto harness/selftest harness/tests
+
+bench: needs-test all ## measure speed
+	@$(ALONE) bench/run
+
+labs: $(LABS) ## build the lab programs
+$(LABS): needs-build
+	@$(MAKE) --no-print-directory -s -C $@
+
+labcap: needs-build ## build the packet recorder and analyser
+	@$(MAKE) --no-print-directory -s -C harness/labcap
+
+labbox: needs-build ## build the private network and the sandbox
+	@$(MAKE) --no-print-directory -s -C harness/labbox
+
+needs-build needs-grade needs-test: needs-%:
+	@harness/setup $*
+
+clean: ## remove what was built, and out/
+	@for dir in $(LABS) $(PARTS); do $(MAKE) --no-print-directory -s -C $$dir clean; done
+	@rm -rf out

@@ -1,0 +1,239 @@
+/*
+ * labinit - the first process of a sandbox: runs one program, tells what became of it.
+ *
+ *     labinit LIMITS PROGRAM [ARGUMENT...]
+ *
+ * It is pid 1 of the sandbox's process namespace. Descriptors it is given:
+ *     3        a SOCK_SEQPACKET socket for its reports
+ *     4, 5, 6  the program's stdin, stdout and stderr
+ * LIMITS is a list like nproc=256,fsize=1048576 (getrlimit(2)); '-' for none.
+ *
+ * Reports (64-bit numbers in host byte order):
+ *     STARTED errno, with the program's pidfd when errno is 0
+ *     ENDED wait-status, processor time in microseconds of it and of all
+ *         processes it left waited for, number of processes left over;
+ *         then the names of those, each ended by a NUL
+ * A process that the program left is 'left over' when it lives a second after
+ * the program's end. Everything left dies when labinit does, right after.
+ */
+#include "message.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { STARTED = 1, ENDED };
+enum { REPORT_FD = 3, PROGRAM_STDIN = 4, GRACE_MS = 1000, NAMES_BYTES = 1024 };
+
+static const struct {
+    const char *name;
+    int resource;
+} limits[] = {
+    {"as", RLIMIT_AS},       {"core", RLIMIT_CORE},     {"cpu", RLIMIT_CPU},
+    {"data", RLIMIT_DATA},   {"fsize", RLIMIT_FSIZE},   {"nofile", RLIMIT_NOFILE},
+    {"nproc", RLIMIT_NPROC}, {"stack", RLIMIT_STACK},
+};
+
+static void report(const int64_t *numbers, size_t count, int fd)
+{
+    if (message_send(REPORT_FD, numbers, count * sizeof *numbers, &fd, fd >= 0) < 0)
+        _exit(1);
+}
+
+/* Sets one limit from 'name=number'. 0, or -1 with errno. */
+static int set_limit(const char *item)
+{
+    const char *equals = strchr(item, '=');
+
+    for (size_t i = 0; equals != NULL && i < sizeof limits / sizeof *limits; i++) {
+        size_t len = strlen(limits[i].name);
+        if ((size_t)(equals - item) != len || strncmp(item, limits[i].name, len) != 0)
+            continue;
+        rlim_t value = (rlim_t)strtoull(equals + 1, NULL, 10);
+        struct rlimit limit = {.rlim_cur = value, .rlim_max = value};
+        return setrlimit((__rlimit_resource_t)limits[i].resource, &limit);
+    }
+    errno = EINVAL;
+    return -1;
+}
+
+static int set_limits(char *list)
+{
+    char *rest = NULL;
+
+    for (char *item = strtok_r(list, ",", &rest); item; item = strtok_r(NULL, ",", &rest))
+        if (strcmp(item, "-") != 0 && set_limit(item) < 0)
+            return -1;
+    return 0;
+}
+
+/* The program's way in: its own stdio, limits and signals; nothing of ours. */
+static _Noreturn void execute(char *limit_list, char **argv, int status_fd)
+{
+    int stdio_ok = 1;
+
+    for (int fd = 0; fd < 3; fd++)
+        stdio_ok &= dup2(PROGRAM_STDIN + fd, fd) == fd;
+    if (stdio_ok && setsid() >= 0 && set_limits(limit_list) == 0) {
+        close(REPORT_FD);
+        for (int fd = 0; fd < 3; fd++)
+            close(PROGRAM_STDIN + fd);
+        execv(argv[0], argv);
+    }
+    int32_t error = errno;
+    ssize_t ignored = write(status_fd, &error, sizeof error);
+    (void)ignored;
+    _exit(127);
+}
+
+static pid_t start(char *limit_list, char **argv)
+{
+    int32_t error = 0;
+    int status[2];
+
+    if (pipe2(status, O_CLOEXEC) < 0)
+        return -1;
+    pid_t pid = fork();
+    if (pid == 0)
+        execute(limit_list, argv, status[1]);
+    close(status[1]);
+    for (int fd = 0; fd < 3; fd++) /* the program's ends are the program's alone */
+        close(PROGRAM_STDIN + fd);
+    if (pid < 0)
+        return -1;
+    if (read(status[0], &error, sizeof error) == sizeof error) {
+        errno = error;
+        return -1;
+    }
+    close(status[0]);
+    return pid;
+}
+
+static int64_t microseconds(struct timeval t)
+{
+    return (int64_t)t.tv_sec * 1000000 + t.tv_usec;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Reaps what the program left until nothing is left or the grace is over. */
+static void wait_for_rest(const sigset_t *child)
+{
+    int64_t end = now_ms() + GRACE_MS;
+
+    for (;;) {
+        pid_t pid = waitpid(-1, NULL, WNOHANG);
+        if (pid < 0)
+            return; /* ECHILD: nothing is left */
+        int64_t left = end - now_ms();
+        if (pid > 0)
+            continue;
+        if (left <= 0)
+            return;
+        struct timespec rest = {.tv_sec = left / 1000, .tv_nsec = left % 1000 * 1000000};
+        sigtimedwait(child, NULL, &rest);
+    }
+}
+
+/* Adds the name of process PID to NAMES, after *LEN bytes that are there. */
+static void add_name(const char *pid, char *names, size_t *len)
+{
+    char path[300], comm[32];
+
+    snprintf(path, sizeof path, "/proc/%s/comm", pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    ssize_t n = read(fd, comm, sizeof comm);
+    close(fd);
+    if (n <= 1 || *len + (size_t)n > NAMES_BYTES)
+        return;
+    comm[n - 1] = 0;
+    memcpy(names + *len, comm, (size_t)n);
+    *len += (size_t)n;
+}
+
+/* Counts the processes in here besides this one, and collects their names. */
+static int64_t count_rest(char *names, size_t *len)
+{
+    DIR *proc = opendir("/proc");
+    struct dirent *entry;
+    int64_t count = 0;
+
+    if (proc == NULL)
+        return kill(-1, 0) == 0;
+    while ((entry = readdir(proc)) != NULL) {
+        if (!isdigit((unsigned char)entry->d_name[0]) || atoi(entry->d_name) == getpid())
+            continue;
+        count++;
+        add_name(entry->d_name, names, len);
+    }
+    closedir(proc);
+    return count;
+}
+
+static void report_end(pid_t pid, const sigset_t *child)
+{
+    struct {
+        int64_t numbers[5];
+        char names[NAMES_BYTES];
+    } message;
+    struct rusage usage;
+    size_t len = 0;
+    int status;
+
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            _exit(1);
+    wait_for_rest(child);
+    getrusage(RUSAGE_CHILDREN, &usage);
+    message.numbers[0] = ENDED;
+    message.numbers[1] = status;
+    message.numbers[2] = microseconds(usage.ru_utime);
+    message.numbers[3] = microseconds(usage.ru_stime);
+    message.numbers[4] = count_rest(message.names, &len);
+    message_send(REPORT_FD, &message, sizeof message.numbers + len, NULL, 0);
+}
+
+int main(int argc, char **argv)
+{
+    sigset_t child;
+
+    if (argc < 3) {
+        fprintf(stderr, "usage: labinit LIMITS PROGRAM [ARGUMENT...] (the harness calls it)\n");
+        return 2;
+    }
+    /* The program is the same user: it must not look into or trace this process. */
+    if (prctl(PR_SET_DUMPABLE, 0) < 0)
+        return 1;
+    pid_t pid = start(argv[1], argv + 2);
+    int pidfd = pid < 0 ? -1 : (int)syscall(SYS_pidfd_open, pid, 0);
+    int64_t started[2] = {STARTED, pidfd < 0 ? errno : 0};
+    report(started, 2, pidfd);
+    if (pidfd < 0)
+        return 1;
+    close(pidfd);
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &child, NULL);
+    report_end(pid, &child);
+    return 0;
+}

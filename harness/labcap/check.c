@@ -1,0 +1,153 @@
+/* check.c - the command `check`: gathers the expectations, then compares. */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "expect.h"
+#include "usage.h"
+
+enum { ERROR_SIZE = 512 };
+
+struct expectations {
+    struct expectation *list;
+    size_t count, capacity;
+};
+
+/* `where` says where it was written, "" for the command line. */
+static bool add(struct expectations *all, const char *text, const char *where)
+{
+    char error[ERROR_SIZE];
+
+    if (all->count == all->capacity) {
+        size_t capacity = all->capacity > 0 ? all->capacity * 2 : 16;
+        struct expectation *list = realloc(all->list, capacity * sizeof *list);
+
+        if (list == NULL) {
+            fputs("labcap check: out of memory\n", stderr);
+            return false;
+        }
+        all->list = list;
+        all->capacity = capacity;
+    }
+    if (expect_parse(&all->list[all->count], text, error, sizeof error)) {
+        all->count++;
+        return true;
+    }
+    expect_free(&all->list[all->count]);
+    fprintf(stderr, "labcap check: %s%s\n", where, error);
+    return false;
+}
+
+static char *trim(char *line)
+{
+    static const char blanks[] = " \t\r\n";
+    size_t length;
+
+    line += strspn(line, blanks);
+    length = strlen(line);
+    while (length > 0 && strchr(blanks, line[length - 1]) != NULL)
+        line[--length] = '\0';
+    return line;
+}
+
+static bool add_lines(struct expectations *all, const char *path, FILE *file)
+{
+    char *line = NULL, where[ERROR_SIZE];
+    size_t size = 0;
+    unsigned number = 0;
+    bool good = true;
+
+    while (good && getline(&line, &size, file) != -1) {
+        char *text = trim(line);
+
+        number++;
+        snprintf(where, sizeof where, "%s line %u: ", path, number);
+        if (*text != '\0' && *text != '#')
+            good = add(all, text, where);
+    }
+    free(line);
+    if (good && ferror(file)) {
+        fprintf(stderr, "labcap check: %s: %s\n", path, strerror(errno));
+        good = false;
+    }
+    return good;
+}
+
+static bool add_file(struct expectations *all, const char *path)
+{
+    FILE *file = fopen(path, "r");
+    bool good;
+
+    if (file == NULL) {
+        fprintf(stderr, "labcap check: %s: %s\n", path, strerror(errno));
+        return false;
+    }
+    good = add_lines(all, path, file);
+    fclose(file);
+    return good;
+}
+
+static void free_all(struct expectations *all)
+{
+    for (size_t i = 0; i < all->count; i++)
+        expect_free(&all->list[i]);
+    free(all->list);
+}
+
+static int check_trace(const struct expectations *all, const char *path, const char *filter)
+{
+    struct trace trace;
+    int status = trace_read(&trace, path, filter, NULL, NULL);
+
+    if (trace.flows == NULL)
+        return status;
+    if (trace.cut > 0) {
+        fprintf(stderr, "labcap: %s: %" PRIu64 " packets are cut short\n", path, trace.cut);
+        status = EXIT_UNTRUSTED;
+    }
+    for (size_t i = 0; i < all->count; i++)
+        if (!expect_check(&all->list[i], &trace) && status == EXIT_MET)
+            status = EXIT_NOT_MET;
+    trace_free(&trace);
+    return finish_output(status);
+}
+
+static int run(struct expectations *all, int argc, char **argv)
+{
+    int words = 0, option, status;
+    char *filter;
+
+    while ((option = getopt(argc, argv, "e:")) != -1) {
+        if (option != 'e')
+            return usage_error("check", NULL);
+        if (!add_file(all, optarg))
+            return EXIT_USAGE;
+    }
+    if (optind == argc)
+        return usage_error("check", "no FILE given");
+    argv += optind;
+    argc -= optind;
+    while (1 + words < argc && !expect_looks_like_one(argv[1 + words]))
+        words++;
+    for (int i = 1 + words; i < argc; i++)
+        if (!add(all, argv[i], ""))
+            return EXIT_USAGE;
+    if (all->count == 0)
+        return usage_error("check", "no expectation given");
+    filter = join_words(argv + 1, words);
+    status = check_trace(all, argv[0], filter);
+    free(filter);
+    return status;
+}
+
+int cmd_check(int argc, char **argv)
+{
+    struct expectations all = {0};
+    int status = run(&all, argc, argv);
+
+    free_all(&all);
+    return status;
+}

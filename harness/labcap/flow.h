@@ -1,0 +1,94 @@
+/* flow.h - the table of flows: every packet finds its TCP connection or UDP flow here.
+ *
+ * Flows are numbered from 1 in the order of their first packets and never move or go away
+ * before flow_table_free(), so a struct flow pointer may be kept. Memory grows with the number
+ * of flows only; per-flow lists are bounded (INTERVAL_MAX, SIZES_MAX).
+ *
+ * Use: flow_table_new(), flow_table_add() for each packet in file order, flow_table_finish()
+ * once, then read the flows. trace.h does all that for a file. */
+#ifndef LABCAP_FLOW_H
+#define LABCAP_FLOW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "packet.h"
+#include "tcp.h"
+
+/* Sizes of datagrams are listed up to this many in each direction; counts go on. */
+enum { SIZES_MAX = 100000 };
+
+/* One direction of a UDP flow, by its sender. */
+struct udp_side {
+    uint64_t datagrams, bytes, incomplete;
+    int32_t *sizes; /* in file order; SIZE_PENDING until all fragments are seen */
+    uint32_t size_count, size_capacity;
+};
+
+enum { SIZE_PENDING = -1 };
+
+/* An ICMP destination unreachable (ICMP type 3, ICMPv6 type 1) that quotes the flow. */
+struct unreachable {
+    uint64_t packet; /* number; 0 none seen. The first one is kept. */
+    uint8_t type, code;
+};
+
+struct flow {
+    uint8_t protocol;   /* IP_TCP or IP_UDP */
+    uint8_t ip_version; /* 4 or 6 */
+    uint32_t id;
+    uint64_t vlan;
+    uint64_t hash;
+    struct endpoint end[2]; /* by side; side 0 sent the first packet */
+    uint64_t first_packet, last_packet;
+    int64_t start_ns, end_ns; /* of the first packet, of the latest one */
+    struct unreachable unreachable;
+    union {
+        struct tcp_connection tcp;
+        struct udp_side udp[2]; /* the client is side 0 */
+    };
+};
+
+/* What flow_table_add() learned from one packet. `flow` is NULL for a packet of no flow (ICMP
+ * about unknown flows, other protocols, later fragments); nothing else is then valid. */
+struct flow_note {
+    struct flow *flow;
+    uint8_t side;   /* the sender: index of flow->end */
+    bool to_server; /* by what is known so far; see flow_client() */
+    bool first;     /* the flow's first packet */
+    /* TCP: all of it. UDP and MARK_UNREACHABLE: marks and payload_len. */
+    struct tcp_note tcp;
+};
+
+struct flow_table;
+
+/* Exits when out of memory, as everything that adds to the table does. */
+struct flow_table *flow_table_new(void);
+void flow_table_free(struct flow_table *table);
+
+/* Takes the next packet that packet_decode() could use. */
+void flow_table_add(struct flow_table *table, const struct packet *packet,
+                    struct flow_note *note);
+
+/* No more packets. */
+void flow_table_finish(struct flow_table *table);
+
+/* Packets that were duplicates of the capture; that were fragments without a first one
+ * (after flow_table_finish() only). */
+uint64_t flow_table_duplicates(const struct flow_table *table);
+uint64_t flow_table_orphans(const struct flow_table *table);
+
+size_t flow_count(const struct flow_table *table);
+uint64_t flow_count_of(const struct flow_table *table, uint8_t protocol);
+
+/* The flow with this id (1 to flow_count), or NULL. */
+struct flow *flow_by_id(const struct flow_table *table, uint64_t id);
+
+/* The client's side, 0 or 1. */
+static inline unsigned flow_client(const struct flow *flow)
+{
+    return flow->protocol == IP_TCP ? flow->tcp.client : 0;
+}
+
+#endif

@@ -1,0 +1,49 @@
+/* interval.h - a set of stream positions, as sorted intervals.
+ *
+ * Which bytes of a stream have been seen: a retransmission adds nothing, a hole stays visible.
+ * One interval, the ordinary case, needs no memory of its own.
+ *
+ * Limit: INTERVAL_MAX intervals. Beyond it the lowest hole is given up: it is closed without
+ * its bytes having been seen, so that a late arrival there passes for a retransmission.
+ * That bounds both memory and the time of an insertion, whatever a file contains. */
+#ifndef LABCAP_INTERVAL_H
+#define LABCAP_INTERVAL_H
+
+#include <stdint.h>
+
+enum { INTERVAL_MAX = 1024 };
+
+struct interval {
+    int64_t start, end; /* end is one past the last */
+};
+
+struct interval_set {
+    struct interval *heap; /* NULL while `one` is enough */
+    uint32_t count, capacity;
+    struct interval one;
+};
+
+struct interval_added {
+    uint64_t fresh;       /* positions that were not in the set */
+    uint64_t fresh_below; /* of these, the ones below the limit */
+};
+
+/* Adds [start, end); an empty interval adds nothing. Exits when out of memory. */
+struct interval_added interval_add(struct interval_set *set, int64_t start, int64_t end,
+                                   int64_t limit);
+
+/* Positions of the set in [from, infinity). */
+uint64_t interval_above(const struct interval_set *set, int64_t from);
+
+/* Maximal runs of positions in [from, to) that are not in the set. */
+uint64_t interval_holes(const struct interval_set *set, int64_t from, int64_t to);
+
+/* The lowest position of the set, or `otherwise` if it is empty. */
+int64_t interval_lowest(const struct interval_set *set, int64_t otherwise);
+
+/* Moves every interval by `distance`. */
+void interval_shift(struct interval_set *set, int64_t distance);
+
+void interval_free(struct interval_set *set);
+
+#endif

@@ -1,0 +1,97 @@
+/* main.c - labcap: records packets, tells what each connection did, draws it, checks it.
+ *
+ * Exit status of every command: 0 done, all expectations met; 1 an expectation not met; 2 usage;
+ * 3 the trace cannot be trusted (unreadable, cut, packets lost), or output could not be
+ * written. */
+#include <stdio.h>
+#include <string.h>
+
+#include "capture.h"
+#include "expect.h"
+#include "ladder.h"
+#include "report.h"
+#include "trace.h"
+#include "usage.h"
+
+struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *arguments;
+    const char *help;
+};
+
+static const struct command commands[] = {
+    {"record", cmd_record,
+     "-i IFACE -w FILE [-s SNAPLEN] [-B MIB] [--ready-fd FD] [--until-eof] [FILTER]",
+     "Captures live until SIGINT, SIGTERM or, with --until-eof, the end of its stdin."},
+    {"flows", cmd_flows, "[--json] FILE|- [FILTER]",
+     "Tells of each TCP connection and UDP flow in a row, or as a JSON object a line."},
+    {"show", cmd_show,
+     "FILE [FILTER] [-n ID] [--syscalls LOG] [--ascii] [--color WHEN] [--payload]",
+     "Draws each connection as a ladder: client and server, a segment an arrow."},
+    {"check", cmd_check, "FILE [FILTER] [-e FILE] [N:]KEY=VALUE|KEY>=VALUE|KEY<=VALUE...",
+     "Compares each connection (or the one with id N) with expectations.\n"
+     "KEY is a dotted name of `labcap flows --json`, or connections, udp_flows.\n"
+     "Exit status: 0 all met, 1 one not met, 2 usage, 3 the trace cannot be trusted."},
+};
+
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+static const struct command *find(const char *name)
+{
+    for (int i = 0; name != NULL && i < COMMANDS; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+static void print_usage(FILE *out, const struct command *command)
+{
+    if (command != NULL) {
+        fprintf(out, "usage: labcap %s %s\n", command->name, command->arguments);
+        return;
+    }
+    for (int i = 0; i < COMMANDS; i++)
+        fprintf(out, "%s labcap %s %s\n", i == 0 ? "usage:" : "      ", commands[i].name,
+                commands[i].arguments);
+}
+
+int usage_help(const char *name)
+{
+    const struct command *command = find(name);
+
+    print_usage(stdout, command);
+    if (command != NULL)
+        printf("%s\n", command->help);
+    else
+        puts("FILE is pcap or pcapng; FILTER is libpcap's language (man 7 pcap-filter).");
+    return finish_output(EXIT_MET);
+}
+
+int usage_error(const char *name, const char *what)
+{
+    const struct command *command = find(name);
+
+    if (what != NULL)
+        fprintf(stderr, "labcap%s%s: %s\n", command != NULL ? " " : "",
+                command != NULL ? command->name : "", what);
+    print_usage(stderr, command);
+    return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    const struct command *command = argc > 1 ? find(argv[1]) : NULL;
+
+    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
+        return usage_help(NULL);
+    if (argc == 1)
+        return usage_error(NULL, NULL);
+    if (command == NULL) {
+        fprintf(stderr, "labcap: no command '%s'\n", argv[1]);
+        return usage_error(NULL, NULL);
+    }
+    if (argc == 3 && strcmp(argv[2], "--help") == 0)
+        return usage_help(command->name);
+    return command->run(argc - 1, argv + 1);
+}

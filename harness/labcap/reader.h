@@ -1,0 +1,51 @@
+/* reader.h - packets of a trace file, one by one, through libpcap.
+ *
+ * pcap (us or ns, either byte order) and pcapng; "-" is standard input. Stamps are nanoseconds.
+ * A filter is applied here, so that packet numbers still count every packet of the file. */
+#ifndef LABCAP_READER_H
+#define LABCAP_READER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct reader;
+
+enum reader_open_result {
+    READER_OPEN,
+    READER_BAD_FILE,  /* missing, unreadable, no trace, a link type nobody can decode */
+    READER_BAD_FILTER /* libpcap does not accept the filter */
+};
+
+enum reader_result {
+    READER_PACKET,
+    READER_END,
+    READER_ERROR /* the file is cut or corrupt here: reader_error() tells */
+};
+
+struct reader_frame {
+    uint64_t number;
+    int64_t time_ns; /* saturated at the ends of its range */
+    uint32_t captured, wire_len;
+    const uint8_t *bytes; /* valid until the next call */
+};
+
+/* Opens `path` with `filter` (NULL or "" for none). On failure *reader is NULL and `error`, of
+ * `size` bytes, holds one line without a newline. */
+enum reader_open_result reader_open(struct reader **reader, const char *path, const char *filter,
+                                    char *error, int size);
+void reader_close(struct reader *reader);
+
+/* Finds the next packet that the filter leaves. */
+enum reader_result reader_next(struct reader *reader, struct reader_frame *frame);
+
+/* The pcap link type (DLT_...) of all its packets. */
+int reader_link_type(const struct reader *reader);
+
+/* After READER_ERROR: the number of the packet that could not be read, and why. */
+uint64_t reader_error_packet(const struct reader *reader);
+const char *reader_error(const struct reader *reader);
+
+/* Packets that the capturer lost, as the file itself tells; 0 where it does not. */
+uint64_t reader_drops(const struct reader *reader);
+
+#endif

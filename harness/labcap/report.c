@@ -1,0 +1,172 @@
+/* report.c - see report.h. */
+#include "report.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fields.h"
+#include "json.h"
+#include "usage.h"
+
+void report_json(const struct trace *trace)
+{
+    struct subject of = {.trace = trace};
+
+    for (uint64_t id = 1; id <= flow_count(trace->flows); id++) {
+        of.flow = flow_by_id(trace->flows, id);
+        json_object(flow_fields(of.flow), &of);
+    }
+    of.flow = NULL;
+    json_object(&capture_fields, &of);
+}
+
+/* ---- Rows ---- */
+
+enum { ENDS_WIDTH = 33, SHORT_TEXT = 24, ENDS_TEXT = 2 * 56 + 4 };
+
+static const char *opened_text(const struct tcp_connection *c)
+{
+    if (c->complete)
+        return "3-way";
+    if (c->refused)
+        return "refused";
+    if (c->syn == 0)
+        return "not seen";
+    return c->syn_ack != 0 ? "no ACK" : "no reply";
+}
+
+static void closed_text(char *text, size_t size, const struct flow *f)
+{
+    static const char *const kinds[] = {"open", "half", "FIN", "RST"};
+    const struct tcp_connection *c = &f->tcp;
+    enum teardown_kind kind = tcp_teardown_kind(c);
+    unsigned side = kind == TEARDOWN_RESET ? c->reset_by : c->first_fin;
+    const char *by = side == c->client ? "client" : "server";
+
+    if (kind == TEARDOWN_OPEN)
+        by = "";
+    else if (kind == TEARDOWN_FIN && tcp_simultaneous_close(c))
+        by = "both";
+    snprintf(text, size, "%s%s%s", kinds[kind], *by != '\0' ? " " : "", by);
+}
+
+/* At most 7 characters: beyond 9,999,999 rounded down, in decimal units. */
+static void bytes_text(char *text, size_t size, uint64_t bytes)
+{
+    static const char units[] = "kMGTPE";
+    size_t unit = 0;
+
+    if (bytes < 10000000) {
+        snprintf(text, size, "%" PRIu64, bytes);
+        return;
+    }
+    for (bytes /= 1000; bytes >= 100000 && units[unit + 1] != '\0'; unit++)
+        bytes /= 1000;
+    snprintf(text, size, "%" PRIu64 "%c", bytes, units[unit]);
+}
+
+static void ends_text(char *text, size_t size, const struct flow *f)
+{
+    char from[56], to[56];
+    unsigned client = flow_client(f);
+
+    endpoint_text(from, sizeof from, &f->end[client], f->ip_version);
+    endpoint_text(to, sizeof to, &f->end[client ^ 1], f->ip_version);
+    snprintf(text, size, "%s > %s", from, to);
+}
+
+static void print_row(const char *id, const char *ends, const char *const cell[5])
+{
+    if (strlen(ends) > ENDS_WIDTH) { /* IPv6: a line of its own */
+        printf("%3s %s\n", id, ends);
+        id = ends = "";
+    }
+    printf("%3s %-*s %-8s %-11s %7s %7s %s\n", id, ENDS_WIDTH, ends, cell[0], cell[1], cell[2],
+           cell[3], cell[4]);
+}
+
+static void print_flow(const struct flow *f)
+{
+    char id[12], ends[ENDS_TEXT], closed[SHORT_TEXT], sent[SHORT_TEXT], received[SHORT_TEXT];
+    const char *opened = "UDP", *state = "";
+    uint64_t bytes[2];
+
+    snprintf(id, sizeof id, "%" PRIu32, f->id);
+    ends_text(ends, sizeof ends, f);
+    if (f->protocol == IP_TCP) {
+        struct subject of = {.flow = f};
+        struct value v;
+
+        opened = opened_text(&f->tcp);
+        closed_text(closed, sizeof closed, f);
+        field_read(field_find(&tcp_fields, "state"), &of, &v);
+        state = v.text;
+        bytes[0] = f->tcp.side[f->tcp.client].bytes;
+        bytes[1] = f->tcp.side[f->tcp.client ^ 1].bytes;
+    } else {
+        snprintf(closed, sizeof closed, "%" PRIu64 " + %" PRIu64, f->udp[0].datagrams,
+                 f->udp[1].datagrams);
+        state = f->unreachable.packet != 0 ? "refused" : "";
+        bytes[0] = f->udp[0].bytes;
+        bytes[1] = f->udp[1].bytes;
+    }
+    bytes_text(sent, sizeof sent, bytes[0]);
+    bytes_text(received, sizeof received, bytes[1]);
+    print_row(id, ends, (const char *const[5]){opened, closed, sent, received, state});
+}
+
+static void print_skipped(const char *what, uint64_t n)
+{
+    if (n > 0)
+        printf(", %" PRIu64 " %s", n, what);
+}
+
+void report_rows(const struct trace *trace)
+{
+    print_row("ID", "CLIENT > SERVER",
+              (const char *const[5]){"OPENED", "CLOSED BY", "SENT", "GOT", "STATE"});
+    for (uint64_t id = 1; id <= flow_count(trace->flows); id++)
+        print_flow(flow_by_id(trace->flows, id));
+    printf("%" PRIu64 " packets", trace->packets);
+    print_skipped("not IP", trace->not_ip);
+    print_skipped("fragments left out", trace->fragment);
+    print_skipped("cut", trace->cut);
+    print_skipped("malformed", trace->malformed);
+    print_skipped("recorded twice", trace->duplicates);
+    print_skipped("lost by the capturer", trace->drops);
+    puts(trace->complete ? "" : ", the file is incomplete");
+}
+
+int cmd_flows(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
+    bool json = false;
+    struct trace trace;
+    char *filter;
+    int option, status;
+
+    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+        if (option == 'h')
+            return usage_help("flows");
+        if (option != 'j')
+            return usage_error("flows", NULL);
+        json = true;
+    }
+    if (optind == argc)
+        return usage_error("flows", "no FILE given");
+    filter = join_words(argv + optind + 1, argc - optind - 1);
+    status = trace_read(&trace, argv[optind], filter, NULL, NULL);
+    free(filter);
+    if (trace.flows == NULL)
+        return status;
+    if (json)
+        report_json(&trace);
+    else
+        report_rows(&trace);
+    trace_free(&trace);
+    return finish_output(status);
+}

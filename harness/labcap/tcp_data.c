@@ -1,0 +1,111 @@
+/* tcp_data.c - payload of one direction: unique bytes, retransmissions, holes. */
+#include "tcp_internal.h"
+
+/* Bytes that were not on the wire but that the IP length speaks of. Believed once the sender
+ * goes on behind them or the receiver acknowledges them. */
+static void make_claim(struct tcp_side *s, const struct segment *g, bool continues)
+{
+    s->claim.pending = true;
+    s->claim.continues = continues;
+    s->claim.fin = has_flag(g, TCP_FIN);
+    s->claim.length = g->p->payload_len;
+    s->claim.start = g->payload + g->p->payload_wire_len;
+    s->claim.end = g->payload + g->p->payload_len;
+}
+
+static void believe_claim(struct tcp_side *s)
+{
+    s->bytes += interval_add(&s->seen, s->claim.start, s->claim.end, s->next).fresh;
+    s->next = later_of(s->next, s->claim.end + s->claim.fin);
+    s->data_end = later_of(s->data_end, s->claim.end);
+    if (s->claim.length > s->largest_segment)
+        s->largest_segment = s->claim.length;
+    s->claim.pending = false;
+}
+
+static void reject_claim(struct tcp_side *s)
+{
+    if (s->claim.fin && s->fin_position == s->claim.end)
+        s->fin_position = s->claim.start;
+    s->claim.pending = false;
+}
+
+void tcp_claim_sequence(struct tcp_side *s, int64_t seq)
+{
+    if (!s->claim.pending || seq < s->claim.start)
+        return;
+    if (seq >= s->claim.end)
+        believe_claim(s);
+    else
+        reject_claim(s);
+}
+
+void tcp_claim_acknowledged(struct tcp_side *s, int64_t ack)
+{
+    if (s->claim.pending && ack >= s->claim.end)
+        believe_claim(s);
+}
+
+/* Counts by what is new: no clock takes part, so the same trace gives the same figures. */
+static void classify(struct tcp_side *s, const struct segment *g, uint64_t length,
+                     struct interval_added added)
+{
+    if (added.fresh == 0) {
+        s->retransmitted_segments++;
+        g->note->marks |= MARK_RETRANSMISSION;
+    } else if (added.fresh < length) {
+        g->note->marks |= MARK_PARTLY_NEW;
+    }
+    if (added.fresh_below > 0 && g->payload < s->next) {
+        s->out_of_order_segments++;
+        g->note->marks |= MARK_OUT_OF_ORDER;
+    }
+    s->retransmitted_bytes += length - added.fresh;
+    s->bytes += added.fresh;
+}
+
+void tcp_take_payload(struct tcp_side *s, const struct segment *g)
+{
+    uint32_t length = g->p->payload_wire_len;
+    int64_t end = g->payload + length, start = g->payload;
+    bool continues = g->payload == s->next;
+
+    if (g->p->payload_len == 0)
+        return;
+    s->segments++;
+    if (length > s->largest_segment)
+        s->largest_segment = length;
+    if (s->syn_seen && start < 1) /* below ISN+1 nothing belongs to the stream */
+        start = 1;
+    if (length > 0)
+        classify(s, g, length, interval_add(&s->seen, start, end, s->next));
+    if (length < g->p->payload_len) {
+        if (s->claim.pending)
+            reject_claim(s);
+        make_claim(s, g, continues);
+    }
+    s->next = later_of(s->next, end);
+    s->data_end = later_of(s->data_end, end);
+}
+
+void tcp_finish_data(struct tcp_side *s)
+{
+    int64_t start = interval_lowest(&s->seen, 1), end = s->acked;
+    uint64_t seen, space;
+
+    if (s->claim.pending && s->claim.continues)
+        believe_claim(s);
+    else if (s->claim.pending)
+        reject_claim(s);
+    if (!s->has_acked)
+        return;
+    if (start > 1)
+        start = 1;
+    if (s->fin_seen && end > s->fin_position)
+        end = s->fin_position;
+    if (end <= start)
+        return;
+    seen = s->bytes - interval_above(&s->seen, end);
+    space = (uint64_t)(end - start);
+    s->missing_bytes = space > seen ? space - seen : 0;
+}

@@ -1,0 +1,47 @@
+/* tcp_internal.h - what the parts of the TCP tracker share; for tcp*.c only. */
+#ifndef LABCAP_TCP_INTERNAL_H
+#define LABCAP_TCP_INTERNAL_H
+
+#include "tcp.h"
+
+/* The packet at hand, with its numbers as positions. */
+struct segment {
+    const struct packet *p;
+    unsigned side; /* the sender */
+    int64_t seq, ack;
+    bool has_ack; /* the ACK bit is set and the other side's numbers are known */
+    int64_t payload; /* position of the first payload octet */
+    struct tcp_note *note;
+};
+
+/* ---- tcp_data.c: payload ---- */
+
+void tcp_take_payload(struct tcp_side *s, const struct segment *g);
+
+/* Decides about a claim: the sender is at `seq`; the other side has acknowledged `ack`. */
+void tcp_claim_sequence(struct tcp_side *s, int64_t seq);
+void tcp_claim_acknowledged(struct tcp_side *s, int64_t ack);
+
+/* No more packets: settles a claim, counts missing bytes. */
+void tcp_finish_data(struct tcp_side *s);
+
+/* ---- tcp_phases.c: handshake, teardown, states ---- */
+
+void tcp_take_syn(struct tcp_connection *c, const struct segment *g);
+void tcp_take_handshake_ack(struct tcp_connection *c, const struct segment *g);
+void tcp_take_fin(struct tcp_connection *c, const struct segment *g);
+void tcp_take_fin_ack(struct tcp_connection *c, const struct segment *g);
+void tcp_take_reset(struct tcp_connection *c, const struct segment *g);
+enum tcp_state tcp_state_of(const struct tcp_connection *c, unsigned side);
+
+static inline bool has_flag(const struct segment *g, unsigned flag)
+{
+    return (g->p->flags & flag) != 0;
+}
+
+static inline int64_t later_of(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+#endif

@@ -1,0 +1,223 @@
+/* tcp_phases.c - handshake, teardown and the states of RFC 9293 of a connection. */
+#include "tcp_internal.h"
+
+/* ---- Handshake (RFC 9293, section 3.5) ---- */
+
+static bool simultaneous_open(const struct tcp_connection *c)
+{
+    return c->side[0].plain_syn && c->side[1].plain_syn;
+}
+
+static void check_complete(struct tcp_connection *c)
+{
+    if (c->syn != 0 && c->ack != 0 && c->side[0].syn_acked && c->side[1].syn_acked)
+        c->complete = true;
+}
+
+static void take_syn_ack(struct tcp_connection *c, const struct segment *g)
+{
+    struct tcp_side *client = &c->side[c->client];
+    bool acknowledges = g->has_ack && g->ack >= 1 && g->ack <= client->next;
+
+    if (acknowledges)
+        client->syn_acked = true;
+    if (c->syn_ack == 0 || (acknowledges && !c->syn_ack_valid)) {
+        c->syn_ack = g->p->number;
+        c->syn_ack_valid = acknowledges;
+        g->note->handshake = 2;
+    }
+    check_complete(c);
+}
+
+void tcp_take_syn(struct tcp_connection *c, const struct segment *g)
+{
+    bool client = g->side == c->client;
+
+    if (!client && has_flag(g, TCP_ACK)) {
+        take_syn_ack(c, g);
+    } else if (client && !has_flag(g, TCP_ACK)) {
+        if (c->syn == 0) {
+            c->syn = g->p->number;
+            g->note->handshake = 1;
+        } else {
+            c->syn_retransmissions++;
+        }
+        check_complete(c);
+    }
+}
+
+/* Whether the client may send at this position: behind its SYN and inside the window. */
+static bool sequence_fits(const struct tcp_connection *c, int64_t seq)
+{
+    const struct tcp_side *client = &c->side[c->client], *server = &c->side[c->client ^ 1];
+    uint64_t window = server->window_max > 65535 ? server->window_max : 65535;
+    int64_t acked = client->has_acked ? client->acked : 1;
+
+    return seq >= 1 && seq <= acked + (int64_t)window;
+}
+
+/* By number, not by flag alone: acknowledges the server's SYN and nothing it has not sent. */
+void tcp_take_handshake_ack(struct tcp_connection *c, const struct segment *g)
+{
+    struct tcp_side *client = &c->side[c->client], *server = &c->side[c->client ^ 1];
+    bool simultaneous = simultaneous_open(c);
+
+    if (c->complete || !g->has_ack || has_flag(g, TCP_RST))
+        return;
+    if (g->side != c->client) {
+        if (simultaneous && g->ack >= 1 && g->ack <= client->next)
+            client->syn_acked = true;
+        check_complete(c);
+        return;
+    }
+    if (!server->syn_seen || g->ack < 1 || g->ack > server->next || c->ack != 0)
+        return;
+    if (!simultaneous &&
+        (has_flag(g, TCP_SYN) || !client->syn_acked || !sequence_fits(c, g->seq)))
+        return;
+    server->syn_acked = true;
+    c->ack = g->p->number;
+    g->note->handshake = 3;
+    check_complete(c);
+}
+
+/* ---- Teardown (RFC 9293, section 3.6) ---- */
+
+static bool both_fins_acknowledged(const struct tcp_connection *c)
+{
+    return c->side[0].fin_ack_packet != 0 && c->side[1].fin_ack_packet != 0;
+}
+
+static void note_fin_ack(struct tcp_connection *c, unsigned fin_side, uint64_t packet,
+                         struct tcp_note *note)
+{
+    c->side[fin_side].fin_ack_packet = packet;
+    note->teardown |= fin_side == c->first_fin ? STEP_FIRST_FIN_ACK : STEP_SECOND_FIN_ACK;
+}
+
+void tcp_take_fin_ack(struct tcp_connection *c, const struct segment *g)
+{
+    struct tcp_side *peer = &c->side[g->side ^ 1];
+
+    if (g->has_ack && peer->fin_seen && peer->fin_ack_packet == 0 &&
+        g->ack > peer->fin_position)
+        note_fin_ack(c, g->side ^ 1u, g->p->number, g->note);
+}
+
+void tcp_take_fin(struct tcp_connection *c, const struct segment *g)
+{
+    struct tcp_side *s = &c->side[g->side], *peer = &c->side[g->side ^ 1];
+    int64_t position = g->payload + g->p->payload_len;
+
+    if (s->fin_seen) {
+        if (position == s->fin_position)
+            g->note->marks |= MARK_RETRANSMISSION;
+        return;
+    }
+    s->fin_seen = true;
+    s->fin_position = position;
+    s->fin_packet = g->p->number;
+    s->fin_acks_peer = g->has_ack && peer->fin_seen && g->ack > peer->fin_position;
+    if (!peer->fin_seen)
+        c->first_fin = (uint8_t)g->side;
+    g->note->teardown |= peer->fin_seen ? STEP_SECOND_FIN : STEP_FIRST_FIN;
+    if (!s->claim.pending)
+        s->next = later_of(s->next, position + 1);
+    if (s->has_acked && s->acked > position) /* captured after its acknowledgement */
+        s->fin_ack_packet = s->acked_packet;
+}
+
+void tcp_take_reset(struct tcp_connection *c, const struct segment *g)
+{
+    const struct tcp_side *s = &c->side[g->side], *peer = &c->side[g->side ^ 1];
+
+    g->note->marks |= MARK_RESET;
+    if (c->reset != 0)
+        return;
+    c->reset = g->p->number;
+    c->reset_by = (uint8_t)g->side;
+    c->reset_early = !both_fins_acknowledged(c);
+    if (g->side != c->client && !s->syn_seen && peer->plain_syn && g->has_ack && g->ack >= 1 &&
+        g->ack <= peer->next) {
+        c->refused = true;
+        g->note->marks |= MARK_REFUSED;
+    }
+}
+
+/* Both FINs without both acknowledgements, and no reset: closed by half as far as was seen. */
+enum teardown_kind tcp_teardown_kind(const struct tcp_connection *c)
+{
+    if (c->reset != 0 && c->reset_early)
+        return TEARDOWN_RESET;
+    if (both_fins_acknowledged(c))
+        return TEARDOWN_FIN;
+    if (c->side[0].fin_seen || c->side[1].fin_seen)
+        return TEARDOWN_HALF_CLOSED;
+    return TEARDOWN_OPEN;
+}
+
+unsigned tcp_teardown_segments(const struct tcp_connection *c)
+{
+    const struct tcp_side *first = &c->side[c->first_fin], *second = &c->side[c->first_fin ^ 1];
+
+    if (!first->fin_seen || !second->fin_seen)
+        return 0;
+    if (first->fin_ack_packet != 0 && first->fin_ack_packet < second->fin_packet)
+        return 4;
+    return second->fin_acks_peer ? 3 : 0;
+}
+
+bool tcp_simultaneous_close(const struct tcp_connection *c)
+{
+    return c->side[0].fin_seen && c->side[1].fin_seen && !c->side[0].fin_acks_peer &&
+           !c->side[1].fin_acks_peer;
+}
+
+/* ---- States (RFC 9293, section 3.3.2) ---- */
+
+/* Each transition of figure 5 that a FIN or its acknowledgement makes. */
+static enum tcp_state closing_state(const struct tcp_side *s, const struct tcp_side *peer)
+{
+    bool acknowledged = s->fin_ack_packet != 0;
+
+    if (!s->fin_seen)
+        return TCP_CLOSE_WAIT;
+    if (!peer->fin_seen)
+        return acknowledged ? TCP_FIN_WAIT_2 : TCP_FIN_WAIT_1;
+    if (s->fin_acks_peer)
+        return acknowledged ? TCP_CLOSED : TCP_LAST_ACK;
+    return acknowledged ? TCP_TIME_WAIT : TCP_CLOSING;
+}
+
+/* Before any FIN. A passive side is known to be in SYN-RECEIVED once it answers; that it
+ * listens is what a SYN hopes for. */
+static enum tcp_state opening_state(const struct tcp_side *s, const struct tcp_side *peer)
+{
+    if (!s->syn_seen) /* no SYN of its own: it listens, or its SYN was not captured */
+        return peer->plain_syn && !s->sent_past_syn ? TCP_LISTEN : TCP_ESTABLISHED;
+    if ((s->syn_acked && peer->syn_seen) || s->sent_past_syn)
+        return TCP_ESTABLISHED;
+    if (s->plain_syn && !peer->plain_syn)
+        return TCP_SYN_SENT;
+    return TCP_SYN_RECEIVED;
+}
+
+enum tcp_state tcp_state_of(const struct tcp_connection *c, unsigned side)
+{
+    const struct tcp_side *s = &c->side[side], *peer = &c->side[side ^ 1];
+
+    if (c->reset != 0)
+        return TCP_CLOSED;
+    if (s->fin_seen || peer->fin_seen)
+        return closing_state(s, peer);
+    return opening_state(s, peer);
+}
+
+const char *tcp_state_name(enum tcp_state state)
+{
+    static const char *const names[] = {
+        "CLOSED",     "LISTEN",     "SYN-SENT", "SYN-RECEIVED", "ESTABLISHED", "FIN-WAIT-1",
+        "FIN-WAIT-2", "CLOSE-WAIT", "CLOSING",  "LAST-ACK",     "TIME-WAIT"};
+
+    return names[state];
+}

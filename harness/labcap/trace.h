@@ -1,0 +1,50 @@
+/* trace.h - a whole file: read, decoded, followed.
+ *
+ * The one loop that `flows`, `check` and `show` share. A caller that wants to see the packets
+ * as they come passes a function. */
+#ifndef LABCAP_TRACE_H
+#define LABCAP_TRACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "flow.h"
+#include "packet.h"
+
+/* Exit statuses of every command. */
+enum { EXIT_MET = 0, EXIT_NOT_MET = 1, EXIT_USAGE = 2, EXIT_UNTRUSTED = 3 };
+
+/* packets = decoded + the skipped ones, all after the filter. */
+struct trace {
+    const char *file;
+    uint64_t packets, decoded;
+    uint64_t not_ip, fragment, cut, malformed, duplicates;
+    uint64_t drops;
+    bool complete; /* the file was read to its end */
+    struct flow_table *flows;
+};
+
+/* Called for each packet that the filter leaves and that belongs to a flow, in file order, after
+ * the flow has learned from it. `packet` and its payload are valid during the call only;
+ * note->flow until trace_free(). */
+typedef void trace_packet_fn(void *context, const struct packet *packet,
+                             const struct flow_note *note);
+
+/* Reads `path` ("-" is standard input), applies `filter` (NULL: none), calls `each` (NULL: not).
+ * What is wrong goes to stderr, one line each, prefixed by "labcap: ".
+ * Returns EXIT_MET; EXIT_USAGE for a bad filter (nothing was read, *trace is empty, its flows
+ * NULL); EXIT_UNTRUSTED when the file could not be opened (flows NULL), or was cut, or tells of
+ * drops (then *trace holds what could be read). */
+int trace_read(struct trace *trace, const char *path, const char *filter,
+               trace_packet_fn *each, void *context);
+void trace_free(struct trace *trace);
+
+/* Flushes stdout. Returns `status`, or EXIT_UNTRUSTED after a line on stderr if something could
+ * not be written (a full disk). The last call of every command. */
+int finish_output(int status);
+
+/* Joins the words with spaces, as a filter is given on a command line. NULL for no words.
+ * The caller frees it. */
+char *join_words(char *const *words, int count);
+
+#endif

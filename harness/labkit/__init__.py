@@ -1,0 +1,1 @@
+"""What the graded tests stand on: private networks, programs, peers, captures, scoring."""

@@ -1,0 +1,78 @@
+"""Waiting for events: one loop, one deadline per test, no sleeping.
+
+A test waits for what it expects (a line, a packet, an end of file, an exit) and
+everything else that happens meanwhile is taken in too, so that no program blocks
+on a pipe that nobody reads.
+"""
+
+from __future__ import annotations
+
+import selectors
+import time
+from typing import Callable, Optional
+
+
+class DeadlinePassed(Exception):
+    """The event did not come in time; the caller knows what that means."""
+
+
+class EventLoop:
+    """Calls back for readable and writable descriptors until what is awaited has come.
+
+    deadline: seconds that all waits of one test may take together.
+    """
+
+    def __init__(self, deadline: float) -> None:
+        self._selector = selectors.DefaultSelector()
+        self._end = time.monotonic() + deadline
+        self._probes: list[Callable[[], None]] = []
+
+    def watch(self, fd: int, events: int, callback: Callable[[int], None]) -> None:
+        """Calls CALLBACK(events) when FD is ready; EVENTS as in selectors, 0 to stop."""
+        known = fd in self._selector.get_map()
+        if events and known:
+            self._selector.modify(fd, events, callback)
+        elif events:
+            self._selector.register(fd, events, callback)
+        elif known:
+            self._selector.unregister(fd)
+
+    def add_probe(self, probe: Callable[[], None]) -> None:
+        """PROBE is called every quarter of a second of waiting; it may raise."""
+        self._probes.append(probe)
+
+    def remaining(self) -> float:
+        """Seconds left for this test."""
+        return self._end - time.monotonic()
+
+    def wait(self, done: Callable[[], bool], poll: Optional[float] = None) -> None:
+        """Takes in events until DONE() is true.
+
+        POLL: seconds after which DONE is asked again although no event came, for what
+        the kernel tells only when asked; it grows tenfold while nothing changes.
+        Raises DeadlinePassed, or what a callback or probe raises.
+        """
+        pause = poll
+        next_probe = time.monotonic() + 0.25
+        while not done():
+            now = time.monotonic()
+            if now >= self._end:
+                raise DeadlinePassed
+            if now >= next_probe:
+                for probe in self._probes:
+                    probe()
+                next_probe = now + 0.25
+            timeout = min(self._end, next_probe) - now
+            if pause is not None and poll is not None:
+                timeout = min(timeout, pause)
+                pause = min(pause * 1.5, poll * 10)
+            self.turn(timeout)
+
+    def turn(self, timeout: float = 0.0) -> None:
+        """Takes in what has happened; waits TIMEOUT seconds at most for the first of it."""
+        for key, events in self._selector.select(max(0.0, timeout)):
+            if key.fd in self._selector.get_map():
+                key.data(events)
+
+    def close(self) -> None:
+        self._selector.close()

@@ -1,0 +1,84 @@
+"""The sockets of a network as its kernel has them, asked through sock_diag(7).
+
+That takes microseconds where reading /proc/net/tcp takes milliseconds.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+from typing import Iterable, NamedTuple
+
+from labkit.feedback import HarnessError
+
+NETLINK_SOCK_DIAG = 4
+LISTEN, TIME_WAIT = 10, 6
+"""TCP states, from the kernel's enum in include/net/tcp_states.h."""
+ALL_STATES = range(1, 12)
+
+_SOCK_DIAG_BY_FAMILY, _NLMSG_ERROR, _NLMSG_DONE = 20, 2, 3
+_REQUEST_DUMP = 0x001 | 0x300
+_HEADER, _ERROR = struct.Struct("=IHHII"), struct.Struct("=i")
+
+
+class Endpoint(NamedTuple):
+    """One socket."""
+
+    state: int
+    local: tuple[str, int]
+    remote: tuple[str, int]
+
+
+class KernelSockets:
+    """Asks over SOCK, a NETLINK_SOCK_DIAG socket made in the network in question."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    def tcp(self, states: Iterable[int] = ALL_STATES) -> list[Endpoint]:
+        """The TCP sockets in one of STATES, of both IP versions."""
+        return self._all(socket.IPPROTO_TCP, states)
+
+    def udp(self) -> list[Endpoint]:
+        """The UDP sockets, of both IP versions."""
+        return self._all(socket.IPPROTO_UDP, ALL_STATES)
+
+    def _all(self, protocol: int, states: Iterable[int]) -> list[Endpoint]:
+        mask = sum(1 << state for state in states)
+        return [endpoint for family in (socket.AF_INET, socket.AF_INET6)
+                for endpoint in self._dump(family, protocol, mask)]
+
+    def _dump(self, family: int, protocol: int, mask: int) -> list[Endpoint]:
+        request = struct.pack("=BBBBI48x", family, protocol, 0, 0, mask)
+        header = _HEADER.pack(_HEADER.size + len(request), _SOCK_DIAG_BY_FAMILY,
+                              _REQUEST_DUMP, 1, 0)
+        self._sock.send(header + request)
+        found: list[Endpoint] = []
+        while True:
+            data = self._sock.recv(1 << 18)
+            start = 0
+            while start < len(data):
+                length, kind, _, _, _ = _HEADER.unpack_from(data, start)
+                if kind == _NLMSG_DONE:
+                    return found
+                if kind == _NLMSG_ERROR:
+                    return self._refused(-_ERROR.unpack_from(data, start + _HEADER.size)[0], family)
+                found.append(_endpoint(data, start + _HEADER.size))
+                start += (length + 3) & ~3
+
+    def _refused(self, error: int, family: int) -> list[Endpoint]:
+        if error == errno.ENOENT and family == socket.AF_INET6:
+            return []  # a kernel without IPv6
+        raise HarnessError(f"the kernel does not list its sockets: {os.strerror(error)}")
+
+
+def _endpoint(data: bytes, at: int) -> Endpoint:
+    """From a struct inet_diag_msg (linux/inet_diag.h)."""
+    family, state = data[at], data[at + 1]
+    sport, dport = struct.unpack_from(">HH", data, at + 4)
+    size = 4 if family == socket.AF_INET else 16
+    source = socket.inet_ntop(family, data[at + 8 : at + 8 + size])
+    target = socket.inet_ntop(family, data[at + 24 : at + 24 + size])
+    return Endpoint(state, (source, sport), (target, dport))

@@ -1,0 +1,164 @@
+"""A private network for one test: its own loopback, sockets and processes, without root.
+
+`labhost` (harness/labbox) holds the namespaces and does what is asked of it; the test
+itself stays outside and works with sockets and process handles that were made inside.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import socket
+import struct
+import subprocess
+from pathlib import Path
+from typing import Mapping, Optional, Sequence
+
+from labkit.events import EventLoop
+from labkit.feedback import HarnessError
+from labkit.kernel_sockets import NETLINK_SOCK_DIAG, KernelSockets
+from labkit.paths import LABHOST
+
+_READY, _FAILED, _SOCKET, _RUN, _ENDED = 1, 2, 3, 4, 5
+_MESSAGE_BYTES = 64 * 1024
+
+_HELP = (
+    "no private network: {what}: {why}; unprivileged user namespaces seem to be off "
+    "(docs/troubleshooting.md tells how to turn them on: "
+    "kernel.apparmor_restrict_unprivileged_userns=0 on Ubuntu 24.04, "
+    "kernel.unprivileged_userns_clone=1 on older Debian, user.max_user_namespaces>0)"
+)
+
+
+class Process:
+    """A process inside the network, known by a descriptor (pidfd_open(2))."""
+
+    def __init__(self, inner_pid: int, pidfd: int) -> None:
+        self.inner_pid = inner_pid
+        self.pidfd = pidfd
+        self.status: Optional[int] = None
+        """The wait status (os.WIFEXITED etc.), once it has ended."""
+
+    def send_signal(self, number: int) -> None:
+        """Sends signal NUMBER; nothing happens when the process has ended."""
+        try:
+            signal.pidfd_send_signal(self.pidfd, number)
+        except ProcessLookupError:
+            pass
+
+    def close(self) -> None:
+        os.close(self.pidfd)
+
+
+class PrivateNetwork:
+    """Namespaces that live from construction to close().
+
+    Raises HarnessError where they cannot be made.
+    """
+
+    def __init__(self, loop: EventLoop) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._control = ours
+        self._loop = loop
+        self._processes: dict[int, Process] = {}
+        self._early: dict[int, int] = {}
+        self._diag: Optional[socket.socket] = None
+        with theirs:
+            try:
+                self._host = subprocess.Popen(
+                    [str(LABHOST), str(theirs.fileno())],
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                )
+            except OSError as error:
+                ours.close()
+                raise HarnessError(f"{LABHOST.name} cannot be started: {error.strerror}; "
+                                   "run 'make' first") from error
+        kind, numbers, _, text = self._receive()
+        if kind != _READY:
+            why = os.strerror(numbers[0])
+            self.close()
+            raise HarnessError(_HELP.format(what=text.decode(), why=why))
+        self._diag = self.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG)
+        self.sockets = KernelSockets(self._diag)
+        """What the kernel tells of this network's sockets."""
+        loop.watch(ours.fileno(), selectors.EVENT_READ, lambda _: self._take_unasked())
+
+    def socket(self, family: int, kind: int, protocol: int = 0) -> socket.socket:
+        """A socket of this network, as socket(2) makes it. Raises OSError."""
+        request = struct.pack("=4i", _SOCKET, family, kind, protocol)
+        numbers, fds = self._ask(request, [], _SOCKET)
+        if numbers[0]:
+            raise OSError(numbers[0], os.strerror(numbers[0]))
+        return socket.socket(fileno=fds[0])
+
+    def run(
+        self,
+        argv: Sequence[str],
+        fds: Sequence[int],
+        *,
+        cwd: Path = Path("/"),
+        env: Mapping[str, str],
+        guest: bool = False,
+    ) -> Process:
+        """Starts ARGV inside, its descriptors 0, 1, 2, ... being FDS.
+
+        guest: without the real root's identity, where the caller has that.
+        Raises OSError when it cannot be executed.
+        """
+        strings = [str(cwd), *argv, *(f"{name}={value}" for name, value in env.items())]
+        request = struct.pack("=4i", _RUN, guest, len(argv), len(env))
+        request += b"".join(os.fsencode(text) + b"\0" for text in strings)
+        numbers, passed = self._ask(request, fds, _RUN)
+        if numbers[0]:
+            raise OSError(numbers[0], os.strerror(numbers[0]), argv[0])
+        process = Process(numbers[1], passed[0])
+        process.status = self._early.pop(process.inner_pid, None)
+        self._processes[process.inner_pid] = process
+        return process
+
+    def close(self) -> None:
+        """Ends every process inside and the network itself; returns when they are gone."""
+        if self._control.fileno() >= 0:
+            self._loop.watch(self._control.fileno(), 0, lambda _: None)
+            self._control.close()
+        self._host.wait()
+        if self._diag is not None:
+            self._diag.close()
+        for process in self._processes.values():
+            process.close()
+        self._processes.clear()
+
+    def _ask(
+        self, request: bytes, fds: Sequence[int], kind: int
+    ) -> tuple[list[int], list[int]]:
+        socket.send_fds(self._control, [request], list(fds))
+        while True:
+            got, numbers, passed, _ = self._receive()
+            if got == kind:
+                return numbers, passed
+            self._note(got, numbers)
+
+    def _take_unasked(self) -> None:
+        kind, numbers, _, _ = self._receive()
+        self._note(kind, numbers)
+
+    def _note(self, kind: int, numbers: list[int]) -> None:
+        if kind != _ENDED:
+            raise HarnessError(f"labhost said {kind}, which was not asked for")
+        process = self._processes.get(numbers[0])
+        if process is None:
+            self._early[numbers[0]] = numbers[1]
+        else:
+            process.status = numbers[1]
+
+    def _receive(self) -> tuple[int, list[int], list[int], bytes]:
+        data, fds, _, _ = socket.recv_fds(self._control, _MESSAGE_BYTES, 4)
+        if not data:
+            self.close()
+            raise HarnessError("labhost ended by itself: the private network is gone")
+        if struct.unpack_from("=i", data)[0] == _FAILED:
+            return _FAILED, [struct.unpack_from("=i", data, 4)[0]], [], data[8:]
+        numbers = list(struct.unpack(f"={len(data) // 4}i", data))
+        return numbers[0], numbers[1:], list(fds), b""

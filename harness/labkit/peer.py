@@ -1,0 +1,275 @@
+"""Scripted TCP peers: they send and read exactly what a test says, when it says so."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import selectors
+import socket
+import struct
+import termios
+from typing import Callable, Optional, Protocol
+
+from labkit.feedback import Mismatch
+
+
+class Waiter(Protocol):
+    """What a peer needs of the test it belongs to (scenario.Scenario)."""
+
+    def watch(self, fd: int, events: int, callback: Callable[[int], None]) -> None: ...
+
+    def wait_for(
+        self,
+        done: Callable[[], bool],
+        expected: str,
+        seen: Callable[[], str],
+        cause: Optional[str] = None,
+        poll: Optional[float] = None,
+    ) -> None: ...
+
+
+class Peer:
+    """One side of a connection, in the hands of the test.
+
+    It reads only while a method says so; all methods that wait raise Mismatch when
+    the other side does not do its part in time.
+    """
+
+    def __init__(self, waiter: Waiter, sock: socket.socket, label: str) -> None:
+        sock.setblocking(False)
+        self.sock = sock
+        self.label = label
+        self.received = bytearray()
+        self.eof = False
+        self.was_reset = False
+        self._waiter = waiter
+        self._to_send = bytearray()
+        self._reading = False
+
+    @property
+    def port(self) -> int:
+        """This side's port."""
+        return int(self.sock.getsockname()[1])
+
+    def send(self, data: bytes) -> None:
+        """Sends DATA and waits until the kernel has taken all of it. Reads nothing."""
+        self._to_send += data
+        self._ready(0)
+        self._wait(lambda: not self._to_send, f"{self.label} can send {len(data)} bytes",
+                   lambda: f"{len(self._to_send)} of them were never read", "deadlock")
+
+    def send_in_pieces(self, data: bytes, size: int = 1) -> None:
+        """Sends DATA as segments of SIZE bytes: each goes out once the last is acknowledged."""
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for start in range(0, len(data), size):
+            self.send(data[start : start + size])
+            self.wait_acknowledged()
+
+    def wait_acknowledged(self) -> None:
+        """Waits until the other host has acknowledged every byte sent (tcp(7), SIOCOUTQ)."""
+        self._wait(lambda: self._unacknowledged() == 0, "its bytes are acknowledged",
+                   lambda: f"{self._unacknowledged()} bytes were not", poll=0.0002)
+
+    def _unacknowledged(self) -> int:
+        raw = fcntl.ioctl(self.sock, termios.TIOCOUTQ, b"\0\0\0\0")
+        return int(struct.unpack("=i", raw)[0])
+
+    def start_sending(self, data: bytes) -> None:
+        """Queues DATA: it leaves while the test waits for other things."""
+        self._to_send += data
+        self._ready(0)
+
+    def expect(self, data: bytes, cause: Optional[str] = None) -> None:
+        """Reads as many bytes as DATA has, and they must be DATA.
+
+        What is queued to be sent goes out meanwhile, as in a full-duplex program.
+        """
+        self._read_until(lambda: len(self.received) >= len(data), f"{len(data)} bytes from it",
+                         data, cause)
+        got = bytes(self.received[: len(data)])
+        if got != data:
+            raise Mismatch(expected=f"{self.label} receives {describe(data)}",
+                           seen=difference(data, got), cause=cause or guess_cause(data, got))
+        del self.received[: len(data)]
+
+    def echo_strictly(self, data: bytes, cause: Optional[str] = None) -> None:
+        """Echoes DATA as a simple server does: reads a piece, and no more until it is sent back.
+
+        Then the end of file must come.
+        """
+        for start in range(0, len(data), 16384):
+            piece = data[start : start + 16384]
+            self.expect(piece, cause)
+            self.start_sending(piece)
+            self._wait(lambda: not self._to_send, f"{self.label} can send back what it read",
+                       lambda: f"after {start} bytes nobody reads what it sends", cause)
+        self.expect_eof(cause="no-half-close")
+
+    def expect_eof(self, cause: Optional[str] = None) -> None:
+        """Reads up to the end of file, which must come next, and not a byte or a reset."""
+        self._read_until(lambda: self.eof or bool(self.received), "end of file (a FIN)", b"", cause)
+        if self.received:
+            raise Mismatch(
+                expected=f"{self.label} receives end of file now, and no more bytes",
+                seen=f"{len(self.received)} more bytes: {describe(bytes(self.received))}",
+                cause=cause or "fixed-length",
+            )
+
+    def expect_reset(self) -> None:
+        """Reads until the connection is reset, as a test wants it after sending a reset."""
+        self._waiting_to_read(True)
+        self._wait(lambda: self.was_reset or self.eof, "the connection is reset",
+                   lambda: "it is still open")
+        self._waiting_to_read(False)
+
+    def half_close(self) -> None:
+        """Sends the FIN; reading goes on (shutdown(2), SHUT_WR)."""
+        self.sock.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        """Closes both directions (close(2)); with bytes unread that is a reset."""
+        if self.sock.fileno() >= 0:
+            self._waiter.watch(self.sock.fileno(), 0, self._ready)
+            self.sock.close()
+
+    def reset(self) -> None:
+        """Sends an RST and forgets the connection (SO_LINGER with time 0, socket(7))."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("=ii", 1, 0))
+        self.close()
+
+    def _read_until(
+        self, done: Callable[[], bool], wanted: str, data: bytes, cause: Optional[str]
+    ) -> None:
+        self._waiting_to_read(True)
+        try:
+            self._wait(
+                lambda: done() or self.eof or self.was_reset,
+                f"{self.label} receives {wanted}",
+                lambda: self._progress(data),
+                cause or ("descriptor-leak" if not data else "messages"),
+            )
+        finally:
+            self._waiting_to_read(False)
+        if done():
+            return
+        if self.was_reset:
+            seen = f"the connection was reset after {len(self.received)} bytes"
+            cause = cause or "unread-input-rst"
+        else:
+            seen = f"end of file after {self._progress(data)}"
+            cause = cause or "closes-both"
+        raise Mismatch(expected=f"{self.label} receives {wanted}", seen=seen, cause=cause)
+
+    def _progress(self, data: bytes) -> str:
+        got = bytes(self.received)
+        if not got:
+            return "nothing came"
+        if data.startswith(got):
+            return f"{len(got)} bytes, all of them right"
+        return f"{len(got)} bytes; {difference(data, got)}"
+
+    def _waiting_to_read(self, wanted: bool) -> None:
+        self._reading = wanted and not self.eof and not self.was_reset
+        self._watch()
+
+    def _watch(self) -> None:
+        if self.sock.fileno() < 0:
+            return
+        events = selectors.EVENT_READ if self._reading else 0
+        if self._to_send:
+            events |= selectors.EVENT_WRITE
+        self._waiter.watch(self.sock.fileno(), events, self._ready)
+
+    def _ready(self, events: int) -> None:
+        try:
+            while self._to_send:
+                n = self.sock.send(self._to_send[: 1 << 18])
+                del self._to_send[:n]
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            self._gone(error)
+        try:
+            if self._reading and events & selectors.EVENT_READ:
+                data = self.sock.recv(1 << 18)
+                self.received += data
+                self.eof = not data
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            self._gone(error)
+        if self.eof or self.was_reset:
+            self._reading = False
+        self._watch()
+
+    def _gone(self, error: OSError) -> None:
+        if error.errno not in (errno.ECONNRESET, errno.EPIPE):
+            raise error
+        self._to_send.clear()
+        self.was_reset = True
+
+    def _wait(
+        self,
+        done: Callable[[], bool],
+        expected: str,
+        seen: Callable[[], str],
+        cause: Optional[str] = None,
+        poll: Optional[float] = None,
+    ) -> None:
+        self._waiter.wait_for(done, expected, seen, cause, poll)
+
+
+class Listener:
+    """A scripted server's listening socket."""
+
+    def __init__(self, waiter: Waiter, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self.sock = sock
+        self._waiter = waiter
+
+    @property
+    def port(self) -> int:
+        return int(self.sock.getsockname()[1])
+
+    def accept(self, cause: Optional[str] = None) -> Peer:
+        """The next connection; raises Mismatch when nobody connects."""
+        ready: list[bool] = []
+        self._waiter.watch(self.sock.fileno(), selectors.EVENT_READ, lambda _: ready.append(True))
+        self._waiter.wait_for(lambda: bool(ready), f"a connection to port {self.port}",
+                              lambda: "nobody connected", cause or "no-packets")
+        self._waiter.watch(self.sock.fileno(), 0, lambda _: None)
+        conn, _ = self.sock.accept()
+        return Peer(self._waiter, conn, "the test's server")
+
+    def close(self) -> None:
+        if self.sock.fileno() >= 0:
+            self._waiter.watch(self.sock.fileno(), 0, lambda _: None)
+            self.sock.close()
+
+
+def describe(data: bytes) -> str:
+    """DATA for a person: short, printable, its length told when it is cut."""
+    text = repr(data[:40])[1:]
+    return text if len(data) <= 40 else f"{text}... ({len(data)} bytes)"
+
+
+def difference(expected: bytes, got: bytes) -> str:
+    """Where GOT first differs from EXPECTED."""
+    at = next((i for i, (a, b) in enumerate(zip(expected, got)) if a != b), None)
+    if at is None and len(got) == len(expected):
+        return "the same bytes"
+    if at is None:
+        longer = len(got) > len(expected)
+        extra = f": {describe(got[len(expected):])}" if longer else ""
+        return f"{len(got)} bytes instead of {len(expected)}{extra}"
+    return (f"byte {at} is {got[at]:#04x} and not {expected[at]:#04x}: "
+            f"{describe(got[at:at + 40])}")
+
+
+def guess_cause(expected: bytes, got: bytes) -> Optional[str]:
+    """The fault that a wrong copy of EXPECTED shows by itself, if it does."""
+    at = next((i for i, (a, b) in enumerate(zip(expected, got)) if a != b), len(got))
+    cut = expected.find(b"\0")
+    if cut >= 0 and cut <= at <= cut + 1:
+        return "c-string"
+    return "fixed-length" if len(got) > len(expected) or got[at : at + 1] == b"\0" else None

@@ -1,0 +1,130 @@
+"""The command line of bubblewrap around code that is not trusted.
+
+A submission sees a read-only system, its own folder at /lab and an empty /tmp: no
+home folders, no tests, no other process. What its network is, its caller decides.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Iterator, Sequence
+
+from labkit.feedback import HarnessError
+from labkit.paths import LABINIT
+
+ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/tmp", "TMPDIR": "/tmp"}
+
+BUILD_LIMITS = "core=0,cpu=60,fsize=268435456,nproc=512"
+RUN_LIMITS = "core=0,cpu=30,fsize=1073741824,nproc=4096,nofile=1024"
+"""getrlimit(2): bytes, seconds of processor time, processes of the sandbox."""
+
+GUEST_ID = 65534
+"""Who a guest of the real root is: nobody, as in labhost.c."""
+
+_ETC = {
+    "hosts": "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n",
+    "host.conf": "multi on\n",
+    "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\nservices: files\n",
+    "passwd": "student:x:1000:1000::/tmp:/bin/sh\n",
+    "group": "student:x:1000:\n",
+}
+
+
+@contextlib.contextmanager
+def workspace() -> Iterator[Path]:
+    """A folder for what sandboxes show: labinit, a small /etc, and what the caller adds.
+
+    It lies where a guest of the real root can read it, and is removed in the end.
+    Raises OSError.
+    """
+    work = Path(tempfile.mkdtemp(prefix="labkit-"))
+    try:
+        work.chmod(0o755)
+        etc = work / "etc"
+        etc.mkdir(mode=0o755)
+        for name, text in _ETC.items():
+            (etc / name).write_text(text)
+            (etc / name).chmod(0o644)
+        shutil.copy2(LABINIT, work / "labinit")
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def run_argv(work: Path, folder: Path, argv: Sequence[str]) -> list[str]:
+    """ARGV in a sandbox on the caller's network, FOLDER read-only.
+
+    labinit (see there) is given descriptors 3 to 6. WORK is a workspace().
+    """
+    own = ["--as-pid-1", "--dir", "/run", "--ro-bind", str(work / "labinit"), "/run/labinit"]
+    for name in _ETC:
+        own += ["--ro-bind", str(work / "etc" / name), f"/etc/{name}"]
+    own += ["--ro-bind", str(folder), "/lab"]
+    return [*_bwrap(own), "/run/labinit", RUN_LIMITS, *argv]
+
+
+def build_argv(folder: Path) -> list[str]:
+    """The words before a command that builds in FOLDER: writable, and no network at all.
+
+    Its stdin, stdout and stderr are the caller's. As the real root it runs as GUEST_ID,
+    to whom FOLDER must belong then (see give_to_guest).
+    """
+    guest = ["setpriv", f"--reuid={GUEST_ID}", f"--regid={GUEST_ID}", "--clear-groups"]
+    return [
+        *(guest if guests_switch() else []),
+        *_bwrap(["--unshare-net", "--bind", str(folder), "/lab"]),
+        "prlimit",
+        *(f"--{limit}" for limit in BUILD_LIMITS.split(",")),
+    ]
+
+
+def guests_switch() -> bool:
+    """Whether this is a root who can, and so must, run submissions as somebody else."""
+    if os.geteuid() != 0:
+        return False
+    for line in Path("/proc/self/uid_map").read_text("ascii").splitlines():
+        first, _, count = map(int, line.split())
+        if first <= GUEST_ID < first + count:
+            return True
+    return False
+
+
+def give_to_guest(folder: Path) -> None:
+    """Lets a guest of the real root write below FOLDER. Raises OSError."""
+    if not guests_switch():
+        return
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, GUEST_ID, GUEST_ID, follow_symlinks=False)
+
+
+def _bwrap(own: Sequence[str]) -> list[str]:
+    bwrap = shutil.which("bwrap")
+    if bwrap is None:
+        raise HarnessError("bwrap is missing: run 'make setup' (package bubblewrap)")
+    return [
+        bwrap,
+        *("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts"),
+        *("--unshare-cgroup-try", "--uid", "1000", "--gid", "1000", "--hostname", "lab"),
+        *("--die-with-parent", "--new-session"),
+        *_system(),
+        *("--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"),
+        *own,
+        *("--remount-ro", "/", "--chdir", "/lab"),
+    ]
+
+
+def _system() -> list[str]:
+    args = ["--ro-bind", "/usr", "/usr"]
+    for path in ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"):
+        if os.path.islink(path):
+            args += ["--symlink", os.readlink(path), path]
+        elif os.path.isdir(path):
+            args += ["--ro-bind", path, path]
+    for path in ("/etc/alternatives", "/etc/ld.so.cache"):
+        if os.path.exists(path):
+            args += ["--ro-bind", path, path]
+    return args

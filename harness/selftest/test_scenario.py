@@ -1,0 +1,323 @@
+"""Programs in their sandbox, scripted peers, and the waiting for both."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Callable, Iterator
+
+import pytest
+
+from labkit import sandbox
+from labkit.events import DeadlinePassed
+from labkit.feedback import HarnessError, Mismatch
+from labkit.scenario import Scenario
+
+World = Callable[..., Scenario]
+
+
+@pytest.fixture
+def workspace() -> Iterator[Path]:
+    with sandbox.workspace() as work:
+        yield work
+
+
+@pytest.fixture
+def world(workspace: Path) -> Iterator[World]:
+    """Makes a scenario whose programs are shell scripts, given as name='text'."""
+    work = workspace
+    folder = work / "submission"
+    folder.mkdir()
+    scenarios: list[Scenario] = []
+
+    def make(**programs: str) -> Scenario:
+        for name, text in programs.items():
+            (folder / name).write_text("#!/bin/sh\n" + text)
+            (folder / name).chmod(0o755)
+        scenarios.append(Scenario(work, lambda name: folder / name, work / "trace.pcapng"))
+        return scenarios[-1]
+
+    yield make
+    for scenario in scenarios:
+        scenario.close()
+
+
+# -- What is known of a program that has ended -------------------------------
+
+
+def test_exit_status_and_output_are_known(world: World) -> None:
+    lab = world(prog='echo "out $1"; echo err >&2; exit 7')
+    program = lab.start("prog", "one two")
+    lab.expect_exit(program, 7)
+    assert (program.stdout, program.stderr) == (b"out one two\n", b"err\n")
+
+
+def test_the_signal_that_ended_a_program_is_known(world: World) -> None:
+    lab = world(prog="kill -SEGV $$")
+    program = lab.start("prog")
+    lab.wait_gone(program)
+    assert program.exit is not None
+    assert (program.exit.status, program.exit.signal) == (None, signal.SIGSEGV)
+
+
+def test_processor_time_is_known(world: World) -> None:
+    lab = world(prog="i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done", idle="exit 0")
+    busy, idle = lab.start("prog"), lab.start("idle")
+    lab.wait_gone(busy)
+    lab.wait_gone(idle)
+    assert busy.exit is not None and idle.exit is not None
+    assert busy.exit.processor_seconds > 5 * idle.exit.processor_seconds
+
+
+def test_processes_left_over_are_named(world: World) -> None:
+    lab = world(prog="setsid sleep 1000 </dev/null >/dev/null 2>&1 &")
+    program = lab.start("prog")
+    lab.wait_gone(program)
+    assert program.exit is not None
+    assert program.exit.leftovers == ["sleep"]
+    with pytest.raises(Mismatch, match="sleep"):
+        lab.expect_no_leftovers(program)
+
+
+def test_a_process_that_ends_soon_after_is_not_left_over(world: World) -> None:
+    lab = world(prog="sleep 0.2 &")
+    program = lab.start("prog")
+    lab.wait_gone(program)
+    assert program.exit is not None and program.exit.leftovers == []
+
+
+def test_a_program_that_cannot_be_executed_is_an_error_of_the_harness(world: World) -> None:
+    lab = world(prog="exit 0")
+    with pytest.raises(HarnessError, match="could not be run"):
+        lab.start("nothing")
+
+
+def test_endless_output_ends_the_program(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("labkit.program.OUTPUT_LIMIT", 1 << 20)
+    lab = world(prog="exec cat /dev/zero")
+    program = lab.start("prog")
+    lab.wait_gone(program)
+    assert program.overflowed and len(program.stdout) < 1 << 22
+
+
+# -- stdin and stdout --------------------------------------------------------
+
+
+def test_stdin_is_fed_while_output_is_read(world: World) -> None:
+    lab = world(prog="exec cat")
+    data = bytes(range(256)) * 8192
+    program = lab.start("prog", stdin=data)
+    lab.expect_output(program, data)
+    lab.expect_exit(program, 0)
+
+
+def test_a_program_that_never_reads_does_not_stop_the_harness(world: World) -> None:
+    lab = world(prog="exit 0")
+    program = lab.start("prog", stdin=b"x" * (1 << 20))
+    lab.expect_exit(program, 0)
+    assert program.stdin_pending == 0
+
+
+def test_held_output_stays_in_the_pipe(world: World) -> None:
+    lab = world(prog="exec cat")
+    program = lab.start("prog")
+    program.hold_output()
+    program.write(b"x" * (1 << 20))
+    program.close_stdin()
+    lab.wait_blocked(program)
+    assert program.stdout == b"" and program.exit is None
+    program.take_output()
+    lab.expect_exit(program, 0)
+    assert len(program.stdout) == 1 << 20
+
+
+# -- Waiting -----------------------------------------------------------------
+
+
+def test_a_program_that_stands_still_is_given_up_long_before_the_deadline(world: World) -> None:
+    lab = world(prog="read line")
+    program = lab.start("prog")
+    began = time.monotonic()
+    with pytest.raises(Mismatch, match="still runs"):
+        lab.expect_exit(program, 0)
+    assert lab.stall < time.monotonic() - began < 10
+
+
+def test_a_slow_program_is_waited_for(world: World) -> None:
+    """It is quiet for less than the stall time each time, and longer in all."""
+    lab = world(prog="for i in 1 2 3; do sleep 0.5; done; echo done")
+    lab.stall = 1.0
+    program = lab.start("prog")
+    lab.expect_line(program, "done")
+
+
+def test_a_busy_program_meets_the_deadline_only(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labkit.scenario.DEADLINE", 3.0)
+    lab = world(prog="while :; do :; done")
+    lab.stall = 0.5
+    program = lab.start("prog")
+    with pytest.raises(DeadlinePassed):
+        lab.wait_gone(program)
+
+
+def test_a_busy_wait_is_told_from_waiting(world: World) -> None:
+    lab = world(spin="while :; do :; done", nap="while :; do sleep 0.01; done", wait="read line")
+    lab.expect_idle(lab.start("wait"))
+    for name in ("spin", "nap"):
+        with pytest.raises(Mismatch) as caught:
+            lab.expect_idle(lab.start(name))
+        assert caught.value.cause == "busy-wait"
+
+
+# -- What a program can see and do -------------------------------------------
+
+
+def test_a_program_sees_its_folder_and_a_bare_system(world: World) -> None:
+    lab = world(prog="pwd; ls -d /home /root /work /mnt 2>/dev/null; ls")
+    program = lab.start("prog")
+    lab.expect_exit(program, 0)
+    assert program.stdout == b"/lab\nprog\n"
+
+
+def test_a_program_cannot_write_to_its_folder_or_the_system(world: World) -> None:
+    lab = world(prog="for f in /lab/x /usr/x /etc/x /x; do (echo > $f) 2>/dev/null && echo $f; done")
+    program = lab.start("prog")
+    lab.wait_gone(program)
+    assert program.stdout == b""
+
+
+def test_a_program_sees_no_other_process(world: World) -> None:
+    lab = world(other="exec sleep 1000", prog="cat /proc/[0-9]*/comm")
+    lab.start("other")
+    program = lab.start("prog")
+    lab.expect_exit(program, 0)
+    assert b"labinit" in program.stdout and b"sleep" not in program.stdout
+
+
+def test_a_program_that_kills_everything_kills_itself_only(world: World) -> None:
+    lab = world(other="read line; echo alive", prog="kill -9 -1; echo survived")
+    other = lab.start("other")
+    program = lab.start("prog")
+    lab.wait_gone(program)
+    other.write(b"go\n")
+    lab.expect_line(other, "alive")
+    lab.expect_packets("connections=0")  # and the recording goes on
+
+
+def test_a_program_has_no_privilege(world: World) -> None:
+    lab = world(prog="id -u; grep -E 'Cap(Eff|Prm|Bnd)|NoNewPrivs' /proc/self/status")
+    program = lab.start("prog")
+    lab.expect_exit(program, 0)
+    lines = program.stdout.decode().split("\n")
+    assert lines[0] == "1000"
+    assert "NoNewPrivs:\t1" in lines
+    assert "CapEff:\t0000000000000000" in lines and "CapPrm:\t0000000000000000" in lines
+
+
+def test_a_submission_is_never_the_real_root(world: World) -> None:
+    lab = world(prog="read line")
+    program = lab.start("prog")
+    owner = Path(f"/proc/{program.pid}").stat().st_uid
+    assert owner == (sandbox.GUEST_ID if sandbox.guests_switch() else os.geteuid())
+    assert owner != 0 or not sandbox.guests_switch()
+
+
+def test_a_program_cannot_forge_its_report(world: World) -> None:
+    lab = world(prog="ls /proc/1/fd; for n in 3 4 5 6; do echo x >&$n; done; exit 3")
+    program = lab.start("prog")
+    lab.wait_gone(program)
+    assert program.stdout == b"" and b"Permission denied" in program.stderr
+    assert program.exit is not None and program.exit.status != 0
+
+
+# -- Scripted peers ----------------------------------------------------------
+
+
+def test_a_reset_is_a_reset_on_the_wire(world: World) -> None:
+    lab = world()
+    listener = lab.listen(4321)
+    client = lab.connect(4321)
+    server = lab.accept(listener)
+    client.reset()
+    server.expect_reset()
+    lab.expect_packets("connections=1", "teardown.kind=reset", "teardown.reset_by=client")
+
+
+def test_pieces_are_segments_on_the_wire(world: World) -> None:
+    lab = world()
+    listener = lab.listen(4321)
+    client = lab.connect(4321)
+    server = lab.accept(listener)
+    client.send_in_pieces(b"hello", 2)
+    server.expect(b"hello")
+    client.half_close()
+    server.expect_eof()
+    server.half_close()
+    client.expect_eof()
+    lab.expect_packets("to_server.segments=3", "to_server.bytes=5", "teardown.kind=fin",
+                       "teardown.first_closer=client")
+
+
+def test_a_wrong_byte_is_named(world: World) -> None:
+    lab = world()
+    listener = lab.listen(4321)
+    client = lab.connect(4321)
+    lab.accept(listener).send(b"hexlo")
+    with pytest.raises(Mismatch, match="byte 2 is 0x78 and not 0x6c"):
+        client.expect(b"hello")
+
+
+def test_an_end_of_file_too_early_is_told(world: World) -> None:
+    lab = world()
+    listener = lab.listen(4321)
+    client = lab.connect(4321)
+    server = lab.accept(listener)
+    server.send(b"hel")
+    server.half_close()
+    with pytest.raises(Mismatch, match="end of file after 3 bytes"):
+        client.expect(b"hello")
+
+
+def test_two_streams_each_way_at_once(world: World) -> None:
+    lab = world()
+    data = os.urandom(1 << 20)
+    listener = lab.listen(4321)
+    client = lab.connect(4321)
+    server = lab.accept(listener)
+    client.start_sending(data)
+    server.start_sending(data)
+    server.expect(data)
+    client.expect(data)
+
+
+def test_the_last_packet_is_in_the_trace(world: World) -> None:
+    """Many short connections: each teardown is whole, down to the last ACK."""
+    lab = world()
+    listener = lab.listen(4321)
+    for _ in range(50):
+        client = lab.connect(4321)
+        server = lab.accept(listener)
+        client.close()
+        server.close()
+    lab.expect_packets("connections=50", "teardown.kind=fin", "handshake.complete=true")
+
+
+def test_an_unmet_expectation_is_a_mismatch(world: World) -> None:
+    lab = world()
+    listener = lab.listen(4321)
+    client = lab.connect(4321)
+    server = lab.accept(listener)
+    server.close()
+    client.close()
+    with pytest.raises(Mismatch, match="first_closer"):
+        lab.expect_packets("teardown.first_closer=client")
+
+
+def test_an_unknown_expectation_is_an_error_of_the_harness(world: World) -> None:
+    lab = world()
+    with pytest.raises(HarnessError):
+        lab.expect_packets("teardown.first_closser=client")
