@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 enum {
-    RING_MIB = 16,       /* 8,000 frames of 1,500 bytes */
+    RING_MIB = 24,       /* 15,000 frames of 1,500 bytes: a burst of 10 MB and its ACKs */
     RING_BIG_MIB = 64,   /* 512 frames of 65,536 bytes */
     ORDINARY_FRAME = 9216,
     BATCH = 256,         /* packets between two looks at the signals */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "expect.h"
+#include "memory.h"
 #include "usage.h"
 
 enum { ERROR_SIZE = 512 };
@@ -23,13 +24,8 @@ static bool add(struct expectations *all, const char *text, const char *where)
 
     if (all->count == all->capacity) {
         size_t capacity = all->capacity > 0 ? all->capacity * 2 : 16;
-        struct expectation *list = realloc(all->list, capacity * sizeof *list);
 
-        if (list == NULL) {
-            fputs("labcap check: out of memory\n", stderr);
-            return false;
-        }
-        all->list = list;
+        all->list = need(realloc(all->list, capacity * sizeof *all->list));
         all->capacity = capacity;
     }
     if (expect_parse(&all->list[all->count], text, error, sizeof error)) {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "expect.h"
+#include "memory.h"
 
 enum { KEY_MAX = 64, NS_DIGITS = 9 };
 
@@ -185,7 +186,7 @@ static bool is_choice(const char *choices, const char *text)
     return false;
 }
 
-/* What a value of the type looks like, for the message about one that does not. */
+/* Returns NULL, or what the text should have been. */
 static const char *read_value(const struct field *f, const char *text, struct value *v)
 {
     switch (f->type) {
@@ -200,7 +201,7 @@ static const char *read_value(const struct field *f, const char *text, struct va
     case FIELD_ADDRESS:
         return read_address(text, v->buffer, sizeof v->buffer) ? NULL : "an IP address";
     case FIELD_SECONDS:
-        return read_seconds(text, &v->ns) ? NULL : "seconds";
+        return read_seconds(text, &v->ns) ? NULL : "a number of seconds";
     default:
         return read_count(text, &v->count) ? NULL : "a whole number";
     }
@@ -224,8 +225,8 @@ static bool set_value(struct expectation *e, const struct field *f, const char *
     should_be = read_value(f, text, &e->wanted);
     if (should_be == NULL)
         return true;
-    snprintf(error, size, "%s: '%s' is none of: %s%s", e->text, text, should_be,
-             f->nullable ? ", null" : "");
+    snprintf(error, size, "%s: '%s' is not %s%s%s", e->text, text,
+             f->choices != NULL ? "one of: " : "", should_be, f->nullable ? ", or null" : "");
     return false;
 }
 
@@ -235,11 +236,7 @@ bool expect_parse(struct expectation *e, const char *text, char *error, size_t s
     bool has_id;
 
     memset(e, 0, sizeof *e);
-    e->text = strdup(text);
-    if (e->text == NULL) {
-        snprintf(error, size, "out of memory");
-        return false;
-    }
+    e->text = need(strdup(text));
     key = skip_id(e->text, &e->flow_id);
     has_id = key != e->text;
     rest = key + key_length(key);

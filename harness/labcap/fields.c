@@ -372,7 +372,7 @@ static uint64_t teardown_packet(const struct tcp_connection *c)
     const struct tcp_side *a = &c->side[0], *b = &c->side[1];
     uint64_t fins = latest_of(a->fin_packet, b->fin_packet);
 
-    if (c->reset != 0 && c->reset_early)
+    if (c->reset != 0)
         return c->reset;
     return latest_of(fins, latest_of(a->fin_ack_packet, b->fin_ack_packet));
 }
@@ -394,9 +394,7 @@ uint64_t field_deciding_packet(const struct field *field, const struct flow *flo
         return c->reset;
     if (strcmp(name, "handshake.complete") == 0)
         return latest_of(c->ack, latest_of(c->syn, c->syn_ack));
-    if (strcmp(name, "handshake.client_isn") == 0)
-        return c->syn;
-    if (strcmp(name, "handshake.server_isn") == 0)
-        return c->syn_ack;
+    if (field->read == read_isn)
+        return field->offset == 0 ? c->syn : c->syn_ack;
     return 0;
 }

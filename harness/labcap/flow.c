@@ -1,23 +1,13 @@
 /* flow.c - see flow.h. */
 #include "flow.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
+#include "duplicate.h"
+#include "flow_index.h"
 #include "fragment.h"
-
-/* Copies of one packet come close together: a small table of the latest packets finds them. It
- * is indexed without a key, so that the same trace always gives the same figures. */
-enum { RECENT_SLOTS = 8192, DUPLICATE_NS = 1000000 };
-
-struct recent {
-    int64_t time_ns;
-    uint32_t flow_id, seq, length;
-    uint16_t ip_id;
-    uint8_t flags, side;
-};
+#include "memory.h"
 
 enum { ARENA_SIZE = 256 * 1024 };
 
@@ -27,35 +17,19 @@ struct arena {
     _Alignas(16) unsigned char bytes[ARENA_SIZE];
 };
 
-/* Open addressing, at most half full; id 0 is a free slot. */
-struct slot {
-    uint32_t tag, id;
-};
-
 struct flow_table {
-    uint64_t key[2];
-    struct slot *slots;
-    size_t slot_mask, slots_used;
+    struct flow_index index;
     struct flow **flows; /* by id - 1 */
     size_t count, capacity;
     uint64_t tcp_count;
     struct arena *arena;
     struct flow *latest; /* packets of one flow often come in a row */
     uint64_t duplicates, orphans;
-    struct recent recent[RECENT_SLOTS];
+    struct duplicate_table recent;
     struct fragment_table fragments;
 };
 
 /* ---- Memory ---- */
-
-static void *need(void *memory)
-{
-    if (memory == NULL) {
-        fputs("labcap: out of memory\n", stderr);
-        exit(3);
-    }
-    return memory;
-}
 
 static void *arena_new(struct flow_table *t, size_t size)
 {
@@ -77,11 +51,7 @@ struct flow_table *flow_table_new(void)
 {
     struct flow_table *t = need(calloc(1, sizeof *t));
 
-    /* A key makes colliding flows unguessable; without one the table still works. */
-    if (getrandom(t->key, sizeof t->key, GRND_NONBLOCK) != sizeof t->key)
-        t->key[0] = (uintptr_t)t;
-    t->slot_mask = 1023;
-    t->slots = need(calloc(t->slot_mask + 1, sizeof *t->slots));
+    flow_index_init(&t->index);
     return t;
 }
 
@@ -115,97 +85,13 @@ void flow_table_free(struct flow_table *t)
         t->arena = older;
     }
     free(t->flows);
-    free(t->slots);
+    flow_index_free(&t->index);
     free(t);
 }
 
-/* ---- Finding a flow ---- */
+/* ---- Finding or making a flow ---- */
 
-/* The two ends, the VLAN tags and the protocol, as a packet or a quotation gives them. */
-struct flow_key {
-    uint8_t protocol, ip_version;
-    uint64_t vlan;
-    const struct endpoint *source, *destination;
-};
-
-static uint64_t mix(uint64_t a, uint64_t b)
-{
-    __uint128_t product = (__uint128_t)a * b;
-
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-static uint64_t hash_end(const struct flow_table *t, const struct endpoint *e)
-{
-    uint64_t halves[2];
-
-    memcpy(halves, e->address, sizeof halves);
-    return mix(mix(halves[0] ^ t->key[0], halves[1] ^ t->key[1]) ^ e->port,
-               t->key[0] | 1);
-}
-
-/* The same for both directions. */
-static uint64_t hash_key(const struct flow_table *t, const struct flow_key *k)
-{
-    uint64_t ends = hash_end(t, k->source) + hash_end(t, k->destination);
-    uint64_t rest = k->vlan << 12 ^ (uint64_t)k->protocol << 4 ^ k->ip_version;
-
-    return mix(ends ^ t->key[1], rest ^ t->key[0] ^ 0x9e3779b97f4a7c15u);
-}
-
-static bool same_end(const struct endpoint *a, const struct endpoint *b)
-{
-    return a->port == b->port && memcmp(a->address, b->address, sizeof a->address) == 0;
-}
-
-/* True if the key is the flow's; *side is then the sender. */
-static bool is_flow(const struct flow *f, const struct flow_key *k, unsigned *side)
-{
-    if (f->protocol != k->protocol || f->ip_version != k->ip_version || f->vlan != k->vlan)
-        return false;
-    for (unsigned i = 0; i < 2; i++) {
-        if (same_end(&f->end[i], k->source) && same_end(&f->end[i ^ 1], k->destination)) {
-            *side = i;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* The slot of the key's latest flow, or the free one where it would go. */
-static struct slot *find_slot(const struct flow_table *t, const struct flow_key *k,
-                              uint64_t hash, unsigned *side)
-{
-    size_t i = hash & t->slot_mask;
-    uint32_t tag = (uint32_t)(hash >> 32);
-
-    while (t->slots[i].id != 0 &&
-           (t->slots[i].tag != tag || !is_flow(t->flows[t->slots[i].id - 1], k, side)))
-        i = (i + 1) & t->slot_mask;
-    return &t->slots[i];
-}
-
-static void grow_slots(struct flow_table *t)
-{
-    size_t mask = t->slot_mask * 2 + 1;
-    struct slot *slots = need(calloc(mask + 1, sizeof *slots));
-
-    for (size_t i = 0; i <= t->slot_mask; i++) {
-        size_t at;
-
-        if (t->slots[i].id == 0)
-            continue;
-        at = t->flows[t->slots[i].id - 1]->hash & mask;
-        while (slots[at].id != 0)
-            at = (at + 1) & mask;
-        slots[at] = t->slots[i];
-    }
-    free(t->slots);
-    t->slots = slots;
-    t->slot_mask = mask;
-}
-
-static struct flow *new_flow(struct flow_table *t, const struct flow_key *k, uint64_t hash,
+static struct flow *new_flow(struct flow_table *t, const struct flow_key *k,
                              const struct packet *p)
 {
     size_t size = k->protocol == IP_TCP
@@ -222,7 +108,6 @@ static struct flow *new_flow(struct flow_table *t, const struct flow_key *k, uin
     f->ip_version = k->ip_version;
     f->id = (uint32_t)t->count;
     f->vlan = k->vlan;
-    f->hash = hash;
     f->end[0] = *k->source;
     f->end[1] = *k->destination;
     f->first_packet = p->number;
@@ -239,59 +124,25 @@ static struct flow *flow_of(struct flow_table *t, const struct packet *p, unsign
                             bool *first)
 {
     struct flow_key k = {p->protocol, p->ip_version, p->vlan, &p->source, &p->destination};
-    struct slot *slot;
+    struct flow_slot *slot;
     uint64_t hash;
 
     *first = false;
-    if (t->latest != NULL && !(p->flags & TCP_SYN) && is_flow(t->latest, &k, side))
+    if (t->latest != NULL && !(p->flags & TCP_SYN) && flow_has_key(t->latest, &k, side))
         return t->latest;
-    hash = hash_key(t, &k);
-    slot = find_slot(t, &k, hash, side);
-    if (slot->id != 0) {
-        struct flow *f = t->flows[slot->id - 1];
-
-        if (p->protocol != IP_TCP || !tcp_starts_anew(&f->tcp, *side, p))
-            return t->latest = f;
-    } else {
-        t->slots_used++;
-    }
-    t->latest = new_flow(t, &k, hash, p);
-    slot->tag = (uint32_t)(hash >> 32);
-    slot->id = t->latest->id;
+    hash = flow_index_hash(&t->index, &k);
+    slot = flow_index_find(&t->index, &k, hash, side);
+    if (slot->flow != NULL &&
+        (p->protocol != IP_TCP || !tcp_starts_anew(&slot->flow->tcp, *side, p)))
+        return t->latest = slot->flow;
+    t->latest = new_flow(t, &k, p);
+    flow_index_set(&t->index, slot, hash, t->latest);
     *side = 0;
     *first = true;
-    if (t->slots_used * 2 > t->slot_mask)
-        grow_slots(t);
     return t->latest;
 }
 
 /* ---- Adding packets ---- */
-
-/* Recorded twice: the same IP id, not 0, sequence, flags and length within a millisecond. For
- * UDP, which has no sequence numbers, the checksum takes their place. */
-static bool is_duplicate(struct flow_table *t, const struct flow *f, unsigned side,
-                         const struct packet *p)
-{
-    uint32_t seq = p->protocol == IP_TCP ? p->seq : p->checksum;
-    struct recent *r = &t->recent[(p->ip_id ^ (seq * 2654435761u >> 16)) % RECENT_SLOTS];
-    uint64_t age;
-
-    if (p->ip_id == 0 || (p->protocol == IP_UDP && seq == 0))
-        return false;
-    age = p->time_ns > r->time_ns ? (uint64_t)p->time_ns - (uint64_t)r->time_ns
-                                  : (uint64_t)r->time_ns - (uint64_t)p->time_ns;
-    if (r->flow_id == f->id && r->side == side && r->ip_id == p->ip_id && r->seq == seq &&
-        r->flags == p->flags && r->length == p->payload_len && age <= DUPLICATE_NS)
-        return true;
-    r->time_ns = p->time_ns;
-    r->flow_id = f->id;
-    r->seq = seq;
-    r->length = p->payload_len;
-    r->ip_id = p->ip_id;
-    r->flags = p->flags;
-    r->side = (uint8_t)side;
-    return false;
-}
 
 static void touch(struct flow *f, const struct packet *p)
 {
@@ -333,7 +184,7 @@ static void add_tcp(struct flow_table *t, const struct packet *p, struct flow_no
     unsigned side = 0;
     struct flow *f = flow_of(t, p, &side, &note->first);
 
-    if (is_duplicate(t, f, side, p)) {
+    if (is_duplicate(&t->recent, f->id, side, p)) {
         t->duplicates++;
         note_flow(note, f, side);
         note->tcp.marks = MARK_DUPLICATE;
@@ -352,7 +203,7 @@ static uint32_t add_udp(struct flow_table *t, const struct packet *p, struct flo
     struct flow *f = flow_of(t, p, &side, &note->first);
 
     note_flow(note, f, side);
-    if (!p->fragment && is_duplicate(t, f, side, p)) {
+    if (!p->fragment && is_duplicate(&t->recent, f->id, side, p)) {
         t->duplicates++;
         note->tcp.marks = MARK_DUPLICATE;
         return NOT_LISTED;
@@ -408,12 +259,10 @@ static void add_unreachable(struct flow_table *t, const struct packet *p,
     const struct quoted_flow *q = &p->quoted;
     struct flow_key k = {q->protocol, p->ip_version, p->vlan, &q->source, &q->destination};
     unsigned side = 0;
-    struct slot *slot = find_slot(t, &k, hash_key(t, &k), &side);
-    struct flow *f;
+    struct flow *f = flow_index_find(&t->index, &k, flow_index_hash(&t->index, &k), &side)->flow;
 
-    if (slot->id == 0)
+    if (f == NULL)
         return;
-    f = t->flows[slot->id - 1];
     if (f->unreachable.packet == 0) {
         f->unreachable.packet = p->number;
         f->unreachable.type = q->type;

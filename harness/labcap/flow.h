@@ -39,7 +39,6 @@ struct flow {
     uint8_t ip_version; /* 4 or 6 */
     uint32_t id;
     uint64_t vlan;
-    uint64_t hash;
     struct endpoint end[2]; /* by side; side 0 sent the first packet */
     uint64_t first_packet, last_packet;
     int64_t start_ns, end_ns; /* of the first packet, of the latest one */

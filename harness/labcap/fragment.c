@@ -3,15 +3,11 @@
 
 #include <string.h>
 
+#include "duplicate.h"
+
 /* The same piece within a millisecond is the same packet, recorded twice; a datagram that is
  * still incomplete after half a minute is given up, as receivers do (RFC 8200: 60 s; Linux: 30). */
-enum { RECORDED_TWICE_NS = 1000000 };
 static const uint64_t give_up_ns = 30000000000;
-
-static uint64_t distance(int64_t a, int64_t b)
-{
-    return a > b ? (uint64_t)a - (uint64_t)b : (uint64_t)b - (uint64_t)a;
-}
 
 /* Not keyed: a collision costs a slot, never time. */
 static uint32_t bucket_of(const struct packet *p)
@@ -62,9 +58,9 @@ static struct fragmented *find(struct fragment_table *table, const struct packet
         struct fragmented *d = &bucket[i];
 
         if (matches(d, p)) {
-            uint64_t age = distance(p->time_ns, d->time_ns);
+            uint64_t age = time_distance(p->time_ns, d->time_ns);
 
-            if (age > (d->closed ? (uint64_t)RECORDED_TWICE_NS : give_up_ns)) {
+            if (age > (d->closed ? (uint64_t)DUPLICATE_NS : give_up_ns)) {
                 leave(d, lost, context);
                 enter(d, p);
             }
@@ -89,7 +85,7 @@ struct fragmented *fragment_add(struct fragment_table *table, const struct packe
         return NULL;
     added = interval_add(&d->seen, start, end, end);
     if (added.fresh == 0 && piece->fragment_len > 0) {
-        if (start != 0 || distance(piece->time_ns, d->time_ns) <= RECORDED_TWICE_NS)
+        if (start != 0 || time_distance(piece->time_ns, d->time_ns) <= DUPLICATE_NS)
             return NULL;
         leave(d, lost, context); /* the sender uses the id again */
         enter(d, piece);

@@ -1,9 +1,10 @@
 /* interval.c - see interval.h. */
 #include "interval.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "memory.h"
 
 static struct interval *items(struct interval_set *set)
 {
@@ -50,11 +51,7 @@ static void make_room(struct interval_set *set)
     if (set->heap == NULL ? set->count == 0 : set->count < set->capacity)
         return;
     capacity = set->heap == NULL ? 4 : set->capacity * 2;
-    v = realloc(set->heap, capacity * sizeof *v);
-    if (v == NULL) {
-        fputs("labcap: out of memory\n", stderr);
-        exit(3);
-    }
+    v = need(realloc(set->heap, capacity * sizeof *v));
     if (set->heap == NULL)
         v[0] = set->one;
     set->heap = v;

@@ -81,6 +81,7 @@ int usage_error(const char *name, const char *what)
 
 int main(int argc, char **argv)
 {
+    static char name[] = "labcap";
     const struct command *command = argc > 1 ? find(argv[1]) : NULL;
 
     if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
@@ -93,5 +94,6 @@ int main(int argc, char **argv)
     }
     if (argc == 3 && strcmp(argv[2], "--help") == 0)
         return usage_help(command->name);
+    argv[1] = name; /* getopt's messages begin with it */
     return command->run(argc - 1, argv + 1);
 }

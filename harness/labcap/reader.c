@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "bytes.h"
+#include "memory.h"
 #include "packet.h"
 #include "pcapng.h"
 
@@ -110,12 +111,10 @@ static enum reader_open_result set_filter(struct reader *r, const char *filter, 
 enum reader_open_result reader_open(struct reader **reader, const char *path, const char *filter,
                                     char *error, int size)
 {
-    struct reader *r = calloc(1, sizeof *r);
+    struct reader *r = need(calloc(1, sizeof *r));
     enum reader_open_result result;
 
     *reader = NULL;
-    if (r == NULL)
-        return fail(READER_BAD_FILE, error, size, path, strerror(errno));
     result = open_pcap(r, path, error, size);
     if (result == READER_OPEN)
         result = check_link_type(r, path, error, size);

@@ -7,7 +7,6 @@
  * processor to let go of the socket), and nobody who waits for the summary needs to. */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -21,143 +20,25 @@
 
 #include "capture.h"
 #include "pcapng.h"
+#include "record_options.h"
 #include "trace.h"
-
-enum { RING_MIB_MAX = 2047 }; /* libpcap counts its bytes in an int */
-
-struct options {
-    struct capture_options capture;
-    const char *file;
-    int ready_fd; /* -1: a line on stderr */
-    bool until_eof;
-};
+#include "usage.h"
 
 struct recording {
-    struct options options;
+    struct record_options options;
     struct capture *capture;
     struct pcapng_writer writer;
     const char *name; /* of the output, for messages */
     int out_fd;
+    int out_error;    /* errno of the write that failed */
+    struct stat out_status;
     bool regular;     /* the output is a file, not a pipe or a device */
+    uint64_t packets;
     int signal_fd;
     int stops;        /* signals so far, the end of stdin counts as one */
 };
 
-/* ---- Usage ------------------------------------------------------------------------------ */
-
-static const char usage_text[] =
-    "usage: labcap record -i IFACE -w FILE [-s SNAPLEN] [-B MIB] [--ready-fd FD]\n"
-    "                     [--until-eof] [FILTER]\n";
-
-static const char help_text[] =
-    "\n"
-    "Captures from IFACE into FILE (pcapng, nanosecond stamps) until SIGINT or SIGTERM.\n"
-    "Every packet that the kernel has seen by then is in FILE. FILTER is libpcap's (man 7\n"
-    "pcap-filter).\n"
-    "\n"
-    "  -i IFACE       the network interface, such as lo\n"
-    "  -w FILE        where to write; - is standard output\n"
-    "  -s SNAPLEN     bytes kept of each packet, 1 to 262144 (262144)\n"
-    "  -B MIB         size of the kernel's buffer (16; 64 where frames can be 64 KiB)\n"
-    "  --ready-fd FD  write a newline to descriptor FD and close it, once not one later\n"
-    "                 packet can be missed; without it, the line `ready` goes to stderr\n"
-    "  --until-eof    stop at the end of standard input, too\n"
-    "  --help         this text\n"
-    "\n"
-    "At the end, `N packets, M drops` on stderr. Needs CAP_NET_RAW: run it as root, inside\n"
-    "`unshare -Urn`, or after `sudo setcap cap_net_raw+ep labcap`.\n"
-    "\n"
-    "Exit status: 0 every packet is recorded; 2 wrong usage; 3 the trace cannot be trusted\n"
-    "(drops, the interface went away) or could not be recorded (no permission, full disk).\n";
-
-__attribute__((format(printf, 1, 2)))
-static int usage_error(const char *format, ...)
-{
-    va_list arguments;
-
-    fputs("labcap: record: ", stderr);
-    va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
-    va_end(arguments);
-    fprintf(stderr, "\n%s", usage_text);
-    return EXIT_USAGE;
-}
-
-static bool parse_number(const char *text, int min, int max, int *number)
-{
-    char *end;
-    long value;
-
-    errno = 0;
-    value = strtol(text, &end, 10);
-    if (errno || end == text || *end || *text == ' ' || value < min || value > max)
-        return false;
-    *number = (int)value;
-    return true;
-}
-
-/* Returns 0; or an exit status, with what is wrong already said. */
-static int take_option(struct options *o, int option)
-{
-    switch (option) {
-    case 'i':
-        o->capture.interface = optarg;
-        return 0;
-    case 'w':
-        o->file = optarg;
-        return 0;
-    case 's':
-        if (!parse_number(optarg, 1, PCAPNG_SNAPLEN_MAX, &o->capture.snaplen))
-            return usage_error("-s: '%s' is not a number from 1 to %d", optarg,
-                               PCAPNG_SNAPLEN_MAX);
-        return 0;
-    case 'B':
-        if (!parse_number(optarg, 1, RING_MIB_MAX, &o->capture.ring_mib))
-            return usage_error("-B: '%s' is not a number from 1 to %d", optarg, RING_MIB_MAX);
-        return 0;
-    case 'r':
-        if (!parse_number(optarg, 0, INT_MAX, &o->ready_fd) || fcntl(o->ready_fd, F_GETFD) < 0)
-            return usage_error("--ready-fd: '%s' is not an open descriptor", optarg);
-        return 0;
-    case 'e':
-        o->until_eof = true;
-        return 0;
-    default: /* getopt has said what is wrong */
-        fputs(usage_text, stderr);
-        return EXIT_USAGE;
-    }
-}
-
-/* Returns 0, an exit status, or -1 when only the help was wanted. */
-static int parse_options(struct options *o, int argc, char **argv)
-{
-    static const struct option names[] = {
-        { "ready-fd", required_argument, NULL, 'r' },
-        { "until-eof", no_argument, NULL, 'e' },
-        { "help", no_argument, NULL, 'h' },
-        { NULL, 0, NULL, 0 },
-    };
-    int option;
-
-    *o = (struct options){ .capture.snaplen = PCAPNG_SNAPLEN_MAX, .ready_fd = -1 };
-    optind = 1;
-    while ((option = getopt_long(argc, argv, "i:w:s:B:", names, NULL)) != -1) {
-        int status;
-
-        if (option == 'h')
-            return -1;
-        status = take_option(o, option);
-        if (status != 0)
-            return status;
-    }
-    if (!o->capture.interface || !*o->capture.interface)
-        return usage_error("which interface? (-i IFACE)");
-    if (!o->file || !*o->file)
-        return usage_error("where to write? (-w FILE)");
-    o->capture.filter = join_words(argv + optind, argc - optind);
-    return 0;
-}
-
+/* One line about what could not be done. */
 static int failure(const char *subject, const char *reason)
 {
     fprintf(stderr, "labcap: %s: %s\n", subject, reason);
@@ -206,8 +87,6 @@ static void take_stdin(struct recording *r)
 
 static bool open_output(struct recording *r)
 {
-    struct stat status;
-
     if (strcmp(r->options.file, "-") == 0) {
         r->name = "standard output";
         r->out_fd = STDOUT_FILENO;
@@ -215,20 +94,19 @@ static bool open_output(struct recording *r)
         r->name = r->options.file;
         r->out_fd = open(r->name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     }
-    if (r->out_fd < 0 || fstat(r->out_fd, &status) < 0)
+    if (r->out_fd < 0 || fstat(r->out_fd, &r->out_status) < 0)
         return false;
-    r->regular = S_ISREG(status.st_mode);
+    r->regular = S_ISREG(r->out_status.st_mode);
     return true;
 }
 
 /* A failed output is no trace: its file goes, unless another one took its name meanwhile. */
-static void discard_output(struct recording *r)
+static void discard_output(const struct recording *r)
 {
-    struct stat ours, named;
+    struct stat named;
 
-    if (r->regular && r->out_fd != STDOUT_FILENO && fstat(r->out_fd, &ours) == 0 &&
-        stat(r->name, &named) == 0 && ours.st_dev == named.st_dev &&
-        ours.st_ino == named.st_ino)
+    if (r->regular && r->out_fd != STDOUT_FILENO && stat(r->name, &named) == 0 &&
+        named.st_dev == r->out_status.st_dev && named.st_ino == r->out_status.st_ino)
         unlink(r->name);
 }
 
@@ -261,11 +139,11 @@ static bool write_output(void *context, const uint8_t *bytes, size_t size)
         size_t chunk = r->regular || size < PIPE_BUF ? size : PIPE_BUF;
         ssize_t n;
 
-        if (!r->regular && !wait_for_room(r))
+        n = !r->regular && !wait_for_room(r) ? -1 : write(r->out_fd, bytes, chunk);
+        if (n < 0 && (r->stops > 1 || (errno != EINTR && errno != EAGAIN))) {
+            r->out_error = errno;
             return false;
-        n = write(r->out_fd, bytes, chunk);
-        if (n < 0 && errno != EINTR && errno != EAGAIN)
-            return false;
+        }
         if (n > 0) {
             bytes += n;
             size -= (size_t)n;
@@ -279,6 +157,7 @@ static bool on_packet(void *context, uint64_t time_ns, uint32_t captured, uint32
 {
     struct recording *r = context;
 
+    r->packets++;
     pcapng_packet(&r->writer, time_ns, captured, wire_len, bytes);
     return !r->writer.failed;
 }
@@ -345,27 +224,77 @@ static uint64_t wall_clock_ns(void)
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* Writes the counts and completes FILE, then says what is in it. */
+/* Writes the counts and completes FILE, then says what is in it. `whole` is false if the capture
+ * or the output has failed. */
 static int finish(struct recording *r, bool whole)
 {
     struct capture_counts counts = { 0 };
     int status = EXIT_MET;
 
-    if (!r->writer.failed) {
-        if (!whole)
-            status = failure(r->options.capture.interface, capture_error(r->capture));
-        /* An interface that has gone can be asked for the counts all the same. */
-        capture_count(r->capture, &counts);
-        pcapng_statistics(&r->writer, wall_clock_ns(), counts.received, counts.dropped);
-        pcapng_flush(&r->writer);
-    }
+    if (!whole && !r->writer.failed)
+        status = failure(r->options.capture.interface, capture_error(r->capture));
+    /* An interface that has gone away can be asked for its counts all the same. */
+    capture_count(r->capture, &counts);
+    pcapng_statistics(&r->writer, wall_clock_ns(), counts.received, counts.dropped);
+    pcapng_flush(&r->writer);
     /* A network file system may report a full disk at close() only. */
-    if (r->writer.failed || (r->regular && fsync_free_close(r) < 0)) {
-        status = failure(r->name, strerror(errno));
+    if (close(r->out_fd) < 0 && !r->writer.failed) {
+        r->writer.failed = true;
+        r->out_error = errno;
+    }
+    if (r->writer.failed) {
+        status = failure(r->name, strerror(r->out_error));
         discard_output(r);
         return status;
     }
     fprintf(stderr, "%llu packets, %llu drops\n", (unsigned long long)r->packets,
             (unsigned long long)counts.dropped);
     return counts.dropped > 0 ? EXIT_UNTRUSTED : status;
+}
+
+static int record_into_output(struct recording *r)
+{
+    int status;
+
+    if (!pcapng_open(&r->writer, write_output, r))
+        return failure(r->name, "out of memory");
+    if (!write_head(r)) {
+        status = failure(r->name, strerror(r->out_error));
+        discard_output(r);
+    } else if (!announce_ready(r)) {
+        status = failure("ready", strerror(errno));
+        discard_output(r);
+    } else {
+        status = finish(r, record_until_stop(r));
+    }
+    pcapng_close(&r->writer);
+    return status;
+}
+
+int cmd_record(int argc, char **argv)
+{
+    struct recording r = { .signal_fd = -1 };
+    char error[1024];
+    enum capture_result result;
+    int status = record_options_parse(&r.options, argc, argv);
+
+    if (status < 0)
+        return record_help();
+    if (status > 0)
+        return status;
+    result = capture_open(&r.capture, &r.options.capture, error, sizeof error);
+    if (result == CAPTURE_BAD_FILTER)
+        status = usage_error("record", error);
+    else if (result != CAPTURE_OK)
+        status = failure("record", error);
+    else if (!open_output(&r))
+        status = failure(r.name, strerror(errno));
+    else if (!watch_signals(&r))
+        status = failure("signals", strerror(errno));
+    else
+        status = record_into_output(&r);
+    if (r.capture)
+        capture_close(r.capture);
+    free(r.options.filter);
+    return status;
 }

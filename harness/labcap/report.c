@@ -25,7 +25,10 @@ void report_json(const struct trace *trace)
 
 /* ---- Rows ---- */
 
-enum { ENDS_WIDTH = 33, SHORT_TEXT = 24, ENDS_TEXT = 2 * 56 + 4 };
+/* The id and the ends share a width; with the other cells a row has 80 columns. */
+enum { ENDS_WIDTH = 36, ROW_WIDTH = 80, SHORT_TEXT = 48, ENDS_TEXT = 2 * 56 + 4 };
+
+static const char between_ends[] = " > ";
 
 static const char *opened_text(const struct tcp_connection *c)
 {
@@ -53,19 +56,21 @@ static void closed_text(char *text, size_t size, const struct flow *f)
     snprintf(text, size, "%s%s%s", kinds[kind], *by != '\0' ? " " : "", by);
 }
 
-/* At most 7 characters: beyond 9,999,999 rounded down, in decimal units. */
-static void bytes_text(char *text, size_t size, uint64_t bytes)
+/* A number from `limit` on is rounded down to thousands, millions ... below it. */
+static void number_text(char *text, size_t size, uint64_t number, uint64_t limit)
 {
-    static const char units[] = "kMGTPE";
+    static const char units[] = " kMGTPE";
     size_t unit = 0;
 
-    if (bytes < 10000000) {
-        snprintf(text, size, "%" PRIu64, bytes);
-        return;
+    while (number >= limit && units[unit + 1] != '\0') {
+        number /= 1000;
+        limit = unit == 0 ? limit / 10 : limit; /* room for the unit's letter */
+        unit++;
     }
-    for (bytes /= 1000; bytes >= 100000 && units[unit + 1] != '\0'; unit++)
-        bytes /= 1000;
-    snprintf(text, size, "%" PRIu64 "%c", bytes, units[unit]);
+    if (unit == 0)
+        snprintf(text, size, "%" PRIu64, number);
+    else
+        snprintf(text, size, "%" PRIu64 "%c", number, units[unit]);
 }
 
 static void ends_text(char *text, size_t size, const struct flow *f)
@@ -75,17 +80,38 @@ static void ends_text(char *text, size_t size, const struct flow *f)
 
     endpoint_text(from, sizeof from, &f->end[client], f->ip_version);
     endpoint_text(to, sizeof to, &f->end[client ^ 1], f->ip_version);
-    snprintf(text, size, "%s > %s", from, to);
+    snprintf(text, size, "%s%s%s", from, between_ends, to);
 }
 
+/* Long ends, as IPv6 has them, stand on a line of their own, or each on one. */
 static void print_row(const char *id, const char *ends, const char *const cell[5])
 {
-    if (strlen(ends) > ENDS_WIDTH) { /* IPv6: a line of its own */
-        printf("%3s %s\n", id, ends);
-        id = ends = "";
+    char first[ENDS_WIDTH + 1];
+    int length = (int)strlen(ends), indent = (int)(strlen(id) < 3 ? 3 : strlen(id)) + 1;
+
+    if (indent + length <= ENDS_WIDTH) {
+        snprintf(first, sizeof first, "%3s %s", id, ends);
+    } else {
+        int half = length;
+
+        if (indent + length > ROW_WIDTH)
+            half = (int)(strstr(ends, between_ends) - ends) + (int)sizeof between_ends - 1;
+        printf("%3s %.*s\n", id, half, ends);
+        if (half < length)
+            printf("%*s%s\n", indent, "", ends + half);
+        first[0] = '\0';
     }
-    printf("%3s %-*s %-8s %-11s %7s %7s %s\n", id, ENDS_WIDTH, ends, cell[0], cell[1], cell[2],
-           cell[3], cell[4]);
+    printf("%-*s %-8s %-11s %7s %7s %s\n", ENDS_WIDTH, first, cell[0], cell[1], cell[2], cell[3],
+           cell[4]);
+}
+
+static void datagrams_text(char *text, size_t size, const struct flow *f)
+{
+    char sent[SHORT_TEXT], received[SHORT_TEXT];
+
+    number_text(sent, sizeof sent, f->udp[0].datagrams, 10000);
+    number_text(received, sizeof received, f->udp[1].datagrams, 10000);
+    snprintf(text, size, "%.7s + %.7s", sent, received);
 }
 
 static void print_flow(const struct flow *f)
@@ -107,14 +133,13 @@ static void print_flow(const struct flow *f)
         bytes[0] = f->tcp.side[f->tcp.client].bytes;
         bytes[1] = f->tcp.side[f->tcp.client ^ 1].bytes;
     } else {
-        snprintf(closed, sizeof closed, "%" PRIu64 " + %" PRIu64, f->udp[0].datagrams,
-                 f->udp[1].datagrams);
-        state = f->unreachable.packet != 0 ? "refused" : "";
+        datagrams_text(closed, sizeof closed, f);
+        state = f->unreachable.packet != 0 ? "ICMP" : "";
         bytes[0] = f->udp[0].bytes;
         bytes[1] = f->udp[1].bytes;
     }
-    bytes_text(sent, sizeof sent, bytes[0]);
-    bytes_text(received, sizeof received, bytes[1]);
+    number_text(sent, sizeof sent, bytes[0], 10000000);
+    number_text(received, sizeof received, bytes[1], 10000000);
     print_row(id, ends, (const char *const[5]){opened, closed, sent, received, state});
 }
 

@@ -210,7 +210,7 @@ static void take_data(struct tcp_connection *c, const struct segment *g)
     if (g->p->payload_len == 1 && g->seq == s->next && peer->ack_sent && peer->last_window == 0)
         g->note->marks |= MARK_WINDOW_PROBE;
     g->note->payload_len = g->p->payload_len;
-    tcp_take_payload(s, g);
+    tcp_take_payload(s, peer, g);
 }
 
 static struct segment place(struct tcp_connection *c, unsigned side, const struct packet *p,

@@ -125,9 +125,9 @@ struct tcp_connection {
     uint64_t syn, syn_ack, ack; /* packet numbers; 0 not seen */
     bool syn_ack_valid;
     uint64_t syn_retransmissions;
-    uint64_t reset;      /* packet number of the first RST; 0 none */
+    uint64_t reset;      /* packet number of the first RST; 0 none, or only after both FINs
+                            were acknowledged */
     uint8_t reset_by;    /* side */
-    bool reset_early;    /* before both FINs were acknowledged */
     struct zeek zeek;
 };
 

@@ -64,13 +64,21 @@ static void classify(struct tcp_side *s, const struct segment *g, uint64_t lengt
     s->bytes += added.fresh;
 }
 
-void tcp_take_payload(struct tcp_side *s, const struct segment *g)
+bool tcp_in_window(const struct tcp_side *s, const struct tcp_side *peer, int64_t position)
+{
+    uint64_t window = peer->window_max > 65535 ? peer->window_max : 65535;
+    int64_t base = s->has_acked ? later_of(s->acked, s->next) : s->next;
+
+    return position <= base + (int64_t)window;
+}
+
+void tcp_take_payload(struct tcp_side *s, const struct tcp_side *peer, const struct segment *g)
 {
     uint32_t length = g->p->payload_wire_len;
     int64_t end = g->payload + length, start = g->payload;
     bool continues = g->payload == s->next;
 
-    if (g->p->payload_len == 0)
+    if (g->p->payload_len == 0 || (g->p->cut && !tcp_in_window(s, peer, g->payload)))
         return;
     s->segments++;
     if (length > s->largest_segment)
@@ -91,7 +99,7 @@ void tcp_take_payload(struct tcp_side *s, const struct segment *g)
 void tcp_finish_data(struct tcp_side *s)
 {
     int64_t start = interval_lowest(&s->seen, 1), end = s->acked;
-    uint64_t seen, space;
+    uint64_t above, seen, space;
 
     if (s->claim.pending && s->claim.continues)
         believe_claim(s);
@@ -105,7 +113,8 @@ void tcp_finish_data(struct tcp_side *s)
         end = s->fin_position;
     if (end <= start)
         return;
-    seen = s->bytes - interval_above(&s->seen, end);
+    above = interval_above(&s->seen, end); /* may include holes that were given up */
+    seen = s->bytes > above ? s->bytes - above : 0;
     space = (uint64_t)(end - start);
     s->missing_bytes = space > seen ? space - seen : 0;
 }

@@ -46,16 +46,6 @@ void tcp_take_syn(struct tcp_connection *c, const struct segment *g)
     }
 }
 
-/* Whether the client may send at this position: behind its SYN and inside the window. */
-static bool sequence_fits(const struct tcp_connection *c, int64_t seq)
-{
-    const struct tcp_side *client = &c->side[c->client], *server = &c->side[c->client ^ 1];
-    uint64_t window = server->window_max > 65535 ? server->window_max : 65535;
-    int64_t acked = client->has_acked ? client->acked : 1;
-
-    return seq >= 1 && seq <= acked + (int64_t)window;
-}
-
 /* By number, not by flag alone: acknowledges the server's SYN and nothing it has not sent. */
 void tcp_take_handshake_ack(struct tcp_connection *c, const struct segment *g)
 {
@@ -72,8 +62,8 @@ void tcp_take_handshake_ack(struct tcp_connection *c, const struct segment *g)
     }
     if (!server->syn_seen || g->ack < 1 || g->ack > server->next || c->ack != 0)
         return;
-    if (!simultaneous &&
-        (has_flag(g, TCP_SYN) || !client->syn_acked || !sequence_fits(c, g->seq)))
+    if (!simultaneous && (has_flag(g, TCP_SYN) || !client->syn_acked || g->seq < 1 ||
+                          !tcp_in_window(client, server, g->seq)))
         return;
     server->syn_acked = true;
     c->ack = g->p->number;
@@ -132,11 +122,10 @@ void tcp_take_reset(struct tcp_connection *c, const struct segment *g)
     const struct tcp_side *s = &c->side[g->side], *peer = &c->side[g->side ^ 1];
 
     g->note->marks |= MARK_RESET;
-    if (c->reset != 0)
+    if (c->reset != 0 || both_fins_acknowledged(c)) /* nothing is left to reset */
         return;
     c->reset = g->p->number;
     c->reset_by = (uint8_t)g->side;
-    c->reset_early = !both_fins_acknowledged(c);
     if (g->side != c->client && !s->syn_seen && peer->plain_syn && g->has_ack && g->ack >= 1 &&
         g->ack <= peer->next) {
         c->refused = true;
@@ -147,7 +136,7 @@ void tcp_take_reset(struct tcp_connection *c, const struct segment *g)
 /* Both FINs without both acknowledgements, and no reset: closed by half as far as was seen. */
 enum teardown_kind tcp_teardown_kind(const struct tcp_connection *c)
 {
-    if (c->reset != 0 && c->reset_early)
+    if (c->reset != 0)
         return TEARDOWN_RESET;
     if (both_fins_acknowledged(c))
         return TEARDOWN_FIN;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "memory.h"
 #include "reader.h"
 
 enum { ERROR_SIZE = 512 };
@@ -127,11 +128,7 @@ char *join_words(char *const *words, int count_of)
         return NULL;
     for (int i = 0; i < count_of; i++)
         size += strlen(words[i]) + 1;
-    text = end = malloc(size);
-    if (text == NULL) {
-        fputs("labcap: out of memory\n", stderr);
-        exit(EXIT_UNTRUSTED);
-    }
+    text = end = need(malloc(size));
     for (int i = 0; i < count_of; i++)
         end += sprintf(end, "%s%s", i > 0 ? " " : "", words[i]);
     return text;

@@ -131,7 +131,7 @@ static void set_last(struct zeek *z, unsigned side, const struct zeek_packet *p)
         return;
     else if (advance > 0)
         s->last = segment_end(p);
-    else if (p->payload_len > 0 && !(p->flags & TCP_SYN))
+    else if (p->payload_len > 0 && !(p->flags & (TCP_SYN | TCP_RST)))
         append_counted(z, side, COUNT_T, 'T');
 }
 

@@ -8,9 +8,12 @@ import selectors
 import socket
 import struct
 import termios
-from typing import Callable, Optional, Protocol
+from typing import Any, Callable, Optional, Protocol
 
 from labkit.feedback import Mismatch
+
+LINE = 80
+"""Bytes kept of each message sent, to know them when they come back with another one."""
 
 
 class Waiter(Protocol):
@@ -23,7 +26,7 @@ class Waiter(Protocol):
         done: Callable[[], bool],
         expected: str,
         seen: Callable[[], str],
-        cause: Optional[str] = None,
+        cause: Any = None,
         poll: Optional[float] = None,
     ) -> None: ...
 
@@ -44,6 +47,7 @@ class Peer:
         self.was_reset = False
         self._waiter = waiter
         self._to_send = bytearray()
+        self._lines = bytearray()
         self._reading = False
 
     @property
@@ -53,8 +57,7 @@ class Peer:
 
     def send(self, data: bytes) -> None:
         """Sends DATA and waits until the kernel has taken all of it. Reads nothing."""
-        self._to_send += data
-        self._ready(0)
+        self.start_sending(data)
         self._wait(lambda: not self._to_send, f"{self.label} can send {len(data)} bytes",
                    lambda: f"{len(self._to_send)} of them were never read", "deadlock")
 
@@ -77,6 +80,7 @@ class Peer:
     def start_sending(self, data: bytes) -> None:
         """Queues DATA: it leaves while the test waits for other things."""
         self._to_send += data
+        self._lines += data[:LINE]
         self._ready(0)
 
     def expect(self, data: bytes, cause: Optional[str] = None) -> None:
@@ -89,7 +93,7 @@ class Peer:
         got = bytes(self.received[: len(data)])
         if got != data:
             raise Mismatch(expected=f"{self.label} receives {describe(data)}",
-                           seen=difference(data, got), cause=cause or guess_cause(data, got))
+                           seen=difference(data, got), cause=self._damage(data) or cause)
         del self.received[: len(data)]
 
     def echo_strictly(self, data: bytes, cause: Optional[str] = None) -> None:
@@ -112,7 +116,7 @@ class Peer:
             raise Mismatch(
                 expected=f"{self.label} receives end of file now, and no more bytes",
                 seen=f"{len(self.received)} more bytes: {describe(bytes(self.received))}",
-                cause=cause or "fixed-length",
+                cause="fixed-length" if 0 in self.received else "messages",
             )
 
     def expect_reset(self) -> None:
@@ -146,7 +150,7 @@ class Peer:
                 lambda: done() or self.eof or self.was_reset,
                 f"{self.label} receives {wanted}",
                 lambda: self._progress(data),
-                cause or ("descriptor-leak" if not data else "messages"),
+                lambda: self._why_silent(data, cause),
             )
         finally:
             self._waiting_to_read(False)
@@ -154,11 +158,27 @@ class Peer:
             return
         if self.was_reset:
             seen = f"the connection was reset after {len(self.received)} bytes"
-            cause = cause or "unread-input-rst"
+            cause = "linger-rst" if not data else cause or "unread-input-rst"
         else:
             seen = f"end of file after {self._progress(data)}"
-            cause = cause or "closes-both"
+            cause = self._damage(data) or cause or "closes-both"
         raise Mismatch(expected=f"{self.label} receives {wanted}", seen=seen, cause=cause)
+
+    def _why_silent(self, data: bytes, cause: Optional[str]) -> str:
+        """What keeps the other side from saying the rest of DATA, for ever."""
+        if not data:
+            return cause or "descriptor-leak"
+        likely = "partial-write" if self.received else "no-answer"
+        return self._damage(data) or cause or likely
+
+    def _damage(self, data: bytes) -> Optional[str]:
+        """The fault that shows in what has come of DATA, if one does."""
+        got = bytes(self.received[: len(data)])
+        at = first_difference(data, got)
+        if at == len(got):
+            return "c-string" if data.startswith(b"\0", at) else None
+        again = len(got) >= at + 4 and got[at : at + 4] in self._lines
+        return guess_cause(data, got) or ("c-string" if again else None)
 
     def _progress(self, data: bytes) -> str:
         got = bytes(self.received)
@@ -213,7 +233,7 @@ class Peer:
         done: Callable[[], bool],
         expected: str,
         seen: Callable[[], str],
-        cause: Optional[str] = None,
+        cause: Any = None,
         poll: Optional[float] = None,
     ) -> None:
         self._waiter.wait_for(done, expected, seen, cause, poll)
@@ -226,6 +246,10 @@ class Listener:
         sock.setblocking(False)
         self.sock = sock
         self._waiter = waiter
+
+    @property
+    def address(self) -> str:
+        return str(self.sock.getsockname()[0])
 
     @property
     def port(self) -> int:
@@ -253,14 +277,19 @@ def describe(data: bytes) -> str:
     return text if len(data) <= 40 else f"{text}... ({len(data)} bytes)"
 
 
+def first_difference(expected: bytes, got: bytes) -> int:
+    """How many bytes are the same before the first that differs, or before the shorter's end."""
+    end = min(len(expected), len(got))
+    return next((i for i in range(end) if expected[i] != got[i]), end)
+
+
 def difference(expected: bytes, got: bytes) -> str:
     """Where GOT first differs from EXPECTED."""
-    at = next((i for i, (a, b) in enumerate(zip(expected, got)) if a != b), None)
-    if at is None and len(got) == len(expected):
+    at = first_difference(expected, got)
+    if len(got) == len(expected) == at:
         return "the same bytes"
-    if at is None:
-        longer = len(got) > len(expected)
-        extra = f": {describe(got[len(expected):])}" if longer else ""
+    if at == min(len(expected), len(got)):
+        extra = f": {describe(got[at:])}" if len(got) > at else ""
         return f"{len(got)} bytes instead of {len(expected)}{extra}"
     return (f"byte {at} is {got[at]:#04x} and not {expected[at]:#04x}: "
             f"{describe(got[at:at + 40])}")
@@ -268,8 +297,11 @@ def difference(expected: bytes, got: bytes) -> str:
 
 def guess_cause(expected: bytes, got: bytes) -> Optional[str]:
     """The fault that a wrong copy of EXPECTED shows by itself, if it does."""
-    at = next((i for i, (a, b) in enumerate(zip(expected, got)) if a != b), len(got))
+    at = first_difference(expected, got)
     cut = expected.find(b"\0")
     if cut >= 0 and cut <= at <= cut + 1:
         return "c-string"
-    return "fixed-length" if len(got) > len(expected) or got[at : at + 1] == b"\0" else None
+    later = got[at : at + 64]
+    if len(later) == 64 and expected.find(later, at) > 0:
+        return "partial-write"
+    return "fixed-length" if len(got) > len(expected) or later[:1] == b"\0" else None

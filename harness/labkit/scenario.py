@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import shutil
@@ -20,7 +21,7 @@ from labkit.kernel_sockets import ALL_STATES, LISTEN, TIME_WAIT, Endpoint
 from labkit.network import PrivateNetwork
 from labkit.peer import Listener, Peer, describe, difference, guess_cause
 from labkit.program import Program, Stdin
-from labkit.verdict import mismatch_of, orderly
+from labkit.verdict import mismatch_of, orderly, why_elsewhere
 
 DEADLINE = 20.0
 """Seconds a whole test may take, whatever its programs do."""
@@ -124,10 +125,10 @@ class Scenario:
             raise Mismatch(
                 expected=f"`{server.command}` listens on {address} port {port} and goes on",
                 seen=f"it {server.exit}{_last_words(server)}",
-                cause=cause or "exit-status",
+                cause=cause or _fault_told(server) or "exit-status",
             )
 
-    def listening_port(self, server: Program) -> int:
+    def listening_port(self, server: Program, cause: Optional[str] = None) -> int:
         """The port of the only listening socket there is, once there is one."""
         self.wait_for(lambda: bool(self._listening()) or server.exit is not None,
                       f"`{server.command}` listens", lambda: self._instead_of_listening(),
@@ -135,7 +136,8 @@ class Scenario:
         ports = [e.local[1] for e in self._listening()]
         if not ports:
             raise Mismatch(expected=f"`{server.command}` listens",
-                           seen=f"it {server.exit}{_last_words(server)}", cause="exit-status")
+                           seen=f"it {server.exit}{_last_words(server)}",
+                           cause=cause or "exit-status")
         return ports[0]
 
     def _listening(self) -> list[Endpoint]:
@@ -152,7 +154,8 @@ class Scenario:
         if any(e.local[1] == swapped for e in self._listening()):
             return "byte-order"
         if self._listening():
-            return "wrong-port" if all(e.local[1] != port for e in self._listening()) else None
+            here = any(e.local[1] == port for e in self._listening())
+            return "wrong-address" if here else "wrong-port"
         return "udp-not-tcp" if self.network.sockets.udp() else None
 
     def expect_exit(
@@ -214,7 +217,22 @@ class Scenario:
             names = ", ".join(program.exit.leftovers)
             raise Mismatch(expected=f"`{program.command}` leaves no process behind",
                            seen=f"a second later there still were: {names}",
-                           cause="zombie-children")
+                           cause="left-over-process")
+
+    def expect_children_buried(self, program: Program) -> None:
+        """Waits until the program consists of itself alone, without a child or a zombie."""
+        self.wait_for(lambda: program.processes() <= 1,
+                      f"`{program.command}` keeps no process of clients that have gone",
+                      lambda: f"{program.processes() - 1} child processes", "zombie-children",
+                      poll=0.002)
+
+    def expect_running(self, program: Program, cause: str) -> None:
+        """Waits until the program waits for something; if it has ended, CAUSE is why."""
+        self.wait_blocked(program)
+        if program.exit is not None:
+            raise Mismatch(expected=f"`{program.command}` goes on",
+                           seen=f"it {program.exit}{_last_words(program)}",
+                           cause="sigpipe" if program.exit.signal == signal.SIGPIPE else cause)
 
     def wait_gone(self, program: Program) -> None:
         """Waits for the program's end, however it comes."""
@@ -312,8 +330,20 @@ class Scenario:
         return sock
 
     def accept(self, listener: Listener, cause: Optional[str] = None) -> Peer:
-        """The next client of LISTENER."""
-        return self._keep(listener.accept(cause))
+        """The next client of LISTENER; when nobody connects to it, the trace may tell why."""
+        try:
+            return self._keep(listener.accept(cause))
+        except Mismatch as error:
+            found = self._why_not_connected(listener)
+            raise Mismatch(error.expected, error.seen, found or error.cause) from None
+
+    def _why_not_connected(self, listener: Listener) -> Optional[str]:
+        told = [fault for fault in map(_fault_told, self.programs) if fault]
+        if told:
+            return told[0]
+        self._capture.stop()
+        flows = [flow for flow in capture.flows(self.trace) if flow["type"] != "capture"]
+        return why_elsewhere(flows, listener.address, listener.port)
 
     def _keep(self, thing: _Kept) -> _Kept:
         self._peers.append(thing)
@@ -415,6 +445,14 @@ class Scenario:
             for program in self.programs:
                 program.close()
             self._loop.close()
+
+
+def _fault_told(program: Program) -> Optional[str]:
+    """What the error that the program printed shows by itself."""
+    said = program.stderr.decode(errors="replace")
+    if any(os.strerror(code) in said for code in (errno.EADDRNOTAVAIL, errno.ENETUNREACH)):
+        return "byte-order"  # no host here has the address it used
+    return "udp-not-tcp" if os.strerror(errno.EOPNOTSUPP) in said else None
 
 
 def _last_words(program: Program) -> str:

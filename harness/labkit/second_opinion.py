@@ -5,6 +5,8 @@ It dissects with code that no one here wrote, and adds up with a few lines of it
 
 from __future__ import annotations
 
+import contextlib
+import contextlib
 from pathlib import Path
 from typing import Any, Optional, Sequence
 
@@ -83,7 +85,7 @@ def _read(trace: Path) -> tuple[int, dict[tuple[str, int, str, int], _Sender]]:
 
     total = 0
     seen: dict[tuple[str, int, str, int], _Sender] = {}
-    with RawPcapNgReader(str(trace)) as reader:
+    with contextlib.closing(RawPcapNgReader(str(trace))) as reader:
         for data, _ in reader:
             total += 1
             frame = Ether(data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any, Optional, Sequence
 
 from labkit.feedback import Mismatch
@@ -28,6 +29,21 @@ def mismatch_of(unmet: Sequence[str], flows: Sequence[dict[str, Any]]) -> Mismat
         seen="; ".join(line.split(": ", 1)[1] for line in unmet),
         cause=_cause(wanted, connections),
     )
+
+
+def why_elsewhere(
+    flows: Sequence[dict[str, Any]], address: str, port: int
+) -> Optional[str]:
+    """What FLOWS say of a client that was expected at ADDRESS and PORT and did not come."""
+    if any(flow["type"] == "udp" for flow in flows):
+        return "udp-not-tcp"
+    refused = [flow["server"] for flow in flows if flow["handshake"]["refused"]]
+    ports = {server["port"] for server in refused} - {port}
+    if ports:
+        return "byte-order" if socket.htons(port) in ports else "wrong-port"
+    if ":" not in address and any(":" in server["address"] for server in refused):
+        return "first-address-only"
+    return None
 
 
 def _cause(wanted: Sequence[str], connections: Sequence[dict[str, Any]]) -> Optional[str]:

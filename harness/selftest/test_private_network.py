@@ -37,7 +37,8 @@ def output_of(loop: EventLoop, network: PrivateNetwork, *argv: str) -> str:
     """What a command run inside prints; it must succeed."""
     read_end, write_end = os.pipe()
     null = os.open(os.devnull, os.O_RDWR)
-    process = network.run(argv, [null, write_end, write_end], env={"PATH": os.environ["PATH"]})
+    path = os.environ["PATH"] + ":/usr/sbin:/sbin"  # where ip and ethtool may be
+    process = network.run(argv, [null, write_end, write_end], env={"PATH": path})
     os.close(write_end)
     os.close(null)
     with os.fdopen(read_end) as pipe:

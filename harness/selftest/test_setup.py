@@ -28,7 +28,7 @@ class Machine:
         shutil.copy2(SETUP, folder / "setup")
         self.script(folder / "python", 'echo python >>"$LOG"; echo "$LACKING"')
         self.command("cc", 'case $1 in -E) ;; *) echo "/lib/${1#*=}" ;; esac', logged=False)
-        for name in ("make", "bwrap", "ncat", "tshark"):
+        for name in ("make", "bwrap", "ncat", "ip", "ethtool", "tshark"):
             self.command(name)
         self.user(0)
 
@@ -61,13 +61,15 @@ esac""")
             session: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
         """Runs setup; LACKING are the modules that the Python does not have.
 
-        SESSION are setsid's options where setup has a session of its own.
+        SESSION are setsid's arguments where setup has a session of its own.
         """
         setsid = [shutil.which("setsid") or "setsid", "--wait", *session] if session else []
         environment = {"PATH": str(self.bin), "LOG": str(self.folder / "log"),
                        "LACKING": lacking}
-        return subprocess.run([*setsid, self.folder / "setup", *arguments], env=environment, stdin=stdin,
-                              cwd=self.folder, capture_output=True, text=True, timeout=20)
+        return subprocess.run(
+            [*setsid, self.folder / "setup", *arguments], env=environment, stdin=stdin,
+            cwd=self.folder, capture_output=True, text=True, timeout=20,
+        )
 
     def log(self) -> list[str]:
         """A line for each command that ran, in order, with its arguments."""
@@ -236,12 +238,16 @@ def test_sudo_may_ask_on_a_terminal(machine: Machine, terminal: int) -> None:
     assert len(machine.installed()) == 1
 
 
-def test_a_terminal_that_sudo_cannot_open_is_none(machine: Machine, terminal: int) -> None:
+@pytest.mark.parametrize("session", [["--fork"], ["--ctty", "sh", "-c", '"$0" </dev/null']],
+                         ids=["no-controlling-terminal", "stdin-closed"])
+def test_sudo_does_not_ask_where_nobody_would_answer(
+    machine: Machine, terminal: int, session: list[str]
+) -> None:
     machine.user(1000)
     machine.lack("ncat")
     machine.apt("ncat")
     machine.command("sudo", "exit 1")
-    result = machine.run(stdin=terminal, session=["--fork"])
+    result = machine.run(stdin=terminal, session=session)
     assert result.returncode == 1
     assert "there is no terminal to ask on" in result.stderr
     assert machine.installed() == []

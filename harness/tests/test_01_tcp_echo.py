@@ -41,7 +41,7 @@ def test_server_explains_wrong_arguments(lab: Scenario, arguments: list[str]) ->
 def test_server_understands_a_name(lab: Scenario) -> None:
     """`-a localhost` is looked up like any name; the start line shows a number."""
     server = lab.start("server", "-a", "localhost")
-    lab.listening_port(server)
+    lab.listening_port(server, cause="dotted-only")
     lab.expect_line_matching(server, r"listening on (127\.0\.0\.1|::1) port 4321",
                              cause="dotted-only")
 
@@ -132,10 +132,10 @@ def test_server_serves_one_client_after_the_other(lab: Scenario) -> None:
     """Ten clients in a row, each with its own echo and its own FIN."""
     lab.start_server("server", port=PORT)
     for number in range(10):
-        line = b"client %d\n" % number
-        peer = lab.connect(PORT)
+        line, cause = b"client %d\n" % number, "one-client-only" if number else None
+        peer = lab.connect(PORT, cause=cause)
         peer.send(line)
-        peer.expect(line, cause="one-client-only" if number else None)
+        peer.expect(line, cause=cause)
         peer.half_close()
         peer.expect_eof()
         peer.close()
@@ -172,16 +172,17 @@ def test_server_echoes_a_line(lab: Scenario) -> None:
 
 @graded(step=6, points=3, **server_test)
 def test_server_echoes_again_and_again(lab: Scenario) -> None:
-    """A conversation of many lines in one connection: the server reads in a loop."""
+    """A conversation in one connection, each line shorter: the server reads in a loop."""
     lab.start_server("server", port=PORT)
     peer = lab.connect(PORT)
-    for number in range(5):
-        line = b"line %d\n" % number
+    lines = [b"the longest line of all\n", b"not so long\n", b"short\n", b"\n"]
+    for line in lines:
         peer.send(line)
-        peer.expect(line, cause="single-read" if number else None)
+        peer.expect(line, cause="single-read" if line != lines[0] else None)
     peer.half_close()
     peer.expect_eof()
-    lab.expect_orderly(5 * len(line), 5 * len(line))
+    total = sum(map(len, lines))
+    lab.expect_orderly(total, total)
 
 
 @graded(step=6, points=2, **server_test)
@@ -226,6 +227,7 @@ def test_server_goes_on_after_being_stopped(lab: Scenario) -> None:
     peer = lab.connect(PORT)
     peer.send(TEXT)
     peer.expect(TEXT)
+    lab.wait_blocked(server)
     lab.pause(server)
     lab.resume(server)
     peer.send(TEXT)
@@ -306,6 +308,18 @@ def test_server_keeps_no_descriptor(lab: Scenario) -> None:
     lab.expect_orderly(len(TEXT), len(TEXT), connections=20)
 
 
+@graded(step=8, points=2, **server_test)
+def test_server_keeps_no_process(lab: Scenario) -> None:
+    """After five clients the server is one process again, without a zombie."""
+    server = lab.start_server("server", port=PORT)
+    for _ in range(5):
+        peer = lab.connect(PORT)
+        echo_once(lab, peer)
+        peer.close()
+    lab.expect_children_buried(server)
+    lab.expect_orderly(len(TEXT), len(TEXT), connections=5)
+
+
 # -- Step 9 to 11: restart, rude clients, the end ---------------------------
 
 
@@ -352,7 +366,8 @@ def test_server_outlives_a_client_that_does_not_wait(lab: Scenario) -> None:
     rude.half_close()
     rude.reset()
     lab.resume(server)
-    echo_after(lab, "sigpipe")
+    lab.expect_running(server, cause="reset-ends-server")
+    echo_after(lab, "reset-ends-server")
 
 
 @graded(step=10, points=2, **server_test)
@@ -479,6 +494,26 @@ def test_client_waits_without_using_the_processor(lab: Scenario) -> None:
     lab.expect_idle(client)
     peer.close()
     lab.expect_exit(client, 0)
+
+
+@graded(step=14, points=1, **client_test)
+def test_client_goes_on_after_being_stopped(lab: Scenario) -> None:
+    """Ctrl-Z and `fg` (SIGSTOP, SIGCONT) while the client waits change nothing."""
+    listener = lab.listen(PORT)
+    client = lab.start("client")
+    peer = lab.accept(listener)
+    lab.wait_blocked(client)
+    lab.pause(client)
+    lab.resume(client)
+    client.write(TEXT)
+    peer.expect(TEXT, cause="eintr")
+    peer.send(TEXT)
+    lab.expect_output(client, TEXT, cause="eintr")
+    client.close_stdin()
+    peer.expect_eof(cause="no-half-close")
+    peer.close()
+    lab.expect_exit(client, 0)
+    lab.expect_orderly(len(TEXT), len(TEXT))
 
 
 @graded(step=15, points=4, **client_test)
@@ -621,7 +656,7 @@ def test_client_sends_its_message(lab: Scenario) -> None:
     """`-m MESSAGE` sends MESSAGE and a newline, and nothing of stdin."""
     listener = lab.listen(PORT)
     client = lab.start("client", "-m", "hello there", stdin=b"not this\n")
-    serve_once(lab, listener, b"hello there\n")
+    serve_once(lab, listener, b"hello there\n", cause="messages")
     lab.expect_output(client, b"hello there\n")
     lab.expect_exit(client, 0)
     lab.expect_orderly(12, 12)

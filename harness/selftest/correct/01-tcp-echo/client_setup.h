@@ -46,24 +46,15 @@ static int connect_to(const char *host, const char *port)
     return conn_fd;
 }
 
-/* Puts a pipe that holds MESSAGE and a newline in the place of stdin. */
+/* Puts a file that holds MESSAGE and a newline in the place of stdin. */
 static void type_message(const char *message)
 {
-    int ends[2];
+    FILE *file = tmpfile();
 
-    if (pipe(ends) < 0 || dup2(ends[0], STDIN_FILENO) < 0)
-        fail("pipe");
-    close(ends[0]);
-    switch (fork()) {
-    case -1:
-        fail("fork");
-    case 0:             /* a message may be longer than a pipe can hold */
-        if (write(ends[1], message, strlen(message)) < 0 || write(ends[1], "\n", 1) < 0)
-            _exit(1);
-        _exit(0);
-    default:
-        close(ends[1]);
-    }
+    if (file == NULL || fprintf(file, "%s\n", message) < 0 || fflush(file) == EOF
+        || dup2(fileno(file), STDIN_FILENO) < 0 || lseek(STDIN_FILENO, 0, SEEK_SET) < 0)
+        fail("message");
+    fclose(file);
 }
 
 /* Returns the connection that the options ask for; with -m, stdin is the message. */

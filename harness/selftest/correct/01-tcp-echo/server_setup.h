@@ -5,6 +5,8 @@
 #ifndef SERVER_SETUP_H
 #define SERVER_SETUP_H
 
+#define _GNU_SOURCE            /* accept4() */
+
 #include <errno.h>
 #include <netdb.h>
 #include <signal.h>

@@ -1,0 +1,108 @@
+/* flow_index.c - see flow_index.h. */
+#include "flow_index.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "memory.h"
+
+enum { FIRST_SLOTS = 1024 };
+
+static uint64_t mix(uint64_t a, uint64_t b)
+{
+    __uint128_t product = (__uint128_t)a * b;
+
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static uint64_t hash_end(const struct flow_index *t, const struct endpoint *e)
+{
+    uint64_t halves[2];
+
+    memcpy(halves, e->address, sizeof halves);
+    return mix(mix(halves[0] ^ t->key[0], halves[1] ^ t->key[1]) ^ e->port,
+               t->key[0] | 1);
+}
+
+uint64_t flow_index_hash(const struct flow_index *t, const struct flow_key *k)
+{
+    uint64_t ends = hash_end(t, k->source) + hash_end(t, k->destination);
+    uint64_t rest = k->vlan << 12 ^ (uint64_t)k->protocol << 4 ^ k->ip_version;
+
+    return mix(ends ^ t->key[1], rest ^ t->key[0] ^ 0x9e3779b97f4a7c15u);
+}
+
+static bool same_end(const struct endpoint *a, const struct endpoint *b)
+{
+    return a->port == b->port && memcmp(a->address, b->address, sizeof a->address) == 0;
+}
+
+bool flow_has_key(const struct flow *f, const struct flow_key *k, unsigned *side)
+{
+    if (f->protocol != k->protocol || f->ip_version != k->ip_version || f->vlan != k->vlan)
+        return false;
+    for (unsigned i = 0; i < 2; i++) {
+        if (same_end(&f->end[i], k->source) && same_end(&f->end[i ^ 1], k->destination)) {
+            *side = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+struct flow_slot *flow_index_find(const struct flow_index *t, const struct flow_key *k,
+                                  uint64_t hash, unsigned *side)
+{
+    size_t i = hash & t->mask;
+
+    while (t->slots[i].flow != NULL &&
+           (t->slots[i].hash != hash || !flow_has_key(t->slots[i].flow, k, side)))
+        i = (i + 1) & t->mask;
+    return &t->slots[i];
+}
+
+static void grow(struct flow_index *t)
+{
+    size_t mask = t->mask * 2 + 1;
+    struct flow_slot *slots = need(calloc(mask + 1, sizeof *slots));
+
+    for (size_t i = 0; i <= t->mask; i++) {
+        size_t at = t->slots[i].hash & mask;
+
+        if (t->slots[i].flow == NULL)
+            continue;
+        while (slots[at].flow != NULL)
+            at = (at + 1) & mask;
+        slots[at] = t->slots[i];
+    }
+    free(t->slots);
+    t->slots = slots;
+    t->mask = mask;
+}
+
+void flow_index_set(struct flow_index *t, struct flow_slot *slot, uint64_t hash,
+                    struct flow *flow)
+{
+    t->used += slot->flow == NULL;
+    slot->hash = hash;
+    slot->flow = flow;
+    if (t->used * 2 > t->mask)
+        grow(t);
+}
+
+void flow_index_init(struct flow_index *t)
+{
+    /* Where there is no randomness yet, an address will have to do. */
+    if (getrandom(t->key, sizeof t->key, GRND_NONBLOCK) != (ssize_t)sizeof t->key)
+        t->key[0] = (uintptr_t)t;
+    t->used = 0;
+    t->mask = FIRST_SLOTS - 1;
+    t->slots = need(calloc(FIRST_SLOTS, sizeof *t->slots));
+}
+
+void flow_index_free(struct flow_index *t)
+{
+    free(t->slots);
+    t->slots = NULL;
+}

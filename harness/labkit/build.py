@@ -1,0 +1,216 @@
+"""Building a submission, or the labs themselves, in a copy and inside the sandbox."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import selectors
+import shutil
+import stat
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+from labkit import sandbox
+from labkit.events import DeadlinePassed, EventLoop
+from labkit.feedback import HarnessError, Mismatch, clean
+from labkit.intake import Refused, copy_reference, copy_submission
+from labkit.paths import LABS
+
+PROGRAMS = {"01-tcp-echo": ("server", "client")}
+"""The programs of each lab, as its table names them."""
+
+MAKEFILES = ("GNUmakefile", "makefile", "Makefile")
+"""What make takes, in its order."""
+
+DEADLINE = 60.0
+"""Seconds one build may take."""
+LOG_BYTES = 64 * 1024
+"""Bytes of make's output that are kept."""
+FOLDER_BYTES = 512 * 1024 * 1024
+FOLDER_FILES = 20_000
+"""What a build may leave in its folder, at most."""
+ERROR_LINES = 12
+"""Lines of the compiler's message that feedback shows."""
+
+_ERROR = re.compile(
+    r"\berror\b|undefined reference|multiple definition|\*\*\*|No rule|^not built: ", re.I
+)
+_REFUSED = "refused: "
+_LEFT_OUT = "left out: "
+
+
+@dataclass(frozen=True)
+class Build:
+    """What came out of one build."""
+
+    folder: Path
+    programs: dict[str, Path]
+    """The executables of the lab's table that are there."""
+    log: str
+    ok: bool
+    """make succeeded and every program is there."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "folder": str(self.folder),
+            "programs": {name: str(path) for name, path in self.programs.items()},
+            "log": self.log,
+            "ok": self.ok,
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Build:
+        programs = {name: Path(path) for name, path in data["programs"].items()}
+        return cls(Path(data["folder"]), programs, data["log"], data["ok"])
+
+    def program(self, name: str) -> Path:
+        """The executable NAME. Raises Mismatch, the compiler's message in it, if there is none."""
+        if name in self.programs:
+            return self.programs[name]
+        expected = f"`make` builds {name}"
+        lines = self.log.splitlines()
+        about = re.compile(rf"\b{re.escape(name)}(\.[cho])?\b")
+        errors = [i for i, line in enumerate(lines) if _ERROR.search(line)]
+        own = [i for i in errors if about.search(lines[i]) and "No rule" not in lines[i]]
+        if own or (self.folder / f"{name}.c").is_file() or self.log.startswith(_REFUSED):
+            first = (own or errors or [max(0, len(lines) - ERROR_LINES)])[0]
+            shown = [line[:200] for line in lines[first : first + ERROR_LINES]]
+            seen = "\n".join(shown) or f"make said nothing, and made no {name}"
+            raise Mismatch(expected, seen, cause="not-built")
+        seen = f"there is no {name}.c, and make made no {name}"
+        notes = [line for line in lines if line.startswith(_LEFT_OUT) and about.search(line)]
+        raise Mismatch(expected, "\n".join([seen, *notes]), cause="program-missing")
+
+
+def build(lab: str, source: Path, work: Path, reference: bool) -> Build:
+    """Builds SOURCE as LAB in a new folder below WORK.
+
+    reference: SOURCE is the lab itself, whose programs need not be built again when
+    they are newer than their sources. Raises HarnessError.
+    """
+    folder = work / lab
+    programs = PROGRAMS[lab]
+    if reference:
+        copy_reference(source, folder)
+        notes: list[str] = []
+    else:
+        try:
+            notes = copy_submission(source, folder, programs)
+        except Refused as refusal:
+            return Build(folder, {}, f"{_REFUSED}{refusal}", False)
+    _add_makefile(lab, folder)
+    made, log = _make(folder)
+    found = {name: path for name in programs if _is_program(path := folder / name)}
+    log += "".join(f"{_LEFT_OUT}{note}\n" for note in notes[:20])
+    return Build(folder, found, clean(log, LOG_BYTES), made and len(found) == len(programs))
+
+
+def remove_tree(folder: Path) -> None:
+    """Removes FOLDER, also where a build has taken away its own rights to it."""
+    for path, names, _ in os.walk(folder):
+        for name in names:
+            inner = os.path.join(path, name)
+            if not os.path.islink(inner):
+                with contextlib.suppress(OSError):
+                    os.chmod(inner, 0o700)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _add_makefile(lab: str, folder: Path) -> None:
+    if any((folder / name).is_file() for name in MAKEFILES):
+        return
+    try:
+        shutil.copyfile(LABS / lab / "Makefile", folder / "Makefile")
+    except OSError as error:
+        raise HarnessError(f"{error.filename}: {error.strerror}") from error
+
+
+def _make(folder: Path) -> tuple[bool, str]:
+    """Runs make in FOLDER; returns whether it succeeded, and what it said."""
+    try:
+        folder.chmod(0o755)
+        sandbox.give_to_guest(folder)
+        process = subprocess.Popen(
+            [*sandbox.build_argv(folder), "make", "-k"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=sandbox.ENVIRONMENT,
+        )
+    except OSError as error:
+        raise HarnessError(f"make cannot be run: {error.filename}: {error.strerror}") from error
+    output = _Output(process, folder)
+    complaint = output.take()
+    log = output.kept.decode(errors="backslashreplace")
+    if process.returncode != 0 and log.startswith("bwrap: "):
+        raise HarnessError(f"the sandbox does not work here: {log.splitlines()[0]}")
+    if complaint:
+        return False, f"{log}\nnot built: {complaint}\n"
+    return process.returncode == 0, log
+
+
+class _Output:
+    """make's output, its beginning kept and the rest thrown away."""
+
+    def __init__(self, process: subprocess.Popen[bytes], folder: Path) -> None:
+        assert process.stdout is not None
+        self.kept = bytearray()
+        self._process = process
+        self._fd = process.stdout.fileno()
+        self._folder = folder
+        self._ended = False
+        self._too_much = False
+
+    def take(self) -> Optional[str]:
+        """Waits for make's end; returns why it was ended before, or None."""
+        loop = EventLoop(DEADLINE)
+        loop.watch(self._fd, selectors.EVENT_READ, lambda _: self._read())
+        loop.add_probe(self._measure)
+        complaint = None
+        try:
+            loop.wait(lambda: self._ended or self._too_much)
+        except DeadlinePassed:
+            complaint = f"make took more than {DEADLINE:.0f} s"
+        finally:
+            loop.close()
+            if not self._ended:
+                self._process.kill()  # and so all of its sandbox
+            self._process.wait()  # bwrap holds the pipe as long as it lives
+            assert self._process.stdout is not None
+            self._process.stdout.close()
+        if self._too_much:
+            complaint = f"make filled its folder with more than {FOLDER_BYTES >> 20} MiB"
+        return complaint
+
+    def _read(self) -> None:
+        data = os.read(self._fd, 1 << 16)
+        self._ended = not data
+        self.kept += data[: max(0, LOG_BYTES - len(self.kept))]
+
+    def _measure(self) -> None:
+        files = size = 0
+        for path, _, names in os.walk(self._folder):
+            for name in names:
+                files += 1
+                try:
+                    size += os.lstat(os.path.join(path, name)).st_blocks * 512
+                except OSError:
+                    continue  # it was a temporary file
+            if files > FOLDER_FILES or size > FOLDER_BYTES:
+                self._too_much = True
+                return
+
+
+def _is_program(path: Path) -> bool:
+    """PATH is a compiled program, and neither a link nor a script in its place."""
+    try:
+        mode = os.lstat(path).st_mode
+        if not stat.S_ISREG(mode) or not mode & 0o111:
+            return False
+        with open(path, "rb") as file:
+            return file.read(4) == b"\x7fELF"
+    except OSError:
+        return False

@@ -1,0 +1,290 @@
+"""What a failed test tells: expected, seen, likely cause, where to read on.
+
+A test that finds the submission wrong raises Mismatch. What goes wrong on the grader's
+own side is a HarnessError (or any other exception) and is never blamed on a submission.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Optional, Sequence, Union
+
+PART_LIMIT = 4000
+"""Characters kept of one part of a feedback; what a submission prints has no end."""
+
+
+class HarnessError(Exception):
+    """The grader cannot do its work, and says why in one line."""
+
+
+class Cause(NamedTuple):
+    """A fault by its short key's meaning: what it is in the program, where to read on."""
+
+    text: str
+    read: str
+
+
+CAUSES = {
+    "address-in-use": Cause(
+        "The port is taken, and the program does not say so, or does not end then.",
+        "bind(2), EADDRINUSE",
+    ),
+    "busy-wait": Cause(
+        "The program asks again and again instead of waiting: a loop around a call that returns "
+        "at once (a non-blocking descriptor, a timeout of 0, an end of file that is still polled).",
+        "poll(2); fcntl(2), O_NONBLOCK",
+    ),
+    "byte-order": Cause(
+        "The port (or address) is not in network byte order: 4321 is 0x10e1, and with its two "
+        "bytes swapped it is 57616. htons() and htonl() turn a number into the order of the wire.",
+        "htons(3), byteorder(3); ip(7), sockaddr_in; RFC 791 appendix B",
+    ),
+    "c-string": Cause(
+        "The data is handled as a C string (strlen, strcpy, %s, fputs): it is cut at the first NUL "
+        "byte, or goes on behind its end. Only the number that recv() returned tells how many "
+        "bytes there are.",
+        "recv(2), RETURN VALUE; string(3)",
+    ),
+    "closes-both": Cause(
+        "The program closes both directions at once (close, exit, or SHUT_RDWR) while the other "
+        "side still has something to say. What was on its way is lost.",
+        "shutdown(2), SHUT_WR; RFC 9293 section 3.6, half-close",
+    ),
+    "connection-refused": Cause(
+        "Nothing listens where the client connects to: the server ended, or closed its listening "
+        "socket, or listens elsewhere.",
+        "connect(2), ECONNREFUSED; listen(2); RFC 9293 section 3.5.2",
+    ),
+    "deadlock": Cause(
+        "Both sides wait for each other: the program sends everything before it reads anything. "
+        "Once all buffers are full, send() blocks for ever. It must read while it still sends.",
+        "poll(2); tcp(7), socket buffers; RFC 9293 section 3.8.6, the window",
+    ),
+    "descriptor-leak": Cause(
+        "A descriptor of a connection is never closed. Without the last close() no FIN is sent, "
+        "the other side waits for an end of file that never comes, and each client costs one more.",
+        "close(2); fork(2) on shared descriptors; RFC 9293 section 3.6",
+    ),
+    "dotted-only": Cause(
+        "Only dotted addresses are understood (inet_addr, inet_aton, inet_pton). A name such as "
+        "localhost needs getaddrinfo(), which takes both.",
+        "getaddrinfo(3)",
+    ),
+    "eintr": Cause(
+        "A call that a signal interrupted (-1 with errno EINTR) is taken for an error or an end of "
+        "file. Nothing is lost then: the call is to be made again.",
+        "signal(7), interruption of system calls; recv(2), EINTR",
+    ),
+    "exit-status": Cause(
+        "The exit status is not the agreed one: 0 for success, 1 for an error (with a line on "
+        "stderr), 2 for wrong usage. A program that a signal ended has none.",
+        "exit(3); wait(2)",
+    ),
+    "first-closer": Cause(
+        "The wrong side closes first. The side that sends the first FIN is the one that stays in "
+        "TIME-WAIT; the lab's table says which one that is.",
+        "shutdown(2); RFC 9293 section 3.6 and figure 12",
+    ),
+    "first-address-only": Cause(
+        "Only the first address of a name is tried. localhost may have two, ::1 and 127.0.0.1: "
+        "where one does not answer, the next is to be tried, with a new socket.",
+        "getaddrinfo(3), ai_next; connect(2)",
+    ),
+    "fixed-length": Cause(
+        "A fixed number of bytes is sent (sizeof of the buffer, or its whole size) instead of as "
+        "many as were read. The rest is what lay in the buffer before.",
+        "recv(2), RETURN VALUE; send(2), len",
+    ),
+    "idle-client-blocks": Cause(
+        "A client that says nothing keeps the others waiting: while the program waits in one "
+        "client's recv() it serves nobody else.",
+        "poll(2); fork(2); pthreads(7)",
+    ),
+    "left-over-process": Cause(
+        "The program has ended, but processes that it started are still there.",
+        "kill(2); waitpid(2)",
+    ),
+    "linger-rst": Cause(
+        "The connection is cut by a reset although everything was read: SO_LINGER with a time of "
+        "0 makes close() send RST in place of FIN, and what was still to be sent is thrown away.",
+        "socket(7), SO_LINGER; RFC 9293 section 3.6",
+    ),
+    "messages": Cause(
+        "What the program prints or sends is not, character for character, what the lab's table "
+        "says.",
+        "the handout's section 'Run it'",
+    ),
+    "no-answer": Cause(
+        "Nothing is sent, as if nothing had come: the program waits for more (a full buffer, a "
+        "certain number of bytes, the end of file) although it should pass on what there is.",
+        "recv(2), RETURN VALUE and MSG_WAITALL; fread(3)",
+    ),
+    "no-half-close": Cause(
+        "At the end of its input the program does not tell the other side. shutdown(fd, SHUT_WR) "
+        "sends the FIN and leaves the way back open; close() would shut both.",
+        "shutdown(2), SHUT_WR; RFC 9293 section 3.6",
+    ),
+    "no-ipv6": Cause(
+        "Only IPv4 works. The family must not be fixed to AF_INET: take it from what getaddrinfo() "
+        "found (AF_UNSPEC), and try each of its addresses in turn.",
+        "getaddrinfo(3); ipv6(7)",
+    ),
+    "no-packets": Cause(
+        "No packet of the connection was on the wire: the program never connected, or it ended "
+        "before, or it only looks as if it used the network.",
+        "connect(2); socket(2)",
+    ),
+    "no-reuseaddr": Cause(
+        "The server cannot be started again at once: the old connection is still in TIME-WAIT and "
+        "holds the port. SO_REUSEADDR, set before bind(), allows it.",
+        "socket(7), SO_REUSEADDR; RFC 9293 section 3.6.1, TIME-WAIT",
+    ),
+    "not-built": Cause(
+        "make did not build the program; the compiler's message is above. Correct the first error "
+        "first: later ones often follow from it.",
+        "gcc(1), -Wall -Wextra; make(1)",
+    ),
+    "not-listening": Cause(
+        "The server never listens: socket(), bind() and listen() must all have succeeded, in this "
+        "order, and the program must not have ended.",
+        "listen(2); bind(2); tcp(7)",
+    ),
+    "one-client-only": Cause(
+        "Only one client is ever served: accept() is called once, or the listening socket is "
+        "closed, or the program ends after its first client. accept() belongs into a loop.",
+        "accept(2); listen(2), backlog",
+    ),
+    "other": Cause(
+        "This alone does not tell. Compare the trace of this test with the handout's ladder.",
+        "the handout's section 'On the wire'",
+    ),
+    "partial-write": Cause(
+        "send() or write() took only a part of the data, and the rest was never sent. Each returns "
+        "how many bytes it took: go on from there until all are gone.",
+        "send(2), write(2), RETURN VALUE",
+    ),
+    "program-missing": Cause(
+        "The submission has no source for this program, or its Makefile does not make it under "
+        "this name, in the top folder.",
+        "the handout's section 'Steps'; make(1)",
+    ),
+    "reset-ends-server": Cause(
+        "A client's reset ends the whole server: ECONNRESET from recv() or send() is the end of "
+        "that one connection. Close it, and serve the next client.",
+        "recv(2), ECONNRESET; RFC 9293 section 3.5.3",
+    ),
+    "sigpipe": Cause(
+        "The program was ended by SIGPIPE: it sent to a connection that the other side had closed. "
+        "With the signal ignored, or MSG_NOSIGNAL, send() fails with EPIPE instead.",
+        "send(2), MSG_NOSIGNAL and EPIPE; signal(7), SIGPIPE",
+    ),
+    "single-read": Cause(
+        "One read only, and no loop: TCP is a stream of bytes, and one recv() gives what is there, "
+        "be it a part of a message or several. Read until recv() returns 0.",
+        "recv(2), RETURN VALUE; tcp(7); RFC 9293 section 2.2",
+    ),
+    "slow-end": Cause(
+        "The program does not end when it should: it still waits for something, or ignores the "
+        "signal.",
+        "signal(7); sigaction(2), SA_RESTART; recv(2), end of file",
+    ),
+    "stdout-not-flushed": Cause(
+        "The line stays in stdio's buffer: into a pipe or a file, stdout is written only when the "
+        "buffer is full. Flush after each line.",
+        "stdout(3), NOTES; fflush(3); setvbuf(3)",
+    ),
+    "udp-not-tcp": Cause(
+        "The socket is a UDP one (SOCK_DGRAM); this lab wants TCP (SOCK_STREAM).",
+        "socket(2); tcp(7)",
+    ),
+    "unread-input-rst": Cause(
+        "The connection was closed while bytes that had arrived were still unread. close() then "
+        "sends RST, not FIN, and the other side may lose what it had not read yet. Read up to the "
+        "end of file first.",
+        "close(2); RFC 2525 section 2.17; RFC 9293 section 3.6.1",
+    ),
+    "usage": Cause(
+        "A wrong command line must give one line 'usage: ...' on stderr, nothing on stdout, and "
+        "exit status 2. strtol() alone takes '80x', ' 80' and '-1'.",
+        "getopt(3); strtol(3), endptr",
+    ),
+    "wrong-address": Cause(
+        "Another address than the one asked for: 127.0.0.1 is the host alone, 0.0.0.0 every "
+        "address it has, open to the network.",
+        "bind(2); ip(7), INADDR_LOOPBACK and INADDR_ANY; getopt(3)",
+    ),
+    "wrong-port": Cause(
+        "Another port than the one asked for: is -p obeyed, and the default the one of the table?",
+        "bind(2); connect(2); getopt(3)",
+    ),
+    "zombie-children": Cause(
+        "Child processes that have ended stay as zombies, as nobody waits for them.",
+        "waitpid(2), NOTES; sigaction(2), SIGCHLD",
+    ),
+}
+"""By short key: the faults that feedback can name, for someone who meets them first."""
+
+
+class Mismatch(AssertionError):
+    """The submission does something else than its contract says.
+
+    cause: a key of CAUSES, 'other' when None. read: replaces the cause's own 'read on'.
+    packets: numbers of packets in the trace, or words about them, shown after SEEN.
+    """
+
+    def __init__(
+        self,
+        expected: str,
+        seen: str,
+        cause: Optional[str] = None,
+        read: Optional[str] = None,
+        packets: Union[str, Sequence[int], None] = None,
+    ) -> None:
+        if cause is not None and cause not in CAUSES:
+            raise ValueError(f"{cause!r} is no key of labkit.feedback.CAUSES")
+        super().__init__(f"expected {expected}; seen: {seen}")
+        self.expected = expected
+        self.cause = cause or "other"
+        self.read = read
+        if packets is not None and not isinstance(packets, str):
+            packets = "packet" + "s"[len(packets) == 1:] + " " + ", ".join(map(str, packets))
+        self.seen = f"{seen} ({packets})" if packets else seen
+
+    def text(self, handout: Optional[str] = None) -> str:
+        """The four parts, a label in front of each; HANDOUT: where the handout tells of it."""
+        cause = CAUSES[self.cause]
+        read = self.read or cause.read
+        return "\n".join(
+            f"{label}: {clean(part)}"
+            for label, part in (
+                ("expected", self.expected),
+                ("seen", self.seen),
+                ("likely cause", cause.text),
+                ("read on", f"{handout}; {read}" if handout else read),
+            )
+        )
+
+
+def of_assertion(error: AssertionError, title: str) -> Mismatch:
+    """A plain assertion about the submission as a Mismatch; TITLE says what was asked."""
+    if isinstance(error, Mismatch):
+        return error
+    return Mismatch(expected=title, seen=str(error) or "it is not so")
+
+
+def clean(text: str, limit: int = PART_LIMIT) -> str:
+    """TEXT fit for a terminal, XML and UTF-8: no control character, LIMIT characters at most.
+
+    Line feeds and tabs stay; whatever else cannot be printed becomes a visible escape.
+    """
+    if len(text) > limit:
+        text = f"{text[:limit]}... ({len(text) - limit} more characters)"
+    return "".join(c if c.isprintable() or c in "\n\t" else _escape(c) for c in text)
+
+
+def clean_line(text: str, limit: int = PART_LIMIT) -> str:
+    """As clean(), and all on one line."""
+    return clean(text, limit).replace("\n", "\\n").replace("\t", " ")
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")

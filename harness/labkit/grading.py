@@ -1,0 +1,109 @@
+"""Which test judges which step of a lab, and for how many points."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Callable, Optional, Sequence, TypeVar
+
+import pytest
+
+from labkit.paths import HARNESS
+
+Test = TypeVar("Test", bound=Callable[..., Any])
+
+TRACE_NAME = re.compile(r"\d\d-\d\d-test_[\w.-]+\.pcapng", re.ASCII)
+"""Names of the traces that graded tests write, and nobody else."""
+
+
+def graded(*, step: int, points: int, programs: Sequence[str]) -> Callable[[Test], Test]:
+    """Marks a test as the judge of STEP, worth POINTS, of the submission's PROGRAMS.
+
+    The module says which lab it is in its constant LAB; the first line of the test's
+    docstring is its title.
+    """
+    return pytest.mark.graded(step=step, points=points, programs=tuple(programs))
+
+
+@dataclass(frozen=True)
+class GradedTest:
+    """A graded test, as far as it is known before it runs."""
+
+    nodeid: str
+    name: str
+    """pytest's name, which selects it alone."""
+    lab: str
+    step: int
+    points: int
+    programs: tuple[str, ...]
+    title: str
+    trace_name: str
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> GradedTest:
+        return cls(**{**data, "programs": tuple(data["programs"])})
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @property
+    def handout(self) -> str:
+        return f"labs/{self.lab}/README.md, step {self.step}"
+
+
+def graded_test(item: pytest.Item) -> Optional[GradedTest]:
+    """What ITEM's marker and docstring say; None for a test that is not graded."""
+    marker = item.get_closest_marker("graded")
+    if marker is None:
+        return None
+    lab = getattr(item.module, "LAB")  # type: ignore[attr-defined]
+    step = marker.kwargs["step"]
+    return GradedTest(
+        nodeid=item.nodeid,
+        name=item.name,
+        lab=lab,
+        step=step,
+        points=marker.kwargs["points"],
+        programs=marker.kwargs["programs"],
+        title=_title(item),
+        trace_name=f"{lab[:2]}-{step:02}-{_file_name(item.name)}.pcapng",
+    )
+
+
+def test_files(lab: str) -> list[Path]:
+    """The files with LAB's graded tests."""
+    return sorted((HARNESS / "tests").glob(f"test_{lab[:2]}_*.py"))
+
+
+def attach(item: pytest.Item, *, trace: Path) -> None:
+    """Notes TRACE, a file, as what the test ITEM leaves; it travels with the test's reports."""
+    item.user_properties.append(("trace", str(trace)))
+
+
+def step_keyword(step: int) -> str:
+    """What '-k step_3' is turned into: no part of 'step_30'."""
+    return f"step_{step}_"
+
+
+def exact_steps(expression: str) -> str:
+    """The -k EXPRESSION with each step_N meaning that step only, not step_N0 too."""
+    return re.sub(r"\bstep_(\d+)\b", lambda m: step_keyword(int(m.group(1))), expression)
+
+
+def _title(item: pytest.Item) -> str:
+    doc = getattr(item, "obj").__doc__
+    title = doc.strip().split("\n")[0] if doc and doc.strip() else ""
+    title = title or item.name.split("[")[0].replace("test_", "", 1).replace("_", " ")
+    callspec = getattr(item, "callspec", None)
+    return f"{title} [{callspec.id}]" if callspec is not None else title
+
+
+def _file_name(name: str) -> str:
+    """NAME in letters that any file system takes; different names stay different."""
+    simple = re.fullmatch(r"(\w+)(?:\[([\w.-]+)\])?", name, re.ASCII)
+    if simple is not None and len(name) <= 120:
+        return "-".join(part for part in simple.groups() if part)
+    plain = re.sub(r"[^\w.-]+", "-", name, flags=re.ASCII)[:120].strip("-")
+    return f"{plain}-{zlib.crc32(name.encode(errors='replace')):08x}"

@@ -1,0 +1,120 @@
+"""Taking in a submission: a copy of its regular files, whatever else lies in its folder."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+from pathlib import Path
+from typing import BinaryIO, Iterator
+
+from labkit.feedback import HarnessError, clean_line
+
+FILE_COUNT = 2000
+TOTAL_BYTES = 64 * 1024 * 1024
+DEPTH = 8
+
+_OBJECT_CODE = (b"\x7fELF", b"!<arch>\n")
+
+
+class Refused(Exception):
+    """The submission is no folder of sources that anybody would hand in."""
+
+
+def copy_submission(source: Path, target: Path, programs: tuple[str, ...]) -> list[str]:
+    """Copies SOURCE's files to the new folder TARGET; returns what was left out, and why.
+
+    No link is followed and nothing but a regular file is opened. Object code, hidden
+    folders and anything that has the name of one of PROGRAMS stays behind: those are
+    built from source. Raises Refused when there is too much; HarnessError when a file
+    cannot be read or written.
+    """
+    left_out: list[str] = []
+    count = total = 0
+    for entry, place in _walk(source, target, left_out):
+        if place.parent == target and entry.name in programs:
+            left_out.append(f"{_shown(source, entry)}: is built from source")
+            continue
+        count += 1
+        if count > FILE_COUNT:
+            raise Refused(f"the submission has more than {FILE_COUNT} files")
+        with _open_regular(Path(entry.path)) as file:
+            size = os.fstat(file.fileno()).st_size
+            total += size
+            if total > TOTAL_BYTES:
+                raise Refused(f"the submission is larger than {TOTAL_BYTES >> 20} MiB")
+            if file.peek(8)[:8].startswith(_OBJECT_CODE):  # type: ignore[attr-defined]
+                left_out.append(f"{_shown(source, entry)}: object code")
+                continue
+            _write(file, place, size)
+    return left_out
+
+
+def copy_reference(source: Path, target: Path) -> None:
+    """Copies the folder SOURCE with its programs and times, so that make has nothing to do.
+
+    Raises HarnessError.
+    """
+    try:
+        shutil.copytree(source, target, symlinks=True)
+    except (OSError, shutil.Error) as error:
+        raise HarnessError(f"{source} cannot be copied: {error}") from error
+
+
+def _walk(
+    source: Path, target: Path, left_out: list[str]
+) -> Iterator[tuple["os.DirEntry[str]", Path]]:
+    """The regular files below SOURCE, each with its place below TARGET, which is made."""
+    waiting = [(source, target, 0)]
+    while waiting:
+        folder, into, depth = waiting.pop()
+        if depth > DEPTH:
+            raise Refused(f"the submission has folders more than {DEPTH} deep")
+        try:
+            into.mkdir()
+            with os.scandir(folder) as entries:
+                found = sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            raise HarnessError(_why(error)) from error
+        for entry in found:
+            if entry.is_dir(follow_symlinks=False):
+                if entry.name.startswith("."):
+                    left_out.append(f"{_shown(source, entry)}: hidden folder")
+                else:
+                    waiting.append((Path(entry.path), into / entry.name, depth + 1))
+            elif entry.is_file(follow_symlinks=False):
+                yield entry, into / entry.name
+            else:
+                kind = "symbolic link" if entry.is_symlink() else "not a file"
+                left_out.append(f"{_shown(source, entry)}: {kind}")
+
+
+def _open_regular(path: Path) -> BinaryIO:
+    """Opens PATH; if it has become something else meanwhile, neither follows nor waits."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+    except OSError as error:
+        raise HarnessError(_why(error)) from error
+    return open(fd, "rb")
+
+
+def _write(file: BinaryIO, place: Path, size: int) -> None:
+    try:
+        with open(place, "xb") as out:
+            while size > 0 and (data := file.read(min(size, 1 << 20))):
+                out.write(data)
+                size -= len(data)
+    except OSError as error:
+        raise HarnessError(_why(error)) from error
+
+
+def _shown(source: Path, entry: "os.DirEntry[str]") -> str:
+    return clean_line(os.path.relpath(entry.path, source))
+
+
+def _why(error: OSError) -> str:
+    return f"the submission cannot be copied: {clean_line(str(error.filename))}: {error.strerror}"

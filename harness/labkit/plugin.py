@@ -1,0 +1,247 @@
+"""pytest's side of grading: options, fixtures, and what becomes of each report.
+
+Loaded by harness/conftest.py, or by name from grade.py. Under pytest-xdist the
+controller builds, records and writes; the workers run the tests.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Callable, Generator, Iterator, NoReturn, Optional
+
+import pytest
+
+from labkit.build import PROGRAMS
+from labkit.feedback import HarnessError, Mismatch, clean, clean_line, of_assertion
+from labkit.grading import attach, exact_steps, graded_test, step_keyword, test_files
+from labkit.results import ERROR, FAILED, PASSED, Result, write_whole
+from labkit.run import DEFAULT_OUT, Run, Session, UsageProblem
+from labkit.table import table
+
+_SESSION, _WORKER_KEY = "labkit-session", "labkit_session"
+
+
+# -- Options -------------------------------------------------------------------
+
+
+def pytest_addoption(parser: Any) -> None:
+    group = parser.getgroup("labkit", "grading")
+    group.addoption("--submission", metavar="FOLDER", help="grade FOLDER, not labs/; needs --lab")
+    group.addoption("--lab", action="append", metavar="LAB", dest="labkit_labs",
+                    choices=sorted(PROGRAMS), help="which lab the tests are of")
+    group.addoption("--out", metavar="FOLDER", dest="labkit_out", default=str(DEFAULT_OUT),
+                    help="where results and traces go (%(default)s)")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: Any) -> None:
+    config.addinivalue_line("markers", "graded(step, points, programs): see labkit.grading.graded")
+    config.option.keyword = exact_steps(config.option.keyword)
+    if hasattr(config, "workerinput"):
+        text = config.workerinput.get(_WORKER_KEY)
+        if text is not None:
+            config.pluginmanager.register(Session.from_json(text), _SESSION)
+            config.pluginmanager.register(_Worker(config), "labkit-worker")
+        return
+    run = next((p for p in config.pluginmanager.get_plugins() if isinstance(p, Run)), None)
+    if run is None:
+        run = _run_of_options(config)
+    if run is not None:
+        config.pluginmanager.register(_Controller(config, run), "labkit-controller")
+
+
+def _run_of_options(config: Any) -> Optional[Run]:
+    """The run that a plain pytest command asks for; None where it holds no graded test."""
+    labs = config.option.labkit_labs or _labs_of(config)
+    submission = config.option.submission
+    if submission is not None and (len(labs) != 1 or not Path(submission).is_dir()):
+        raise pytest.UsageError("--submission=FOLDER: a folder, and the one --lab=LAB it is of")
+    if not labs or config.option.collectonly:
+        return None
+    return Run(labs, Path(submission).resolve() if submission else None,
+               Path(config.option.labkit_out).resolve())
+
+
+def _labs_of(config: Any) -> list[str]:
+    """The labs whose tests are among the files that pytest was given."""
+    given = [Path(arg.split("::")[0]).resolve() for arg in config.args]
+    return [
+        lab for lab in sorted(PROGRAMS)
+        if any(path in (file, *file.parents) for file in test_files(lab) for path in given)
+    ]
+
+
+# -- Finding tests -------------------------------------------------------------
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    test = graded_test(item)
+    if test is not None:
+        item.extra_keyword_matches.add(step_keyword(test.step))
+        item.user_properties.append(("graded", json.dumps(test.to_json())))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: Any, items: list[pytest.Item]) -> None:
+    """'-k NAME' with a test's whole name is that test, and none that only begins so."""
+    name = config.option.keyword.strip()
+    exact = [i for i in items if name and name in (i.name, getattr(i, "originalname", None))]
+    if exact:
+        config.hook.pytest_deselected(items=[item for item in items if item not in exact])
+        items[:] = exact
+        config.option.keyword = ""
+
+
+# -- Fixtures ------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def grading_session(request: pytest.FixtureRequest) -> Session:
+    """The builds and folders of this run."""
+    session = request.config.pluginmanager.get_plugin(_SESSION)
+    if session is None:
+        raise HarnessError("nothing was built: name the tests' file or folder, or --lab=LAB")
+    return session
+
+
+@pytest.fixture(scope="module")
+def program_path(
+    request: pytest.FixtureRequest, grading_session: Session
+) -> Callable[[str], Path]:
+    """Finds a program of the module's LAB by name; raises Mismatch when it was not built."""
+    lab = getattr(request.module, "LAB")
+    if lab not in grading_session.builds:
+        raise HarnessError(f"{lab} was not built: --lab={lab} is missing")
+    return grading_session.builds[lab].program
+
+
+@pytest.fixture
+def trace(request: pytest.FixtureRequest, grading_session: Session) -> Path:
+    """Where this test's trace goes."""
+    test = graded_test(request.node)
+    if test is None:
+        raise HarnessError(f"{request.node.name} is not marked as graded")
+    path = grading_session.traces / test.trace_name
+    attach(request.node, trace=path)
+    return path
+
+
+@pytest.fixture
+def lab(
+    program_path: Callable[[str], Path], grading_session: Session, trace: Path
+) -> Iterator[Any]:
+    """A private network with the submission's programs, and a recording of it: a Scenario."""
+    from labkit.scenario import Scenario
+
+    scenario = Scenario(grading_session.work, program_path, trace)
+    try:
+        yield scenario
+    finally:
+        scenario.close()
+
+
+# -- Reports -------------------------------------------------------------------
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, Any, None]:
+    """Says of a graded test's report whose fault it is, and in what words."""
+    outcome = yield
+    report = outcome.get_result()
+    test = graded_test(item)
+    if test is None or (report.passed and report.when != "call"):
+        return
+    if report.passed:
+        report.user_properties.append(("verdict", PASSED))
+        return
+    error = call.excinfo.value if call.excinfo is not None else None
+    by_submission = isinstance(error, Mismatch) or (
+        isinstance(error, AssertionError) and report.when == "call"
+    )
+    detail = ""
+    if isinstance(error, AssertionError) and by_submission:
+        mismatch = of_assertion(error, test.title)
+        text = mismatch.text(test.handout)
+        report.user_properties.append(("cause", mismatch.cause))
+    elif isinstance(error, HarnessError):
+        text = f"not graded: {clean_line(str(error))}"
+    elif report.skipped:
+        text = "not graded: a graded test was skipped"
+    else:
+        text = f"not graded: the grader failed: {clean_line(f'{type(error).__name__}: {error}')}"
+        detail = clean(str(report.longrepr), 20_000)
+    report.user_properties += [("verdict", FAILED if by_submission else ERROR),
+                               ("feedback", text), ("detail", detail)]
+    if not report.skipped and not item.config.option.fulltrace:
+        report.longrepr = detail or text
+
+
+class _Worker:
+    """A worker of pytest-xdist tells the controller which tests there are."""
+
+    def __init__(self, config: Any) -> None:
+        self._session: Session = config.pluginmanager.get_plugin(_SESSION)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        tests = [test.to_json() for test in map(graded_test, session.items) if test is not None]
+        write_whole(self._session.items_file, json.dumps(tests))
+
+
+class _Controller:
+    """The process that was started: it builds before the tests and sums up after them."""
+
+    def __init__(self, config: Any, run: Run) -> None:
+        self._config = config
+        self._run = run
+        self._own = run.session is None
+        """Nobody else prints the table and ends the run."""
+        self._results: list[Result] = []
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        if self._own:
+            try:
+                self._run.open()
+            except (HarnessError, UsageProblem) as problem:
+                self._run.close()
+                _stop(problem)
+        self._config.pluginmanager.register(self._run.session, _SESSION)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        node.workerinput[_WORKER_KEY] = self._run.session.to_json() if self._run.session else None
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        if session.items:
+            self._run.expect([test for test in map(graded_test, session.items) if test is not None])
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        self._run.record(report)
+
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        if not self._own or exitstatus == pytest.ExitCode.INTERRUPTED:
+            return
+        try:
+            self._results = self._run.finish()
+        except HarnessError as error:
+            self._run.problem = str(error)
+            session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        if self._results:
+            terminalreporter.section("grade")
+            terminalreporter.write(table(self._results, self._run.out, Path.cwd()))
+        if self._own and self._run.problem:
+            terminalreporter.section("not graded")
+            terminalreporter.write_line(self._run.problem)
+
+    def pytest_unconfigure(self) -> None:
+        if self._own:
+            self._run.close()
+
+
+def _stop(problem: Exception) -> NoReturn:
+    """Ends pytest with one line."""
+    status = 4 if isinstance(problem, UsageProblem) else 3
+    pytest.exit(clean_line(str(problem)), returncode=status)

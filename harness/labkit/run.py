@@ -1,0 +1,193 @@
+"""One run of graded tests: its builds, its folder OUT, its results.
+
+The process that starts the tests owns a Run; the workers of pytest-xdist, and the
+fixtures everywhere, have its Session only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional, Sequence
+
+from labkit import paths, sandbox
+from labkit.build import Build, build, remove_tree
+from labkit.feedback import HarnessError
+from labkit.grading import TRACE_NAME, GradedTest
+from labkit.results import (
+    ERROR, FAILED, JUNIT, PASSED, RESULTS, Result, gradescope, junit, replay_command, write_whole,
+)
+
+DEFAULT_OUT = paths.OUT / "grade"
+
+
+_RANK = {"": 0, PASSED: 1, FAILED: 2, ERROR: 3}
+"""Of what the phases of a test say, the worst counts."""
+
+
+class UsageProblem(Exception):
+    """What was asked for makes no sense; the message is one line."""
+
+
+@dataclass(frozen=True, eq=False)  # as a plugin of pytest it needs a hash
+class Session:
+    """What each test needs to know."""
+
+    work: Path
+    """A sandbox.workspace() with the builds in it."""
+    traces: Path
+    builds: dict[str, Build]
+
+    def to_json(self) -> str:
+        return json.dumps({
+            "work": str(self.work),
+            "traces": str(self.traces),
+            "builds": {lab: made.to_json() for lab, made in self.builds.items()},
+        })
+
+    @classmethod
+    def from_json(cls, text: str) -> Session:
+        data = json.loads(text)
+        builds = {lab: Build.from_json(made) for lab, made in data["builds"].items()}
+        return cls(Path(data["work"]), Path(data["traces"]), builds)
+
+    @property
+    def items_file(self) -> Path:
+        """Where workers leave which tests they found."""
+        return self.work / "items.json"
+
+
+class Run:
+    """A run of LABS' tests on SUBMISSION (None: on the labs themselves), results in OUT."""
+
+    def __init__(self, labs: Sequence[str], submission: Optional[Path], out: Path) -> None:
+        self.labs = labs
+        self.submission = submission
+        self.out = out
+        self.session: Optional[Session] = None
+        self.problem: Optional[str] = None
+        """Why the run as a whole failed, in one line."""
+        self._results: dict[str, Result] = {}
+        self._ranks: dict[str, int] = {}
+        self._crashed: set[str] = set()
+        self._undo = contextlib.ExitStack()
+
+    def open(self) -> Session:
+        """Makes OUT ready and builds. Raises UsageProblem or HarnessError; close() undoes it."""
+        self._open_out()
+        try:
+            work = self._undo.enter_context(sandbox.workspace())
+        except OSError as error:
+            raise HarnessError(_why("temporary files cannot be written", error)) from error
+        builds = {}
+        for lab in self.labs:
+            self._undo.callback(remove_tree, work / lab)
+            source = self.submission or paths.LABS / lab
+            builds[lab] = build(lab, source, work, self.submission is None)
+        self.session = Session(work, self.out / "traces", builds)
+        return self.session
+
+    def expect(self, tests: Sequence[GradedTest]) -> None:
+        """TESTS will run, in this order."""
+        self._results = {test.nodeid: self._results.get(test.nodeid) or self._blank(test)
+                         for test in tests}
+
+    def record(self, report: Any) -> None:
+        """Takes in a pytest report of one phase (set-up, call, tear-down) of one test."""
+        properties = dict(report.user_properties)
+        if "graded" in properties:
+            test = GradedTest.from_json(json.loads(properties["graded"]))
+            self._take(self._results.setdefault(test.nodeid, self._blank(test)), report, properties)
+        elif report.failed and report.when == "???":  # a worker of xdist is gone
+            self._crashed.add(report.nodeid)
+
+    def finish(self) -> list[Result]:
+        """Writes OUT's files; returns the results. Raises HarnessError."""
+        self._load_items()
+        for nodeid in self._crashed & self._results.keys():
+            result = self._results[nodeid]
+            result.status, result.cause = ERROR, None
+            result.output = "not graded: the grader's own process ended in this test"
+        results = list(self._results.values())
+        try:
+            write_whole(self.out / RESULTS, gradescope(results))
+            write_whole(self.out / JUNIT, junit(results))
+        except OSError as error:
+            raise HarnessError(_why(f"results cannot be written to {self.out}", error)) from error
+        return results
+
+    def close(self) -> None:
+        """Removes what was only for this run."""
+        self._undo.close()
+
+    def exit_status(self, results: Sequence[Result]) -> int:
+        """0 all passed, 1 some failed, 3 the grader failed."""
+        statuses = {result.status for result in results}
+        if ERROR in statuses or self.problem is not None or self._crashed:
+            return 3
+        return 1 if FAILED in statuses else 0
+
+    def _blank(self, test: GradedTest) -> Result:
+        return Result(test, command=replay_command(test, self.submission))
+
+    def _take(self, result: Result, report: Any, properties: dict[str, Any]) -> None:
+        result.seconds += report.duration
+        trace = properties.get("trace")
+        if trace is not None and os.path.exists(trace):
+            result.trace = os.path.relpath(trace, self.out)
+        verdict = properties.get("verdict", "")
+        if _RANK[verdict] <= self._ranks.get(result.test.nodeid, 0):
+            return  # the first of two equal faults is the one to tell
+        self._ranks[result.test.nodeid] = _RANK[verdict]
+        result.status = verdict
+        result.output = properties.get("feedback", "")
+        result.cause = properties.get("cause")
+        result.detail = properties.get("detail", "")
+
+    def _load_items(self) -> None:
+        """Learns from the workers' file which tests there are, also those without a report."""
+        assert self.session is not None
+        with contextlib.suppress(FileNotFoundError):
+            items = json.loads(self.session.items_file.read_text("ascii"))
+            self.expect([GradedTest.from_json(item) for item in items])
+
+    def _open_out(self) -> None:
+        """Makes OUT and OUT/traces, and removes what an earlier run left in them."""
+        traces = self.out / "traces"
+        try:
+            traces.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise UsageProblem(f"OUT: {self.out} is not a folder, or traces in it is not") from None
+        except OSError as error:
+            raise HarnessError(_why(f"OUT: {self.out} cannot be made", error)) from error
+        try:
+            self._take_lock()
+            for old in (self.out / RESULTS, self.out / JUNIT):
+                old.unlink(missing_ok=True)
+            for trace in traces.iterdir():
+                if TRACE_NAME.fullmatch(trace.name) and trace.is_file():
+                    trace.unlink()
+            probe = self.out / f".{RESULTS}.probe"
+            write_whole(probe, " " * 4096)
+            probe.unlink()
+        except OSError as error:
+            raise HarnessError(_why(f"OUT: {self.out} cannot be written to", error)) from error
+
+    def _take_lock(self) -> None:
+        fd = os.open(self.out, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._undo.callback(os.close, fd)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                raise
+            raise HarnessError(f"OUT: another run is writing to {self.out}") from None
+
+
+def _why(what: str, error: OSError) -> str:
+    return f"{what}: {error.strerror or error}"

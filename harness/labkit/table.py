@@ -1,0 +1,109 @@
+"""The table of steps, points and feedback, for a terminal of 80 columns."""
+
+from __future__ import annotations
+
+import os
+import re
+import textwrap
+from pathlib import Path
+from typing import Sequence
+
+from labkit import paths
+from labkit.feedback import clean_line
+from labkit.results import ERROR, FAILED, PASSED, RESULTS, Result, max_score, score
+
+WIDTH = 80
+_MARKS = {PASSED: "ok", FAILED: "FAIL", ERROR: "not graded"}
+_DETAIL_LINES = 40
+
+
+def table(results: Sequence[Result], out: Path, seen_from: Path) -> str:
+    """The whole table, a line feed at its end; paths as seen from the folder SEEN_FROM."""
+    lines: list[str] = []
+    told: dict[str, str] = {}
+    for lab in sorted({result.test.lab for result in results}):
+        of_lab = [result for result in results if result.test.lab == lab]
+        lines += [_row(lab, of_lab, mark=False), "-" * WIDTH]
+        titles = step_titles(lab)
+        for step in sorted({result.test.step for result in of_lab}):
+            of_step = [result for result in of_lab if result.test.step == step]
+            lines.append(_row(_step_label(step, of_step, titles), of_step))
+            for result in of_step:
+                if result.status != PASSED:
+                    lines += _feedback(result, told)
+        lines.append("")
+    return "\n".join([*lines, *_summary(results, out, seen_from)]) + "\n"
+
+
+def step_titles(lab: str) -> dict[int, str]:
+    """What each step of LAB does, from the STEP comments of its programs; maybe nothing."""
+    titles = {0: "the command line"}
+    for source in sorted((paths.LABS / lab).glob("*.c")):
+        try:
+            text = source.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+        for number, words in re.findall(r"/\* STEP (\d+): (.*?)(?:[.:]\s|\*/)", text, re.S):
+            titles[int(number)] = re.sub(r"\s+(\*\s+)?", " ", words).strip(" .")
+    return titles
+
+
+def _step_label(step: int, results: Sequence[Result], titles: dict[int, str]) -> str:
+    programs = ", ".join(dict.fromkeys(name for r in results for name in r.test.programs))
+    title = titles.get(step)
+    return f"  step {step:2}  {programs}: {title}" if title else f"  step {step:2}  {programs}"
+
+
+def _row(label: str, results: Sequence[Result], mark: bool = True) -> str:
+    points = f"{score(results)}/{max_score(results)}"
+    statuses = {result.status for result in results}
+    worst = next(status for status in (ERROR, FAILED, PASSED) if status in statuses)
+    left = WIDTH - 20
+    if len(label) > left:
+        label = label[: left - 3].rsplit(" ", 1)[0] + "..."
+    return f"{label:<{left}} {points:>8} {_MARKS[worst] if mark else ''}".rstrip()
+
+
+def _feedback(result: Result, told: dict[str, str]) -> list[str]:
+    """RESULT's feedback, in full where it is new; TOLD: which test told it first."""
+    heading = f"{_MARKS[result.status]}: {result.test.title}"
+    lines = textwrap.wrap(heading, WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 12)
+    text = result.output + (f"\n{_last_lines(result.detail)}" if result.detail else "")
+    if text in told:
+        return [*lines, *_wrap(f"as above, at '{told[text]}'", 8)]
+    told[text] = result.test.title
+    for line in text.split("\n"):
+        lines += _wrap(line, 8)
+    return lines
+
+
+def _wrap(line: str, indent: int) -> list[str]:
+    return textwrap.wrap(
+        line, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent + 2),
+        break_on_hyphens=False, drop_whitespace=True, tabsize=4,
+    ) or [""]
+
+
+def _last_lines(detail: str) -> str:
+    return "\n".join(detail.splitlines()[-_DETAIL_LINES:])
+
+
+def _summary(results: Sequence[Result], out: Path, seen_from: Path) -> list[str]:
+    not_passed = [result for result in results if result.status != PASSED]
+    not_graded = sum(result.status == ERROR for result in results)
+    total = f"Score: {score(results)} of {max_score(results)}"
+    if not_graded:
+        total += f" ({not_graded} of {len(results)} tests not graded: the grader failed)"
+    lines = [total, f"Results: {_short(out / RESULTS, seen_from)}",
+             f"Traces:  {_short(out / 'traces', seen_from)}"]
+    if not_passed:
+        first = min(not_passed, key=lambda r: (r.status != FAILED, r.test.lab, r.test.step))
+        lines += ["The first failed test alone, from the repository's top folder:",
+                  f"  {clean_line(first.command)}"]
+    return lines
+
+
+def _short(path: Path, seen_from: Path) -> str:
+    """PATH as seen from the folder SEEN_FROM, if it lies below."""
+    relative = os.path.relpath(path, seen_from)
+    return clean_line(str(path) if relative.startswith("..") else relative)

@@ -1,0 +1,122 @@
+"""labcap as a program to call, in its ordinary and its sanitized build."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Callable, Union
+
+import pytest
+
+LABCAP_DIR = Path(__file__).resolve().parents[2] / "labcap"
+DEADLINE = 30
+SANITIZED_DEADLINE = 60
+
+Json = dict[str, Any]
+Completed = subprocess.CompletedProcess
+Argument = Union[str, Path]
+
+
+def build(binary: str, *targets: str) -> Path:
+    """Build labcap by its Makefile; the binary's path.
+
+    Test workers are processes of their own: a lock on the Makefile lets only
+    one of them build at a time.
+    """
+    environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS")}
+    with (LABCAP_DIR / "Makefile").open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        made = subprocess.run(
+            ["make", "-C", LABCAP_DIR, *targets],
+            capture_output=True,
+            text=True,
+            env=environment,
+            check=False,
+        )
+    if made.returncode != 0:
+        pytest.fail(f"making {binary} failed:\n{made.stdout}{made.stderr}", pytrace=False)
+    return LABCAP_DIR / binary
+
+
+@pytest.fixture(scope="session")
+def labcap_binary() -> Path:
+    """The ordinary build."""
+    return build("labcap")
+
+
+@pytest.fixture(scope="session")
+def labcap_sanitized() -> Path:
+    """The build with AddressSanitizer and UndefinedBehaviorSanitizer."""
+    return build("labcap-sanitized", "sanitized")
+
+
+@pytest.fixture(scope="session")
+def labcap(labcap_binary: Path) -> Callable[..., Completed[str]]:
+    """Call labcap with arguments; keywords go to subprocess.run."""
+
+    def call(*arguments: Argument, **options: Any) -> Completed[str]:
+        chosen = {"capture_output": True, "text": True, "timeout": DEADLINE, "check": False}
+        return subprocess.run([labcap_binary, *arguments], **{**chosen, **options})
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def report(labcap: Callable[..., Completed[str]]) -> Callable[..., list[Json]]:
+    """All JSON objects that flows prints for a trace, with numbers kept exact.
+
+    status is the exit status that the trace must give.
+    """
+
+    def read(path: Argument, *arguments: Argument, status: int = 0) -> list[Json]:
+        done = labcap("flows", "--json", path, *arguments)
+        assert done.returncode == status, done.stderr
+        if status == 0:
+            assert done.stderr == ""
+        return [json.loads(line, parse_float=Decimal) for line in done.stdout.splitlines()]
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def flows(report: Callable[..., list[Json]]) -> Callable[..., list[Json]]:
+    """The connections and UDP flows of a trace."""
+
+    def read(path: Argument, *arguments: Argument, status: int = 0) -> list[Json]:
+        objects = report(path, *arguments, status=status)
+        assert objects[-1]["type"] == "capture"
+        return objects[:-1]
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def flow(flows: Callable[..., list[Json]]) -> Callable[..., Json]:
+    """The one connection or UDP flow of a trace."""
+
+    def read(path: Argument, *arguments: Argument, status: int = 0) -> Json:
+        found = flows(path, *arguments, status=status)
+        assert len(found) == 1, found
+        return found[0]
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def capture(report: Callable[..., list[Json]]) -> Callable[..., Json]:
+    """The closing object that tells of the trace as a whole."""
+
+    def read(path: Argument, *arguments: Argument, status: int = 0) -> Json:
+        return report(path, *arguments, status=status)[-1]
+
+    return read
+
+
+@pytest.fixture
+def trace(tmp_path: Path) -> Path:
+    """Where a test may write its trace."""
+    return tmp_path / "t.pcap"

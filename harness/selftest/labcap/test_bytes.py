@@ -1,0 +1,260 @@
+"""Payload: what is counted, from which lengths, and what is missing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from scapy.layers.inet import IP, TCP
+from scapy.layers.inet6 import IPv6, IPv6ExtHdrHopByHop, Jumbo
+from scapy.packet import Raw
+from trace_files import ETHERNET, Frame, write_pcap
+from traces import Conversation, ipv6_conversation
+
+
+def to_server(told):
+    return told["to_server"]
+
+
+def test_bytes_are_the_union_of_the_intervals_seen(trace, flow):
+    talk = Conversation().handshake()
+    for first, length in ((1, 100), (51, 100), (301, 50), (151, 50), (1, 400), (20, 7)):
+        talk.client("A", b"x" * length, seq=first)
+    talk.write(trace)
+    assert to_server(flow(trace))["bytes"] == 400
+
+
+def test_fast_open_data_in_the_syn_is_counted(trace, flow):
+    talk = Conversation()
+    talk.client("S", b"early")
+    talk.server("SA")
+    talk.client("PA", b"late")
+    talk.write(trace)
+    told = flow(trace)
+    assert told["handshake"]["complete"] is False
+    assert to_server(told)["bytes"] == 9
+
+
+def test_fast_open_data_that_the_syn_ack_does_not_take_is_counted_once(trace, flow):
+    talk = Conversation()
+    talk.client("S", b"early")
+    talk.server("SA", ack=1)
+    talk.client("PA", b"early", seq=1)
+    talk.write(trace)
+    told = flow(trace)
+    assert told["handshake"]["complete"] is True
+    assert (to_server(told)["bytes"], to_server(told)["retransmitted_bytes"]) == (5, 5)
+
+
+def test_bytes_of_rst_segments_are_excluded(trace, flow):
+    talk = Conversation().handshake()
+    talk.client("PA", b"hello")
+    talk.client("RA", b"the reason, as RFC 9293 allows")
+    talk.write(trace)
+    told = to_server(flow(trace))
+    assert (told["bytes"], told["segments"], told["largest_segment"]) == (5, 1, 5)
+
+
+def test_bytes_below_isn_plus_1_are_excluded(trace, flow):
+    talk = Conversation().handshake()
+    talk.client("PA", b"0123456789", seq=-4)
+    talk.server("A", ack=6)
+    talk.write(trace)
+    told = to_server(flow(trace))
+    assert (told["bytes"], told["missing_bytes"]) == (5, 0)
+
+
+def test_bytes_of_a_fin_segment_are_counted(trace, flow):
+    talk = Conversation().handshake()
+    talk.client("FPA", b"hello")
+    talk.server("A")
+    talk.write(trace)
+    told = to_server(flow(trace))
+    assert (told["bytes"], told["missing_bytes"]) == (5, 0)
+
+
+def test_midstream_bytes_are_counted_from_the_first_seen(trace, flow):
+    talk = Conversation().unseen_handshake()
+    talk.client("PA", b"hello", seq=1_000_000)
+    talk.server("A")
+    talk.client("PA", b"again")
+    talk.write(trace)
+    told = to_server(flow(trace))
+    assert (told["bytes"], told["missing_bytes"]) == (10, 0)
+
+
+def test_ethernet_padding_is_no_payload(trace, flow):
+    talk = Conversation().handshake()
+    padded = [
+        replace(frame, data=frame.data.ljust(60, b"\x55"))
+        for frame in ETHERNET.frames(talk.packets)
+    ]
+    write_pcap(trace, padded)
+    told = flow(trace)
+    assert (to_server(told)["bytes"], to_server(told)["segments"]) == (0, 0)
+    assert told["to_client"]["bytes"] == 0
+
+
+def test_snaplen_cuts_no_payload_length(trace, report):
+    talk = Conversation().handshake()
+    talk.client("PA", b"x" * 1000)
+    talk.server("A")
+    talk.close()
+    told, capture = report(talk.write(trace, snaplen=54))
+    assert to_server(told)["bytes"] == 1000
+    assert to_server(told)["largest_segment"] == 1000
+    assert told["teardown"]["kind"] == "fin"
+    assert capture["skipped"]["cut"] == 0
+    assert capture["complete"] is True
+
+
+def test_ip_and_tcp_options_are_no_payload(trace, flow):
+    talk = Conversation().handshake()
+    options = [("NOP", None), ("NOP", None), ("Timestamp", (1, 2))]
+    talk.client("PA", b"hello", ip={"options": b"\x94\x04\x00\x00"}, tcp={"options": options})
+    talk.write(trace)
+    assert to_server(flow(trace))["bytes"] == 5
+
+
+def test_ipv4_length_zero_means_segment_offload(trace, flow):
+    talk = Conversation().handshake()
+    talk.client("PA", b"x" * 3000, ip={"len": 0})
+    talk.server("A")
+    talk.write(trace)
+    told = to_server(flow(trace))
+    assert (told["bytes"], told["largest_segment"]) == (3000, 3000)
+    assert told["missing_bytes"] == 0
+
+
+def test_ipv4_length_zero_counts_the_wire_length_beyond_the_snaplen(trace, flow):
+    talk = Conversation().handshake()
+    talk.client("PA", b"x" * 80_000, ip={"len": 0})
+    talk.server("A")
+    talk.write(trace, snaplen=96)
+    assert to_server(flow(trace))["bytes"] == 80_000
+
+
+def test_ipv6_length_zero_means_segment_offload(trace, flow):
+    talk = ipv6_conversation().handshake()
+    talk.client("PA", b"x" * 3000, ip={"plen": 0})
+    talk.server("A")
+    talk.write(trace)
+    told = to_server(flow(trace))
+    assert (told["bytes"], told["missing_bytes"]) == (3000, 0)
+
+
+def test_ipv6_jumbogram_counts_the_wire_length(trace, flow):
+    talk = ipv6_conversation().handshake()
+    talk.sides["client"].next = talk.sides["client"].highest = 1 + 70_000
+    tcp = TCP(sport=39870, dport=4321, seq=1_000_001, ack=2_000_001, flags="PA")
+    jumbo = IPv6ExtHdrHopByHop(options=[Jumbo(jumboplen=8 + 20 + 70_000)])
+    talk.add(
+        IPv6(src="2001:db8::1", dst="2001:db8::2", plen=0) / jumbo / tcp / Raw(b"x" * 70_000)
+    )
+    talk.server("A")
+    talk.write(trace)
+    told = to_server(flow(trace))
+    assert (told["bytes"], told["missing_bytes"]) == (70_000, 0)
+    assert told["largest_segment"] == 70_000
+
+
+def short_on_the_wire(talk, number, length):
+    """Packet number, with an IP length that tells more than the wire carried."""
+    frames = list(talk.packets)
+    frames[number - 1] = Frame(frames[number - 1].data[:length], frames[number - 1].time_ns)
+    return frames
+
+
+def test_ip_length_above_the_wire_length_counts_where_it_fits_the_sequence(trace, flows, labcap):
+    talk = Conversation().handshake()
+    number = talk.client("PA", b"x" * 1000)
+    talk.server("A")
+    talk.client("PA", b"y" * 10)
+    talk.server("A")
+    write_pcap(trace, short_on_the_wire(talk, number, 100), 101)
+    done = labcap("flows", "--json", trace)
+    assert done.stdout.count('"cut":1,') == 1
+    (told,) = flows(trace, status=done.returncode)
+    assert (to_server(told)["bytes"], to_server(told)["missing_bytes"]) == (1010, 0)
+
+
+def test_ip_length_above_the_wire_length_is_nothing_where_it_does_not_fit(trace, flows, labcap):
+    talk = Conversation().handshake()
+    number = talk.client("PA", b"x" * 1000, seq=1_500_000_000)
+    write_pcap(trace, short_on_the_wire(talk, number, 100), 101)
+    done = labcap("flows", "--json", trace)
+    assert done.stdout.count('"cut":1,') == 1
+    (told,) = flows(trace, status=done.returncode)
+    assert to_server(told)["bytes"] == 0
+
+
+def test_missing_bytes_are_acknowledged_and_never_seen(trace, flow):
+    talk = Conversation().handshake()
+    talk.client("A", b"x" * 100)
+    talk.lose("client", 200)
+    talk.client("A", b"x" * 50)
+    talk.server("A")
+    talk.write(trace)
+    told = to_server(flow(trace))
+    assert (told["bytes"], told["missing_bytes"]) == (150, 200)
+
+
+def test_missing_bytes_are_counted_up_to_the_acknowledgement(trace, flow):
+    talk = Conversation().handshake()
+    talk.client("A", b"x" * 100)
+    talk.lose("client", 200)
+    talk.client("A", b"x" * 50)
+    talk.server("A", ack=181)
+    talk.write(trace)
+    told = to_server(flow(trace))
+    assert (told["bytes"], told["missing_bytes"]) == (150, 80)
+
+
+def test_a_hole_that_is_not_acknowledged_is_not_missing(trace, flow):
+    talk = Conversation().handshake()
+    talk.client("A", b"x" * 100)
+    talk.server("A")
+    talk.lose("client", 200)
+    talk.client("A", b"x" * 50)
+    talk.write(trace)
+    told = to_server(flow(trace))
+    assert (told["bytes"], told["missing_bytes"]) == (150, 0)
+
+
+def test_a_hole_filled_after_its_acknowledgement_is_not_missing(trace, flow):
+    talk = Conversation().handshake()
+    talk.lose("client", 200)
+    talk.server("A")
+    talk.client("A", b"x" * 200, seq=1)
+    talk.write(trace)
+    told = to_server(flow(trace))
+    assert (told["bytes"], told["missing_bytes"]) == (200, 0)
+
+
+def test_syn_and_fin_are_not_missing_bytes(trace, flow):
+    talk = Conversation().handshake()
+    talk.close()
+    talk.write(trace)
+    told = flow(trace)
+    assert to_server(told)["missing_bytes"] == told["to_client"]["missing_bytes"] == 0
+    assert to_server(told)["bytes"] == told["to_client"]["bytes"] == 0
+
+
+@pytest.mark.parametrize("layer", ["ip", "tcp"])
+def test_wrong_checksums_change_nothing(trace, flow, layer):
+    talk = Conversation().handshake()
+    talk.client("PA", b"hello", **{layer: {"chksum": 0xDEAD}})
+    talk.write(trace)
+    assert to_server(flow(trace))["bytes"] == 5
+
+
+def test_tcp_headers_quoted_in_icmp_are_no_packets_of_the_connection(trace, flow):
+    talk = Conversation().handshake()
+    number = talk.client("PA", b"hello")
+    quoted = talk.packets[number - 1].data
+    talk.add(IP(src="10.0.0.2", dst="10.0.0.1", proto=1) / Raw(b"\x03\x04" + bytes(6) + quoted))
+    talk.write(trace)
+    told = flow(trace)
+    assert (told["to_server"]["packets"], told["to_client"]["packets"]) == (3, 1)
+    assert to_server(told)["retransmitted_segments"] == 0
+    assert told["last_packet"] == 4

@@ -1,0 +1,354 @@
+"""Who the client is, what one connection is, and when a handshake is complete."""
+
+from __future__ import annotations
+
+import pytest
+from traces import Conversation, echo_conversation
+
+
+def test_client_is_the_sender_of_the_first_syn(trace, flow):
+    talk = Conversation(client_port=22, server_port=50000)
+    talk.handshake().write(trace)
+    told = flow(trace)
+    assert (told["client"]["port"], told["server"]["port"]) == (22, 50000)
+    assert told["client_known"] is True
+
+
+def test_client_is_the_receiver_of_the_syn_ack_when_no_syn_was_seen(trace, flow):
+    talk = Conversation().unseen_handshake()
+    talk.sides["server"].next = 0
+    talk.server("SA")
+    talk.client("A")
+    talk.write(trace)
+    told = flow(trace)
+    assert told["client"] == {"address": "10.0.0.1", "port": 39870}
+    assert told["client_known"] is True
+    assert told["handshake"]["syn"] is None
+    assert told["handshake"]["syn_ack"] == 1
+    assert told["handshake"]["server_isn"] == 2000000
+    assert told["handshake"]["complete"] is False
+
+
+def test_client_is_the_sender_of_the_first_packet_when_no_syn_was_seen(trace, flow):
+    talk = Conversation().unseen_handshake()
+    talk.server("PA", b"midstream")
+    talk.client("A")
+    talk.write(trace)
+    told = flow(trace)
+    assert told["client"] == {"address": "10.0.0.2", "port": 4321}
+    assert told["client_known"] is False
+    assert told["to_server"]["bytes"] == 9
+
+
+def test_syn_with_other_isn_starts_a_new_connection(trace, flows):
+    talk = Conversation().handshake()
+    talk.then(client_isn=5_000_000).handshake()
+    talk.write(trace)
+    told = flows(trace)
+    assert [each["handshake"]["client_isn"] for each in told] == [1_000_000, 5_000_000]
+    assert [each["handshake"]["syn"] for each in told] == [1, 4]
+    assert [each["handshake"]["complete"] for each in told] == [True, True]
+
+
+def test_same_isn_syn_is_a_retransmission(trace, flow):
+    talk = Conversation()
+    talk.client("S")
+    talk.client("S", seq=0, after_ns=10**9)
+    talk.client("S", seq=0, after_ns=2 * 10**9)
+    talk.server("SA")
+    talk.client("A")
+    talk.write(trace)
+    handshake = flow(trace)["handshake"]
+    assert handshake["syn_retransmissions"] == 2
+    assert (handshake["syn"], handshake["syn_ack"], handshake["ack"]) == (1, 4, 5)
+    assert handshake["complete"] is True
+
+
+def test_after_both_fins_a_syn_with_the_same_isn_starts_a_new_connection(trace, flows):
+    talk = echo_conversation()
+    talk.then().handshake()
+    talk.write(trace)
+    told = flows(trace)
+    assert [each["handshake"]["syn"] for each in told] == [1, 11]
+    assert [each["teardown"]["kind"] for each in told] == ["fin", "open"]
+
+
+def test_after_a_reset_a_syn_with_the_same_isn_starts_a_new_connection(trace, flows):
+    talk = Conversation().handshake()
+    talk.server("RA")
+    talk.then().handshake()
+    talk.write(trace)
+    told = flows(trace)
+    assert [each["handshake"]["syn"] for each in told] == [1, 5]
+    assert [each["teardown"]["kind"] for each in told] == ["reset", "open"]
+
+
+def test_after_a_refusal_a_second_try_is_a_new_connection(trace, flows):
+    talk = Conversation()
+    talk.client("S")
+    talk.server("RA", seq=0)
+    talk.then().handshake()
+    talk.write(trace)
+    told = flows(trace)
+    assert [each["handshake"]["refused"] for each in told] == [True, False]
+    assert [each["handshake"]["complete"] for each in told] == [False, True]
+
+
+def test_after_one_fin_only_a_syn_with_the_same_isn_starts_no_connection(trace, flows):
+    talk = Conversation().handshake()
+    talk.client("FA")
+    talk.then().client("S")
+    talk.write(trace)
+    assert len(flows(trace)) == 1
+
+
+def test_other_ports_are_another_connection(trace, flows):
+    talk = Conversation().handshake()
+    talk.then(client_port=39871).handshake()
+    talk.write(trace)
+    assert [each["client"]["port"] for each in flows(trace)] == [39870, 39871]
+
+
+def test_other_addresses_are_another_connection(trace, flows):
+    talk = Conversation().handshake()
+    talk.then(server_address="10.0.0.3").handshake()
+    talk.write(trace)
+    assert [each["server"]["address"] for each in flows(trace)] == ["10.0.0.2", "10.0.0.3"]
+
+
+def test_a_host_may_talk_to_itself_from_the_same_port_number(trace, flow):
+    talk = Conversation(server_address="10.0.0.3", client_port=4321).handshake()
+    talk.client("PA", b"hello")
+    talk.write(trace)
+    told = flow(trace)
+    assert (told["to_server"]["bytes"], told["to_client"]["bytes"]) == (5, 0)
+
+
+def test_three_packets_complete_the_handshake(trace, flow):
+    Conversation().handshake().write(trace)
+    handshake = flow(trace)["handshake"]
+    assert (handshake["syn"], handshake["syn_ack"], handshake["ack"]) == (1, 2, 3)
+    assert handshake["complete"] is True
+
+
+def test_syn_alone_is_not_a_handshake(trace, flow):
+    talk = Conversation()
+    talk.client("S")
+    talk.write(trace)
+    handshake = flow(trace)["handshake"]
+    assert (handshake["syn"], handshake["syn_ack"], handshake["ack"]) == (1, None, None)
+    assert handshake["complete"] is False
+    assert (handshake["client_isn"], handshake["server_isn"]) == (1_000_000, None)
+
+
+@pytest.mark.parametrize("ack", [0, 2, -500, 10_000])
+def test_syn_ack_of_another_number_is_not_a_handshake(trace, flow, ack):
+    talk = Conversation()
+    talk.client("S")
+    talk.server("SA", ack=ack)
+    talk.client("A")
+    talk.write(trace)
+    handshake = flow(trace)["handshake"]
+    assert handshake["complete"] is False
+    assert handshake["ack"] is None
+
+
+def test_a_syn_ack_after_a_wrong_one_counts(trace, flow):
+    talk = Conversation()
+    talk.client("S")
+    talk.server("SA", ack=77)
+    talk.server("SA", seq=0)
+    talk.client("A")
+    talk.write(trace)
+    handshake = flow(trace)["handshake"]
+    assert (handshake["syn_ack"], handshake["ack"]) == (3, 4)
+    assert handshake["complete"] is True
+
+
+def test_third_packet_may_carry_data(trace, flow):
+    talk = Conversation()
+    talk.client("S")
+    talk.server("SA")
+    talk.client("PA", b"hello")
+    talk.write(trace)
+    told = flow(trace)
+    assert told["handshake"]["ack"] == 3
+    assert told["handshake"]["complete"] is True
+    assert told["to_server"]["bytes"] == 5
+
+
+def test_third_packet_may_carry_fin(trace, flow):
+    talk = Conversation()
+    talk.client("S")
+    talk.server("SA")
+    talk.client("FA")
+    talk.write(trace)
+    told = flow(trace)
+    assert told["handshake"]["ack"] == 3
+    assert told["handshake"]["complete"] is True
+    assert told["teardown"]["client_fin"] == 3
+
+
+def test_a_later_packet_stands_in_for_a_lost_third_one(trace, flow):
+    talk = Conversation()
+    talk.client("S")
+    talk.server("SA")
+    talk.server("PA", b"welcome")
+    talk.client("A")
+    talk.write(trace)
+    handshake = flow(trace)["handshake"]
+    assert (handshake["ack"], handshake["complete"]) == (4, True)
+
+
+@pytest.mark.parametrize("ack", [0, -1, 2, 100_000])
+def test_third_packet_ack_out_of_range_is_not_a_handshake(trace, flow, ack):
+    talk = Conversation()
+    talk.client("S")
+    talk.server("SA")
+    talk.client("A", ack=ack)
+    talk.write(trace)
+    handshake = flow(trace)["handshake"]
+    assert handshake["ack"] is None
+    assert handshake["complete"] is False
+
+
+def test_third_packet_may_acknowledge_data_the_server_sent(trace, flow):
+    talk = Conversation()
+    talk.client("S")
+    talk.server("SA")
+    talk.server("PA", b"welcome")
+    talk.client("A", ack=4)
+    talk.write(trace)
+    handshake = flow(trace)["handshake"]
+    assert (handshake["ack"], handshake["complete"]) == (4, True)
+
+
+@pytest.mark.parametrize("seq", [-100_000, 1_000_000_000])
+def test_third_packet_whose_sequence_number_does_not_fit_is_not_a_handshake(trace, flow, seq):
+    talk = Conversation()
+    talk.client("S")
+    talk.server("SA")
+    talk.client("A", seq=seq)
+    talk.write(trace)
+    handshake = flow(trace)["handshake"]
+    assert handshake["ack"] is None
+    assert handshake["complete"] is False
+
+
+def test_third_packet_without_ack_flag_is_not_a_handshake(trace, flow):
+    talk = Conversation()
+    talk.client("S")
+    talk.server("SA")
+    talk.client("P", b"x", tcp={"ack": 2_000_001})
+    talk.write(trace)
+    assert flow(trace)["handshake"]["complete"] is False
+
+
+def test_a_reset_is_no_third_packet(trace, flow):
+    talk = Conversation()
+    talk.client("S")
+    talk.server("SA")
+    talk.client("RA")
+    talk.write(trace)
+    handshake = flow(trace)["handshake"]
+    assert handshake["ack"] is None
+    assert handshake["complete"] is False
+    assert handshake["refused"] is False
+
+
+def test_a_packet_of_the_server_is_no_third_packet(trace, flow):
+    talk = Conversation()
+    talk.client("S")
+    talk.server("SA")
+    talk.server("PA", b"welcome")
+    talk.write(trace)
+    assert flow(trace)["handshake"]["complete"] is False
+
+
+def test_a_right_third_packet_after_a_wrong_one_counts(trace, flow):
+    talk = Conversation()
+    talk.client("S")
+    talk.server("SA")
+    talk.client("A", ack=9000)
+    talk.client("A")
+    talk.write(trace)
+    handshake = flow(trace)["handshake"]
+    assert (handshake["ack"], handshake["complete"]) == (4, True)
+
+
+def test_simultaneous_open_counts_as_complete(trace, flow):
+    talk = Conversation()
+    talk.client("S")
+    talk.server("S")
+    talk.client("SA", seq=0)
+    talk.server("SA", seq=0)
+    talk.write(trace)
+    told = flow(trace)
+    assert told["client"]["port"] == 39870
+    assert told["handshake"]["complete"] is True
+    assert told["handshake"]["syn"] == 1
+    assert told["handshake"]["syn_ack"] == 4
+    assert told["handshake"]["ack"] == 3
+    assert told["handshake"]["client_isn"] == 1_000_000
+    assert told["handshake"]["server_isn"] == 2_000_000
+    assert told["handshake"]["refused"] is False
+
+
+def test_simultaneous_open_acknowledged_without_syn_counts_as_complete(trace, flow):
+    talk = Conversation()
+    talk.client("S")
+    talk.server("S")
+    talk.client("A")
+    talk.server("A")
+    talk.write(trace)
+    assert flow(trace)["handshake"]["complete"] is True
+
+
+@pytest.mark.parametrize("silent", ["client", "server"])
+def test_simultaneous_open_with_one_syn_unacknowledged_is_not_complete(trace, flow, silent):
+    talk = Conversation()
+    talk.client("S")
+    talk.server("S")
+    if silent == "client":
+        talk.server("SA", seq=0)
+    else:
+        talk.client("SA", seq=0)
+    talk.write(trace)
+    assert flow(trace)["handshake"]["complete"] is False
+
+
+def test_a_reset_that_acknowledges_the_syn_refuses_it(trace, flow):
+    talk = Conversation()
+    talk.client("S")
+    talk.server("RA", seq=-2_000_000)
+    talk.write(trace)
+    told = flow(trace)
+    assert told["handshake"]["refused"] is True
+    assert told["handshake"]["complete"] is False
+    assert told["teardown"]["kind"] == "reset"
+    assert (told["teardown"]["reset_by"], told["teardown"]["reset"]) == ("server", 2)
+
+
+def test_a_reset_that_acknowledges_something_else_refuses_nothing(trace, flow):
+    talk = Conversation()
+    talk.client("S")
+    talk.server("RA", seq=0, ack=9000)
+    talk.write(trace)
+    assert flow(trace)["handshake"]["refused"] is False
+
+
+def test_a_reset_without_ack_refuses_nothing(trace, flow):
+    talk = Conversation()
+    talk.client("S")
+    talk.server("R", seq=0)
+    talk.write(trace)
+    assert flow(trace)["handshake"]["refused"] is False
+
+
+def test_a_reset_after_the_handshake_is_no_refusal(trace, flow):
+    talk = Conversation().handshake()
+    talk.server("RA")
+    talk.write(trace)
+    told = flow(trace)
+    assert told["handshake"]["refused"] is False
+    assert told["handshake"]["complete"] is True

@@ -1,0 +1,61 @@
+"""The rows that flows prints for people."""
+
+from __future__ import annotations
+
+import pytest
+from traces import Conversation, echo_conversation
+
+LONG = "2001:db8:1111:2222:3333:4444:5555:"
+
+
+def rows(labcap, path, *arguments):
+    """The lines of a good trace."""
+    done = labcap("flows", path, *arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.splitlines()
+
+
+def test_a_row_tells_both_ends_and_the_bytes(trace, labcap):
+    text = "\n".join(rows(labcap, echo_conversation().write(trace)))
+    for expected in ("10.0.0.1", "39870", "10.0.0.2", "4321", "7", "18", "SF"):
+        assert expected in text
+
+
+def test_there_is_a_row_for_each_connection(trace, labcap):
+    talk = Conversation(client_port=50001).handshake()
+    one = rows(labcap, talk.write(trace))
+    for port in range(50002, 50012):
+        talk.then(client_port=port).handshake()
+    eleven = rows(labcap, talk.write(trace))
+    for port in range(50001, 50012):
+        assert sum(str(port) in row for row in eleven) == 1
+    assert len(eleven) > len(one)
+
+
+@pytest.mark.parametrize("width", ["20", "200"])
+def test_rows_fit_80_columns(trace, labcap, width):
+    talk = echo_conversation(client_address=LONG + "6666", server_address=LONG + "7777")
+    for _ in range(3):
+        more = talk.then(client_port=65535, server_port=65534).handshake()
+        more.lose("client", 2**31 - 2)
+        more.server("A")
+        more.close()
+    datagrams = talk.then(client_address=LONG + "8888", server_address=LONG + "9999")
+    for _ in range(50):
+        datagrams.datagram("client", b"x" * 1234)
+    done = labcap("flows", talk.write(trace), env={"COLUMNS": width})
+    assert done.returncode == 0
+    assert max(len(row) for row in done.stdout.splitlines()) <= 80
+
+
+def test_rows_are_plain_text_in_a_pipe(trace, labcap):
+    done = labcap("flows", echo_conversation().write(trace), text=False)
+    assert all(byte == 10 or 32 <= byte < 127 for byte in done.stdout)
+
+
+def test_a_filter_chooses_rows(trace, labcap):
+    talk = Conversation(client_port=50001).handshake()
+    talk.then(client_port=50002).handshake()
+    text = "\n".join(rows(labcap, talk.write(trace), "tcp port 50002"))
+    assert "50002" in text
+    assert "50001" not in text

@@ -1,0 +1,83 @@
+"""UDP flows: datagrams, sizes, and the news that no one listens."""
+
+from __future__ import annotations
+
+from traces import Conversation, ipv6_conversation, port_unreachable
+
+
+def test_each_datagram_has_its_size(trace, flow):
+    talk = Conversation()
+    talk.datagram("client", b"one")
+    talk.datagram("server", b"twelve bytes")
+    talk.datagram("client", b"three")
+    told = flow(talk.write(trace))
+    assert told["client"] == {"address": "10.0.0.1", "port": 39870}
+    assert told["server"] == {"address": "10.0.0.2", "port": 4321}
+    assert (told["first_packet"], told["last_packet"]) == (1, 3)
+    to_server, to_client = told["to_server"], told["to_client"]
+    assert (to_server["datagrams"], to_server["bytes"]) == (2, 8)
+    assert to_server["sizes"] == [3, 5]
+    assert (to_client["datagrams"], to_client["bytes"]) == (1, 12)
+    assert to_client["sizes"] == [12]
+    assert told["unreachable"] is None
+
+
+def test_an_empty_datagram_is_a_datagram(trace, flow):
+    talk = Conversation()
+    talk.datagram("client", b"")
+    told = flow(talk.write(trace))
+    assert told["to_server"]["datagrams"] == 1
+    assert told["to_server"]["sizes"] == [0]
+
+
+def test_ethernet_padding_is_no_part_of_a_datagram(trace, flow):
+    talk = Conversation()
+    talk.add(bytes(talk.udp_packet("client", b"hello")) + bytes(30))
+    assert flow(talk.write(trace))["to_server"]["sizes"] == [5]
+
+
+def test_the_snaplen_cuts_no_size(trace, flow):
+    talk = Conversation()
+    talk.datagram("client", b"x" * 900)
+    assert flow(talk.write(trace, snaplen=42))["to_server"]["sizes"] == [900]
+
+
+def test_the_same_ports_are_one_flow_also_after_a_pause(trace, flow):
+    talk = Conversation(step_ns=3600 * 10**9)
+    for _ in range(3):
+        talk.datagram("client", b"hello")
+    assert flow(talk.write(trace))["to_server"]["datagrams"] == 3
+
+
+def test_an_answer_from_another_port_is_another_flow(trace, flows):
+    talk = Conversation()
+    talk.datagram("client", b"hello")
+    talk.then(server_port=5000).datagram("server", b"hello")
+    told = flows(talk.write(trace))
+    assert [each["first_packet"] for each in told] == [1, 2]
+    assert told[1]["client"]["port"] == 5000
+
+
+def test_icmp_port_unreachable_is_told_with_its_packet(trace, flow):
+    talk = Conversation()
+    talk.datagram("client", b"hello")
+    talk.add(port_unreachable(talk.packets[0].data))
+    told = flow(talk.write(trace))
+    assert told["unreachable"] == 2
+    assert told["to_client"]["datagrams"] == 0
+    assert told["to_server"]["datagrams"] == 1
+
+
+def test_icmpv6_port_unreachable_is_told_with_its_packet(trace, flow):
+    talk = ipv6_conversation()
+    talk.datagram("client", b"hello")
+    talk.datagram("client", b"anyone?")
+    talk.add(port_unreachable(talk.packets[0].data))
+    assert flow(talk.write(trace))["unreachable"] == 3
+
+
+def test_udp_and_tcp_on_the_same_ports_are_two_flows(trace, flows):
+    talk = Conversation()
+    talk.datagram("client", b"hello")
+    talk.then().handshake()
+    assert [each["type"] for each in flows(talk.write(trace))] == ["udp", "tcp"]

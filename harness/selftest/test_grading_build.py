@@ -1,0 +1,205 @@
+"""How a submission is taken in and built: nothing in it is trusted, nothing in it changes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from labkit import build as building
+from labkit import intake, sandbox
+from labkit.build import Build, build
+from labkit.feedback import HarnessError, Mismatch
+from small_suite import PROGRAM, snapshot
+
+LAB = "01-tcp-echo"
+BROKEN = "int main(void)\n{\n    return undeclared;\n}\n"
+
+
+@pytest.fixture
+def work() -> Iterator[Path]:
+    with sandbox.workspace() as folder:
+        yield folder
+        building.remove_tree(folder / LAB)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "submission"
+    folder.mkdir()
+    for name in ("server", "client"):
+        (folder / f"{name}.c").write_text(PROGRAM)
+    return folder
+
+
+def mismatch(built: Build, program: str) -> Mismatch:
+    with pytest.raises(Mismatch) as caught:
+        built.program(program)
+    return caught.value
+
+
+def test_both_programs_are_built_with_the_labs_makefile(source: Path, work: Path) -> None:
+    built = build(LAB, source, work, reference=False)
+    assert built.ok and set(built.programs) == {"server", "client"}
+    assert built.program("server") == work / LAB / "server"
+
+
+def test_a_submission_is_not_changed(source: Path, work: Path) -> None:
+    before = snapshot(source)
+    build(LAB, source, work, reference=False)
+    assert snapshot(source) == before
+
+
+def test_a_program_that_does_not_compile_fails_alone(source: Path, work: Path) -> None:
+    (source / "server.c").write_text(BROKEN)
+    built = build(LAB, source, work, reference=False)
+    assert not built.ok and built.program("client").is_file()
+    error = mismatch(built, "server")
+    assert error.cause == "not-built"
+    assert "server.c:3:12: error: ‘undeclared’ undeclared" in error.seen
+    assert len(error.seen.splitlines()) <= building.ERROR_LINES
+
+
+def test_a_program_without_source_is_missing(source: Path, work: Path) -> None:
+    (source / "client.c").unlink()
+    error = mismatch(build(LAB, source, work, reference=False), "client")
+    assert error.cause == "program-missing" and "there is no client.c" in error.seen
+
+
+def test_a_compilers_message_that_is_not_utf_8_can_be_shown(source: Path, work: Path) -> None:
+    (source / "server.c").write_bytes(b"#error \xff\xfe \x1b[31m\n")
+    error = mismatch(build(LAB, source, work, reference=False), "server")
+    assert "#error" in error.seen and "\x1b" not in error.text()
+    error.text().encode("utf-8")
+
+
+def test_a_submissions_own_makefile_is_used(source: Path, work: Path) -> None:
+    (source / "makefile").write_text("all:\n\tcc -o server client.c\n\tcc -o client client.c\n")
+    (source / "server.c").write_text(BROKEN)
+    assert build(LAB, source, work, reference=False).ok
+
+
+def test_a_fault_in_a_folder_below_is_found_in_the_compilers_words(
+    source: Path, work: Path
+) -> None:
+    (source / "src").mkdir()
+    (source / "server.c").rename(source / "src" / "server.c")
+    (source / "src" / "server.c").write_text(BROKEN)
+    (source / "Makefile").write_text("all:\n\tcc -o client client.c\n\tcc -o server src/server.c\n")
+    error = mismatch(build(LAB, source, work, reference=False), "server")
+    assert error.cause == "not-built" and "src/server.c:3:12: error" in error.seen
+
+
+def test_old_programs_and_objects_are_never_taken(source: Path, work: Path) -> None:
+    shutil.copy("/bin/true", source / "server")
+    shutil.copy("/bin/true", source / "other")
+    (source / "client").write_text("#!/bin/sh\nexit 0\n")
+    (source / "client").chmod(0o755)
+    for name in ("server.c", "client.c"):
+        (source / name).write_text(BROKEN)
+        os.utime(source / name, (0, 0))  # make would hold the programs for newer
+    built = build(LAB, source, work, reference=False)
+    assert built.programs == {} and not (work / LAB / "other").exists()
+
+
+def test_a_script_in_a_programs_place_is_no_program(source: Path, work: Path) -> None:
+    (source / "Makefile").write_text(
+        "all:\n\tcc -o client client.c\n\tprintf '#!/bin/sh\\n' >server; chmod 755 server\n")
+    assert set(build(LAB, source, work, reference=False).programs) == {"client"}
+
+
+def test_a_link_in_a_programs_place_is_no_program(source: Path, work: Path) -> None:
+    (source / "Makefile").write_text(
+        "all:\n\tcc -o client client.c\n\tln -s /bin/true server\n")
+    assert set(build(LAB, source, work, reference=False).programs) == {"client"}
+
+
+def test_links_pipes_and_hidden_folders_are_left_out(
+    source: Path, work: Path, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret.c"
+    secret.write_text(PROGRAM)
+    (source / "server.c").unlink()
+    (source / "server.c").symlink_to(secret)
+    (source / "folder").symlink_to(tmp_path)
+    os.mkfifo(source / "Makefile")
+    (source / ".git").mkdir()
+    (source / ".git" / "config").write_text("")
+    built = build(LAB, source, work, reference=False)
+    assert sorted(path.name for path in built.folder.iterdir()) == [
+        "Makefile", "client", "client.c"]
+    error = mismatch(built, "server")
+    assert error.cause == "program-missing" and "server.c: symbolic link" in error.seen
+
+
+@pytest.mark.parametrize("limit, words", [
+    ("FILE_COUNT", "more than 1 files"), ("TOTAL_BYTES", "larger than"), ("DEPTH", "1 deep")])
+def test_a_submission_has_bounds(
+    source: Path, work: Path, monkeypatch: pytest.MonkeyPatch, limit: str, words: str
+) -> None:
+    monkeypatch.setattr(intake, limit, 1)
+    (source / "a" / "b" / "c").mkdir(parents=True)
+    error = mismatch(build(LAB, source, work, reference=False), "server")
+    assert error.cause == "not-built" and words in error.seen
+
+
+def test_an_unreadable_file_is_not_the_submissions_fault(
+    source: Path, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: str, flags: int) -> int:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(intake.os, "open", refuse)
+    with pytest.raises(HarnessError, match=r"client\.c: Permission denied"):
+        build(LAB, source, work, reference=False)
+
+
+def test_endless_output_of_make_is_cut(source: Path, work: Path) -> None:
+    (source / "Makefile").write_text("all:\n\t@yes spam | head -c 50000000\n\tfalse\n")
+    built = build(LAB, source, work, reference=False)
+    assert not built.ok and len(built.log) <= building.LOG_BYTES + 100
+
+
+def test_a_make_that_does_not_end_is_ended(
+    source: Path, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(building, "DEADLINE", 0.5)
+    (source / "Makefile").write_text("all:\n\ttrap '' TERM HUP INT; sleep 1000 & sleep 1000\n")
+    error = mismatch(build(LAB, source, work, reference=False), "server")
+    assert "make took more than" in error.seen
+
+
+def test_a_make_that_fills_the_disk_is_ended(
+    source: Path, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(building, "FOLDER_BYTES", 1 << 20)
+    (source / "Makefile").write_text("all:\n\thead -c 4M /dev/zero >big; sleep 1000\n")
+    error = mismatch(build(LAB, source, work, reference=False), "server")
+    assert "make filled its folder" in error.seen
+
+
+def test_a_build_sees_no_network_and_no_home(source: Path, work: Path) -> None:
+    (source / "Makefile").write_text(
+        "all:\n\t@ls /root /home /work 2>&1; tail -n +3 /proc/net/dev; echo end\n")
+    log = build(LAB, source, work, reference=False).log
+    assert log.count("No such file") == 3 and "eth" not in log and "end" in log
+
+
+def test_a_build_that_locks_its_folders_is_removed(source: Path, work: Path) -> None:
+    (source / "Makefile").write_text("all:\n\tmkdir -p a/b && touch a/b/c && chmod -R 0 a\n")
+    build(LAB, source, work, reference=False)
+    building.remove_tree(work / LAB)
+    assert not (work / LAB).exists()
+
+
+def test_the_labs_themselves_are_not_built_twice(source: Path, work: Path) -> None:
+    first = build(LAB, source, work, reference=False)
+    for program in first.programs.values():
+        shutil.copy2(program, source)
+    shutil.copy2(first.folder / "Makefile", source)
+    building.remove_tree(first.folder)
+    again = build(LAB, source, work, reference=True)
+    assert again.ok and "cc" not in again.log
