@@ -32,6 +32,28 @@ static double now_ms(void)
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
+static void write_file(const char *path, const char *format, unsigned id)
+{
+    FILE *file = fopen(path, "w");
+
+    if (file == NULL || fprintf(file, format, id) < 0 || fclose(file) == EOF)
+        die(path);
+}
+
+/* Root of new user and network namespaces, as `unshare -Urn` makes it. */
+static void enter_private_network(void)
+{
+    unsigned uid = geteuid(), gid = getegid();
+
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
+        die("unshare");
+    write_file("/proc/self/setgroups", "deny\n", 0);
+    write_file("/proc/self/uid_map", "0 %u 1", uid);
+    write_file("/proc/self/gid_map", "0 %u 1", gid);
+    if (loopback_up() != NULL)
+        die("lo");
+}
+
 static pid_t start(char **argv, int out_fd)
 {
     pid_t pid = fork();
@@ -86,10 +108,7 @@ int main(int argc, char **argv)
     int null_fd = open("/dev/null", O_WRONLY);
     double began = now_ms();
 
-    if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
-        die("unshare");
-    if (loopback_up() != NULL)
-        die("lo");
+    enter_private_network();
     pid_t recorder = start_and_wait(record);
     pid_t listener = start_and_wait(server);
     finish(start(client, null_fd), 0, "client");

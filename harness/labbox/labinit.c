@@ -6,6 +6,8 @@
  * It is pid 1 of the sandbox's process namespace. Descriptors it is given:
  *     3        a SOCK_SEQPACKET socket for its reports
  *     4, 5, 6  the program's stdin, stdout and stderr
+ * It waits for one byte on descriptor 3 before it starts the program: so a sandbox can be
+ * made while other things are still being prepared.
  * LIMITS is a list like nproc=256,fsize=1048576 (getrlimit(2)); '-' for none.
  *
  * Reports (64-bit numbers in host byte order):
@@ -29,6 +31,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -216,13 +219,14 @@ static void report_end(pid_t pid, const sigset_t *child)
 int main(int argc, char **argv)
 {
     sigset_t child;
+    char go;
 
     if (argc < 3) {
         fprintf(stderr, "usage: labinit LIMITS PROGRAM [ARGUMENT...] (the harness calls it)\n");
         return 2;
     }
     /* The program is the same user: it must not look into or trace this process. */
-    if (prctl(PR_SET_DUMPABLE, 0) < 0)
+    if (prctl(PR_SET_DUMPABLE, 0) < 0 || recv(REPORT_FD, &go, sizeof go, 0) != sizeof go)
         return 1;
     pid_t pid = start(argv[1], argv + 2);
     int pidfd = pid < 0 ? -1 : (int)syscall(SYS_pidfd_open, pid, 0);

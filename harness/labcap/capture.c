@@ -22,11 +22,15 @@ enum {
     RING_BIG_MIB = 64,   /* 512 frames of 65,536 bytes */
     ORDINARY_FRAME = 9216,
     BATCH = 256,         /* packets between two looks at the signals */
+    SLOT_ROUNDING = 16,  /* libpcap's slots can be some bytes too short */
     HAND_OVER_MS = 2000  /* how long the kernel may take to finish a frame it has begun */
 };
 
 struct capture {
     pcap_t *pcap;
+    uint32_t snaplen;
+    struct ifreq interface; /* its name */
+    int index;              /* 0: no single interface ("any") */
     uint64_t taken; /* packets handed over */
     struct capture_counts before; /* counts from before the capture was ready */
     capture_packet_fn *each;
@@ -132,7 +136,7 @@ static enum capture_result activate(pcap_t *pcap, const struct capture_options *
 
     if (mib == 0)
         mib = default_ring_mib(options->interface, options->snaplen);
-    pcap_set_snaplen(pcap, options->snaplen);
+    pcap_set_snaplen(pcap, options->snaplen + SLOT_ROUNDING);
     pcap_set_immediate_mode(pcap, 1);
     pcap_set_buffer_size(pcap, mib << 20);
     if (pcap_set_tstamp_precision(pcap, PCAP_TSTAMP_PRECISION_NANO) != 0)
@@ -185,6 +189,9 @@ enum capture_result capture_open(struct capture **capture, const struct capture_
         capture_close(c);
         return result;
     }
+    c->snaplen = (uint32_t)options->snaplen;
+    snprintf(c->interface.ifr_name, sizeof c->interface.ifr_name, "%s", options->interface);
+    c->index = (int)if_nametoindex(options->interface);
     capture_count(c, &c->before);
     *capture = c;
     return CAPTURE_OK;
@@ -220,9 +227,26 @@ static void on_packet(unsigned char *user, const struct pcap_pkthdr *header,
     /* With nanosecond precision tv_usec holds nanoseconds. */
     uint64_t time_ns = (uint64_t)header->ts.tv_sec * 1000000000 + (uint64_t)header->ts.tv_usec;
 
+    uint32_t captured = header->caplen < c->snaplen ? header->caplen : c->snaplen;
+
     c->taken++;
-    if (!c->each(c->context, time_ns, header->caplen, header->len, bytes))
+    if (!c->each(c->context, time_ns, captured, header->len, bytes))
         pcap_breakloop(c->pcap);
+}
+
+/* libpcap keeps to itself that an interface went down, and misses that it was removed when it
+ * looks between the two. */
+static bool interface_lives(const struct capture *c)
+{
+    struct ifreq request = c->interface;
+    int fd = pcap_fileno(c->pcap);
+
+    if (c->index == 0)
+        return true;
+    if (ioctl(fd, SIOCGIFINDEX, &request) < 0 || request.ifr_ifindex != c->index)
+        return false;
+    request = c->interface;
+    return ioctl(fd, SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_UP);
 }
 
 int capture_take(struct capture *capture, capture_packet_fn *each, void *context)
@@ -232,8 +256,12 @@ int capture_take(struct capture *capture, capture_packet_fn *each, void *context
     capture->each = each;
     capture->context = context;
     taken = pcap_dispatch(capture->pcap, BATCH, on_packet, (unsigned char *)capture);
-    if (taken == PCAP_ERROR)
+    if (taken == 0 && !interface_lives(capture)) {
+        taken = -1;
+        snprintf(capture->error, sizeof capture->error, "the interface went down or away");
+    } else if (taken == PCAP_ERROR) {
         snprintf(capture->error, sizeof capture->error, "%s", pcap_geterr(capture->pcap));
+    }
     return taken < 0 ? -1 : taken;
 }
 

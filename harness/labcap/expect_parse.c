@@ -16,7 +16,7 @@ static size_t key_length(const char *text)
     return strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.");
 }
 
-/* Skips "N:". *id is 0 without it, and for a number that no flow can have. */
+/* Skips "N:". *id is 0 without it, and for a number that no flow has. */
 static const char *skip_id(const char *text, uint64_t *id)
 {
     size_t digits = strspn(text, "0123456789");
@@ -24,7 +24,7 @@ static const char *skip_id(const char *text, uint64_t *id)
     *id = 0;
     if (digits == 0 || text[digits] != ':')
         return text;
-    *id = digits < 19 ? strtoull(text, NULL, 10) : UINT64_MAX;
+    *id = digits < 11 ? strtoull(text, NULL, 10) : 0;
     return text + digits + 1;
 }
 
@@ -195,9 +195,9 @@ static const char *read_value(const struct field *f, const char *text, struct va
         return v->truth || strcmp(text, "false") == 0 ? NULL : "true or false";
     case FIELD_TEXT:
         v->text = text;
-        if (f->choices == NULL || is_choice(f->choices, text))
-            return NULL;
-        return f->choices;
+        if (f->choices != NULL)
+            return is_choice(f->choices, text) ? NULL : f->choices;
+        return *text != '\0' ? NULL : "a word";
     case FIELD_ADDRESS:
         return read_address(text, v->buffer, sizeof v->buffer) ? NULL : "an IP address";
     case FIELD_SECONDS:
@@ -245,7 +245,7 @@ bool expect_parse(struct expectation *e, const char *text, char *error, size_t s
         return false;
     }
     if (has_id && e->flow_id == 0) {
-        snprintf(error, size, "%s: flows are numbered from 1", text);
+        snprintf(error, size, "%s: there is no flow of that number", text);
         return false;
     }
     if (!find_key(e, key, strcspn(key, "=<>"), error, size))

@@ -299,8 +299,7 @@ static const struct field tcp_table[] = {
     NULLABLE("teardown.reset", FIELD_COUNT, read_tcp_packet, AT(tcp_connection, reset)),
     TCP_SIDE("to_server", read_to_server, 0),
     TCP_SIDE("to_client", read_to_client, 1),
-    CHOICE("state", read_state, false,
-           "S0 S1 SF REJ S2 S3 RSTO RSTR RSTOS0 RSTRH SH SHR OTH"),
+    FIELD("state", FIELD_TEXT, read_state, 0),
     FIELD("history", FIELD_TEXT, read_history, 0),
 };
 

@@ -12,7 +12,7 @@
 
 enum { ERROR_SIZE = 512 };
 
-static void count(struct trace *t, enum decode_result result)
+static void count(struct trace *t, enum decode_result result, uint64_t number)
 {
     switch (result) {
     case DECODE_OK:
@@ -22,10 +22,12 @@ static void count(struct trace *t, enum decode_result result)
         t->not_ip++;
         break;
     case DECODE_FRAGMENT:
-        t->fragment++;
+        if (t->fragment++ == 0)
+            t->first_fragment = number;
         break;
     case DECODE_CUT:
-        t->cut++;
+        if (t->cut++ == 0)
+            t->first_cut = number;
         break;
     case DECODE_MALFORMED:
     case DECODE_RESULTS:
@@ -46,39 +48,45 @@ static void take_frame(struct trace *t, const struct reader *reader,
     packet.number = frame->number;
     packet.time_ns = frame->time_ns;
     if (result != DECODE_OK && !packet.cut) {
-        count(t, result);
+        count(t, result, frame->number);
         return;
     }
     flow_table_add(t->flows, &packet, &note);
     if (flow_table_duplicates(t->flows) > t->duplicates)
         t->duplicates++;
     else
-        count(t, result);
+        count(t, result, frame->number);
     if (each != NULL && note.flow != NULL)
         each(context, &packet, &note);
 }
 
-static void settle(struct trace *t, const struct reader *reader, enum reader_result end)
+/* Says what makes the trace untrustworthy; returns the exit status. */
+static int complain(const struct trace *t, const struct reader *reader)
 {
-    uint64_t orphans;
-
-    flow_table_finish(t->flows);
-    orphans = flow_table_orphans(t->flows);
-    t->decoded -= orphans < t->decoded ? orphans : t->decoded;
-    t->fragment += orphans;
-    t->complete = end == READER_END;
-    t->drops = reader_drops(reader);
     if (!t->complete)
         fprintf(stderr, "labcap: %s: packet %" PRIu64 ": %s\n", t->file,
                 reader_error_packet(reader), reader_error(reader));
     if (t->drops > 0)
         fprintf(stderr, "labcap: %s: %" PRIu64 " packets were lost when it was recorded\n",
                 t->file, t->drops);
-    if (t->fragment > 0)
-        fprintf(stderr,
-                "labcap: %s: %" PRIu64 " packets left out: TCP in IP fragments, or fragments "
-                "without a first one\n",
-                t->file, t->fragment);
+    if (t->cut > 0)
+        fprintf(stderr, "labcap: %s: packet %" PRIu64 ": cut short (%" PRIu64 " in all)\n",
+                t->file, t->first_cut, t->cut);
+    if (t->first_fragment > 0)
+        fprintf(stderr, "labcap: %s: packet %" PRIu64 ": TCP in IP fragments is left out (%" PRIu64
+                " in all)\n", t->file, t->first_fragment, t->fragment);
+    return t->complete && t->drops == 0 && t->cut == 0 && t->first_fragment == 0
+               ? EXIT_MET
+               : EXIT_UNTRUSTED;
+}
+
+/* Fragments whose first one never came belong to no flow: they are counted as left out. */
+static void count_orphans(struct trace *t)
+{
+    uint64_t orphans = flow_table_orphans(t->flows);
+
+    t->decoded -= orphans < t->decoded ? orphans : t->decoded;
+    t->fragment += orphans;
 }
 
 int trace_read(struct trace *trace, const char *path, const char *filter,
@@ -89,6 +97,7 @@ int trace_read(struct trace *trace, const char *path, const char *filter,
     enum reader_result result;
     enum reader_open_result opened;
     char error[ERROR_SIZE];
+    int status;
 
     memset(trace, 0, sizeof *trace);
     trace->file = path;
@@ -100,9 +109,13 @@ int trace_read(struct trace *trace, const char *path, const char *filter,
     trace->flows = flow_table_new();
     while ((result = reader_next(reader, &frame)) == READER_PACKET)
         take_frame(trace, reader, &frame, each, context);
-    settle(trace, reader, result);
+    flow_table_finish(trace->flows);
+    trace->complete = result == READER_END;
+    trace->drops = reader_drops(reader);
+    status = complain(trace, reader);
+    count_orphans(trace);
     reader_close(reader);
-    return trace->complete && trace->drops == 0 ? EXIT_MET : EXIT_UNTRUSTED;
+    return status;
 }
 
 void trace_free(struct trace *trace)

@@ -21,6 +21,7 @@ struct trace {
     uint64_t not_ip, fragment, cut, malformed, duplicates;
     uint64_t drops;
     bool complete; /* the file was read to its end */
+    uint64_t first_cut, first_fragment; /* packet numbers; 0 none */
     struct flow_table *flows;
 };
 
@@ -33,8 +34,9 @@ typedef void trace_packet_fn(void *context, const struct packet *packet,
 /* Reads `path` ("-" is standard input), applies `filter` (NULL: none), calls `each` (NULL: not).
  * What is wrong goes to stderr, one line each, prefixed by "labcap: ".
  * Returns EXIT_MET; EXIT_USAGE for a bad filter (nothing was read, *trace is empty, its flows
- * NULL); EXIT_UNTRUSTED when the file could not be opened (flows NULL), or was cut, or tells of
- * drops (then *trace holds what could be read). */
+ * NULL); EXIT_UNTRUSTED when the file could not be opened (flows NULL), or was cut, tells of
+ * drops, or has packets that are cut or TCP in IP fragments (then *trace holds what could be
+ * read). */
 int trace_read(struct trace *trace, const char *path, const char *filter,
                trace_packet_fn *each, void *context);
 void trace_free(struct trace *trace);

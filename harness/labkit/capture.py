@@ -4,33 +4,31 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import selectors
 import signal
 import subprocess
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any, Callable, Sequence
 
 from labkit.events import DeadlinePassed, EventLoop
 from labkit.feedback import HarnessError
 from labkit.network import PrivateNetwork
 from labkit.paths import LABCAP
 
+_PATIENCE = 20.0
+"""Seconds that labcap has for each thing, also after the test's own deadline."""
+
 
 class Capture:
-    """`labcap record` on the network's loopback, from construction to stop().
-
-    When the constructor returns, no later packet can be missed.
-    """
+    """`labcap record` on the network's loopback, from wait_ready() to stop()."""
 
     def __init__(self, loop: EventLoop, network: PrivateNetwork, trace: Path) -> None:
-        self.trace = trace
         self._loop = loop
         self._said = bytearray()
+        self._ready = bytearray()
         null = os.open(os.devnull, os.O_RDWR)
-        said, stderr = os.pipe()
-        ready, ready_fd = os.pipe()
-        self._said_fd = said
-        fds = [null, null, stderr, ready_fd]
+        fds = [null, null, self._reader(self._said), self._reader(self._ready)]
         argv = [str(LABCAP), "record", "-i", "lo", "-w", str(trace), "--ready-fd", "3"]
         try:
             self._process = network.run(argv, fds, env={"PATH": "/usr/bin:/bin"})
@@ -39,43 +37,57 @@ class Capture:
         finally:
             for fd in {*fds}:
                 os.close(fd)
-        self._wait_ready(ready)
 
-    def _wait_ready(self, ready: int) -> None:
-        heard: list[bytes] = []
-        self._loop.watch(ready, selectors.EVENT_READ, lambda _: heard.append(os.read(ready, 1)))
-        try:
-            self._wait(lambda: bool(heard), "did not become ready")
-        finally:
-            self._loop.watch(ready, 0, lambda _: None)
-            os.close(ready)
-        if heard != [b"\n"]:
-            self._wait(lambda: self._process.status is not None, "did not end")
-            raise HarnessError(f"the trace cannot be recorded: {self._drain()}")
+    def _reader(self, into: bytearray) -> int:
+        """A pipe whose read end fills INTO until its end of file; returns the write end."""
+        read_end, write_end = os.pipe()
+
+        def take(_: int) -> None:
+            data = os.read(read_end, 4096)
+            into.extend(data)
+            if not data:
+                self._loop.watch(read_end, 0, take)
+                os.close(read_end)
+
+        self._loop.watch(read_end, selectors.EVENT_READ, take)
+        return write_end
+
+    def wait_ready(self) -> None:
+        """Returns once no later packet can be missed. Raises HarnessError."""
+        self._wait(lambda: bool(self._ready) or self._ended, "did not become ready")
+        if not self._ready:
+            raise HarnessError(f"the trace cannot be recorded: {self._words}")
 
     def stop(self) -> None:
         """Ends the recording: every packet the kernel has seen by now is in the trace.
 
+        It says so while its capture is still being closed, which takes the kernel longest.
         Raises HarnessError when a packet was dropped or the file is not whole.
         """
-        if self._process.status is None:
+        self.wait_ready()
+        if not self._whole:
             self._process.send_signal(signal.SIGTERM)
-            self._wait(lambda: self._process.status is not None, "did not stop")
-        said = self._drain()
-        if self._process.status != 0:
-            raise HarnessError(f"the trace cannot be trusted: {said or 'labcap record failed'}")
+            self._wait(lambda: self._whole or self._ended, "did not stop")
+        if not self._whole:
+            raise HarnessError(f"the trace cannot be trusted: {self._words}")
 
-    def _drain(self) -> str:
-        if self._said_fd >= 0:
-            while data := os.read(self._said_fd, 4096):
-                self._said += data
-            os.close(self._said_fd)
-            self._said_fd = -1
-        return self._said.decode(errors="replace").strip()
+    @property
+    def _whole(self) -> bool:
+        """It has said that the file is whole, and nothing else."""
+        return re.fullmatch(rb"\d+ packets, 0 drops\n", self._said) is not None
 
-    def _wait(self, done: Any, what: str) -> None:
+    @property
+    def _ended(self) -> bool:
+        return self._process.status is not None
+
+    @property
+    def _words(self) -> str:
+        self._loop.turn()
+        return self._said.decode(errors="replace").strip() or "labcap record ended by itself"
+
+    def _wait(self, done: Callable[[], bool], what: str) -> None:
         try:
-            self._loop.wait(done)
+            self._loop.wait(done, at_least=_PATIENCE)
         except DeadlinePassed:
             raise HarnessError(f"labcap record {what} in time") from None
 

@@ -41,28 +41,29 @@ class EventLoop:
         """PROBE is called every quarter of a second of waiting; it may raise."""
         self._probes.append(probe)
 
-    def remaining(self) -> float:
-        """Seconds left for this test."""
-        return self._end - time.monotonic()
-
-    def wait(self, done: Callable[[], bool], poll: Optional[float] = None) -> None:
+    def wait(
+        self, done: Callable[[], bool], poll: Optional[float] = None, at_least: float = 0.0
+    ) -> None:
         """Takes in events until DONE() is true.
 
+        AT_LEAST: seconds that this wait has even where the deadline is nearer, or past;
+        then no probe ends it either.
         POLL: seconds after which DONE is asked again although no event came, for what
         the kernel tells only when asked; it grows tenfold while nothing changes.
         Raises DeadlinePassed, or what a callback or probe raises.
         """
         pause = poll
         next_probe = time.monotonic() + 0.25
+        end = max(self._end, time.monotonic() + at_least)
         while not done():
             now = time.monotonic()
-            if now >= self._end:
+            if now >= end:
                 raise DeadlinePassed
             if now >= next_probe:
-                for probe in self._probes:
-                    probe()
                 next_probe = now + 0.25
-            timeout = min(self._end, next_probe) - now
+                for probe in self._probes if not at_least else ():
+                    probe()
+            timeout = min(end, next_probe) - now
             if pause is not None and poll is not None:
                 timeout = min(timeout, pause)
                 pause = min(pause * 1.5, poll * 10)

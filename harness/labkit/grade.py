@@ -21,7 +21,7 @@ from labkit import paths
 from labkit.build import PROGRAMS
 from labkit.feedback import HarnessError, clean, clean_line
 from labkit.grading import graded_test, test_files
-from labkit.run import DEFAULT_OUT, Run, UsageProblem
+from labkit.run import DEFAULT_OUT, Run, Session, UsageProblem
 from labkit.table import table
 
 OK, SOME_FAILED, USAGE, GRADER_FAILED = 0, 1, 2, 3
@@ -97,21 +97,21 @@ class _Grade:
         progress = _Progress()
         try:
             progress.show("building")
-            self._run.open()
-            status, said = self._pytest(progress)
+            status, said = self._pytest(self._run.open(), progress)
             progress.clear()
-            return self._sum_up(status, said)
+            return self._sum_up(status, said, progress.collected)
         finally:
             progress.close()
             self._run.close()
 
-    def _pytest(self, progress: _Progress) -> tuple[int, str]:
+    def _pytest(self, session: Session, progress: _Progress) -> tuple[int, str]:
         """Runs the tests; returns pytest's status and what it said, which is not shown."""
         os.environ.pop("PYTEST_ADDOPTS", None)
         os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
         args = [str(file) for lab in self._labs for file in test_files(lab)]
         args += ["-c", str(paths.HARNESS / "pytest.ini"), "--rootdir", str(paths.HARNESS)]
         args += ["-p", "labkit.plugin", "-p", "xdist.plugin", "--tb=short"]
+        args += [f"--basetemp={session.work / 'pytest'}"]
         args += [f"-k={self._expression}"] if self._expression else []
         args += [f"-n{self._jobs}"] if self._jobs > 1 else []
         said = io.StringIO()
@@ -119,16 +119,16 @@ class _Grade:
             status = pytest.main(args, plugins=[self._run, progress])
         return int(status), said.getvalue()
 
-    def _sum_up(self, status: int, said: str) -> int:
-        if status == pytest.ExitCode.INTERRUPTED:
+    def _sum_up(self, status: int, said: str, collected: bool) -> int:
+        if status == pytest.ExitCode.INTERRUPTED and collected:
             raise KeyboardInterrupt
         if status == pytest.ExitCode.USAGE_ERROR and self._expression:
             raise UsageProblem(f"-k {self._expression!r}: {_last_line(said)}")
         if status == pytest.ExitCode.NO_TESTS_COLLECTED and self._expression:
             raise UsageProblem(f"-k {self._expression!r}: no test matches")
-        if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        if not collected or status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             sys.stderr.write(clean(said, 20_000))
-            raise HarnessError(f"pytest ended with status {status}; what it said is above")
+            raise HarnessError("the tests could not be run; what pytest says is above")
         results = self._run.finish()
         if not results:
             raise HarnessError("there is no graded test for what was asked")
@@ -137,29 +137,33 @@ class _Grade:
 
 
 class _Progress:
-    """A line on the terminal while it runs; nothing where stdout is no terminal."""
+    """Follows pytest: a line on the terminal while it runs; nothing where there is none."""
 
     def __init__(self) -> None:
         self._stream: Optional[TextIO] = None
         if sys.stdout.isatty():
             self._stream = os.fdopen(os.dup(sys.stdout.fileno()), "w", errors="replace")
         self._total = self._done = 0
+        self.collected = True
+        """Every file of tests could be read."""
 
     def show(self, text: str) -> None:
         if self._stream is not None:
             with contextlib.suppress(OSError):
-                self._stream.write(f"\r{text[:79]:<79}")
+                self._stream.write(f"\r{'':79}\r{text[:79]}")
                 self._stream.flush()
 
     def clear(self) -> None:
         self.show("")
-        self.show("\r")
 
     def close(self) -> None:
         if self._stream is not None:
             with contextlib.suppress(OSError):
                 self._stream.close()
             self._stream = None
+
+    def pytest_collectreport(self, report: Any) -> None:
+        self.collected &= not report.failed
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self._total = sum(graded_test(item) is not None for item in session.items) or self._total

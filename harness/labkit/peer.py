@@ -12,6 +12,8 @@ from typing import Any, Callable, Optional, Protocol
 
 from labkit.feedback import Mismatch
 
+CLOSED = 7
+"""A state of tcp(7), TCP_INFO: after a reset."""
 LINE = 80
 """Bytes kept of each message sent, to know them when they come back with another one."""
 
@@ -74,6 +76,9 @@ class Peer:
                    lambda: f"{self._unacknowledged()} bytes were not", poll=0.0002)
 
     def _unacknowledged(self) -> int:
+        """Bytes sent that may still be acknowledged; none of them once there was a reset."""
+        if self.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == CLOSED:
+            return 0
         raw = fcntl.ioctl(self.sock, termios.TIOCOUTQ, b"\0\0\0\0")
         return int(struct.unpack("=i", raw)[0])
 

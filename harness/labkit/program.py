@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import selectors
@@ -56,7 +57,7 @@ class Activity(NamedTuple):
 
 
 class Program:
-    """A running program; its output is taken in by the event loop all the time.
+    """A program; once released it runs, and the event loop takes in its output all the time.
 
     stdin: bytes to feed and then close, a descriptor to hand over, or None for a pipe
     that the test writes to and closes. stdout: None for a pipe, or a descriptor.
@@ -165,10 +166,16 @@ class Program:
             )
 
     def _sandbox_failed(self, why: str) -> None:
+        self._loop.watch(self._reports.fileno(), 0, self._take_report)
         for fd in list(self._readers):
             self._take_output(fd)
         detail = self._complaint.decode(errors="replace").strip() or why
         raise HarnessError(f"{self.command} could not be run in its sandbox: {detail}")
+
+    def release(self) -> None:
+        """Lets the program begin; until then only its sandbox is made."""
+        with contextlib.suppress(BrokenPipeError):  # what went wrong is reported all the same
+            self._reports.send(b"g")
 
     @property
     def started(self) -> bool:

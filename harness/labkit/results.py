@@ -112,7 +112,7 @@ def _add_suite(suites: ElementTree.Element, lab: str, results: Sequence[Result])
         if result.status != PASSED:
             kind = "failure" if result.status == FAILED else "error"
             ElementTree.SubElement(case, kind, {
-                "type": result.cause or "harness",
+                "type": "harness" if result.cause is None else result.cause,
                 "message": result.output.split("\n")[0],
             }).text = result.output + (f"\n\n{result.detail}" if result.detail else "")
 

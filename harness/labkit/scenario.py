@@ -87,6 +87,8 @@ class Scenario:
         program = Program(self._loop, self.network, self._work, folder, argv,
                           stdin=stdin, stdout=stdout)
         self.programs.append(program)
+        self._capture.wait_ready()
+        program.release()
         self._loop.wait(lambda: program.started or program.exit is not None)
         return program
 
@@ -162,7 +164,8 @@ class Scenario:
         self, program: Program, status: int = 0, cause: Optional[str] = None
     ) -> None:
         """Waits for the program's end, which must be by itself and with STATUS."""
-        self.wait_for(lambda: program.exit is not None and program.output_ended,
+        self.wait_for(lambda: program.exit is not None
+                      and (program.output_ended or bool(program.exit.leftovers)),
                       f"`{program.command}` exits with status {status}",
                       lambda: f"it still runs{_last_words(program)}", cause or "slow-end")
         assert program.exit is not None
@@ -273,7 +276,12 @@ class Scenario:
         """
         for _ in range(3):
             before, end = program.activity(), time.monotonic() + seconds
-            self._loop.wait(lambda: time.monotonic() >= end, poll=seconds / 4)
+            self._last_sign = end  # to stand still is no stall here
+            self._loop.wait(lambda: time.monotonic() >= end or program.exit is not None,
+                            poll=seconds / 4)
+            if program.exit is not None:
+                raise Mismatch(expected=f"`{program.command}` waits",
+                               seen=f"it {program.exit}{_last_words(program)}")
             after = program.activity()
             used, woken = after.seconds - before.seconds, after.switches - before.switches
             if used <= 0.02 and woken <= 10:
@@ -298,6 +306,7 @@ class Scenario:
 
         receive_buffer: bytes (SO_RCVBUF, socket(7)); 0 leaves it to the kernel.
         """
+        self._capture.wait_ready()
         sock = self._tcp_socket(host, receive_buffer, 0)
         try:
             sock.connect((host, port))  # on a loopback it succeeds or fails at once

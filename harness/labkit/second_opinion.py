@@ -6,7 +6,6 @@ It dissects with code that no one here wrote, and adds up with a few lines of it
 from __future__ import annotations
 
 import contextlib
-import contextlib
 from pathlib import Path
 from typing import Any, Optional, Sequence
 

@@ -69,9 +69,10 @@ def _feedback(result: Result, told: dict[str, str]) -> list[str]:
     heading = f"{_MARKS[result.status]}: {result.test.title}"
     lines = textwrap.wrap(heading, WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 12)
     text = result.output + (f"\n{_last_lines(result.detail)}" if result.detail else "")
-    if text in told:
-        return [*lines, *_wrap(f"as above, at '{told[text]}'", 8)]
-    told[text] = result.test.title
+    fault = text.partition("\nread on: ")[0]  # what to read differs from step to step
+    if fault in told:
+        return [*lines, *_wrap(f"as above, at '{told[fault]}'", 8)]
+    told[fault] = result.test.title
     for line in text.split("\n"):
         lines += _wrap(line, 8)
     return lines

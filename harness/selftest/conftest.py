@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Iterator
 
 import pytest
 
+from labkit import sandbox
 from small_suite import SmallSuite
+from workbench import Workbench
 
 
 @pytest.fixture
@@ -17,3 +20,10 @@ def small_suite(tmp_path: Path) -> SmallSuite:
 @pytest.fixture(scope="module")
 def small_suite_of_module(tmp_path_factory: pytest.TempPathFactory) -> SmallSuite:
     return SmallSuite(tmp_path_factory.mktemp("module") / "suite")
+
+
+@pytest.fixture(scope="session")
+def bench() -> Iterator[Workbench]:
+    """The programs of lab 01, and room for variants of them."""
+    with sandbox.workspace() as work:
+        yield Workbench(work, "01-tcp-echo")

@@ -137,6 +137,7 @@ def record_udp(
     from labkit.capture import Capture, flows
 
     capture = Capture(loop, network, trace)
+    capture.wait_ready()
     with other.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.bind(("127.0.0.1", 0))
         with other.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:

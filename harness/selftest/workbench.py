@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Callable, Iterable, NamedTuple
 
+from labkit.feedback import Mismatch
 from labkit.paths import HARNESS, LABS
 from labkit.scenario import Scenario
 
@@ -90,6 +91,14 @@ class Workbench:
             test.run(lab)
         finally:
             lab.close()
+
+    def catches(self, test: GradedTest, folder: Path) -> bool:
+        """Whether TEST finds the programs in FOLDER wrong."""
+        try:
+            self.run(test, folder)
+        except Mismatch:
+            return True
+        return False
 
 
 def compile_c(source: str, program: Path, *options: str) -> None:

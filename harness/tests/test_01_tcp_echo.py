@@ -479,7 +479,7 @@ def test_client_says_that_nobody_listens(lab: Scenario) -> None:
     lab.expect_packets("connections=1", "handshake.refused=true")
 
 
-# -- Step 14 to 18: both directions at once ----------------------------------
+# -- Step 14 to 17: both directions at once ----------------------------------
 
 
 @graded(step=14, points=2, **client_test)
@@ -546,7 +546,7 @@ def test_client_sends_every_byte_value(lab: Scenario) -> None:
     lab.expect_orderly(len(BINARY), len(BINARY))
 
 
-@graded(step=16, points=4, **client_test)
+@graded(step=15, points=4, **client_test)
 def test_client_sends_a_big_stream_to_a_slow_server(lab: Scenario) -> None:
     """A server that echoes a little at a time, and reads no more until that is taken."""
     listener = lab.listen(PORT, receive_buffer=8192, send_buffer=8192)
@@ -572,7 +572,7 @@ def test_client_ends_with_status_1_when_it_is_reset(lab: Scenario) -> None:
     lab.expect_complaint(client, r"client: .+: Connection reset by peer")
 
 
-@graded(step=17, points=3, **client_test)
+@graded(step=16, points=3, **client_test)
 def test_client_prints_a_reply_in_pieces(lab: Scenario) -> None:
     """A reply that arrives byte by byte is printed whole, and the client reads to its end."""
     listener = lab.listen(PORT)
@@ -587,7 +587,7 @@ def test_client_prints_a_reply_in_pieces(lab: Scenario) -> None:
     lab.expect_orderly(len(TEXT), len(TEXT))
 
 
-@graded(step=17, points=2, **client_test)
+@graded(step=16, points=2, **client_test)
 def test_client_ends_at_the_servers_end_of_file(lab: Scenario) -> None:
     """The server closes first, with our stdin still open: exit status 0."""
     listener = lab.listen(PORT)
@@ -601,7 +601,7 @@ def test_client_ends_at_the_servers_end_of_file(lab: Scenario) -> None:
     lab.expect_orderly(0, len(TEXT), first_closer="server")
 
 
-@graded(step=18, points=2, **client_test)
+@graded(step=17, points=2, **client_test)
 def test_client_says_that_stdout_is_full(lab: Scenario) -> None:
     """What cannot be written to stdout is an error: a line on stderr, exit status 1."""
     listener = lab.listen(PORT)
@@ -615,7 +615,7 @@ def test_client_says_that_stdout_is_full(lab: Scenario) -> None:
     lab.expect_complaint(client, r"client: .*: No space left on device")
 
 
-@graded(step=18, points=3, **client_test)
+@graded(step=17, points=3, **client_test)
 def test_client_prints_a_big_reply_to_a_slow_reader(lab: Scenario) -> None:
     """2 MiB for a reader of stdout that starts late: nothing is lost."""
     listener = lab.listen(PORT)
@@ -632,10 +632,10 @@ def test_client_prints_a_big_reply_to_a_slow_reader(lab: Scenario) -> None:
     lab.expect_orderly(0, len(BIG))
 
 
-# -- Step 19 and 20: half-close, -m -----------------------------------------
+# -- Step 18 and 19: half-close, -m -----------------------------------------
 
 
-@graded(step=19, points=4, **client_test)
+@graded(step=18, points=4, **client_test)
 def test_client_half_closes_and_reads_on(lab: Scenario) -> None:
     """At the end of stdin the client's FIN leaves, and what the server then says is printed."""
     listener = lab.listen(PORT)
@@ -651,7 +651,7 @@ def test_client_half_closes_and_reads_on(lab: Scenario) -> None:
     lab.expect_orderly(len(TEXT), len(TEXT))
 
 
-@graded(step=20, points=3, **client_test)
+@graded(step=19, points=3, **client_test)
 def test_client_sends_its_message(lab: Scenario) -> None:
     """`-m MESSAGE` sends MESSAGE and a newline, and nothing of stdin."""
     listener = lab.listen(PORT)
@@ -665,7 +665,7 @@ def test_client_sends_its_message(lab: Scenario) -> None:
 # -- Both together, and with ncat -------------------------------------------
 
 
-@graded(step=20, points=3, **pair_test)
+@graded(step=19, points=3, **pair_test)
 def test_pair_says_hello(lab: Scenario) -> None:
     """`./client -m hello` and `./server`: one connection, six bytes each way."""
     server = lab.start_server("server", port=PORT)
@@ -677,7 +677,7 @@ def test_pair_says_hello(lab: Scenario) -> None:
     lab.expect_line_matching(server, r"connection from 127\.0\.0\.1 port \d+")
 
 
-@graded(step=19, points=3, **pair_test)
+@graded(step=17, points=3, **pair_test)
 def test_pair_carries_a_big_stream(lab: Scenario) -> None:
     """2 MiB from the client's stdin through the server to the client's stdout."""
     lab.start_server("server", port=PORT)
@@ -697,7 +697,7 @@ def test_server_serves_ncat(lab: Scenario) -> None:
     lab.expect_orderly(len(BINARY), len(BINARY))
 
 
-@graded(step=19, points=2, **client_test)
+@graded(step=18, points=2, **client_test)
 def test_client_is_served_by_ncat(lab: Scenario) -> None:
     """A server that no one here wrote: what ncat says is printed, what it hears was typed."""
     ncat = lab.start_tool("ncat", "-l", "127.0.0.1", str(PORT))

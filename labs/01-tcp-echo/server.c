@@ -121,7 +121,9 @@ static int open_listener(const char *address, const char *port)
             why = errno;
             continue;                   /* no IPv6 here? try the next one */
         }
-        /* END STEP 2 */
+        /* END STEP 2; stub:
+        why = ENOSYS;
+        continue; */
 
         /* STEP 9: be able to start again at once. The last run's connections
          * stay in TIME-WAIT for a minute and would keep the port taken. */

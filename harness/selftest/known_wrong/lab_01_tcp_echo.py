@@ -387,12 +387,6 @@ CLIENTS = [
         ("down->len == 0 ? conn_fd", "!up->open && up->len == 0 && down->len == 0 ? conn_fd"),
     ),
     client(
-        "blocks-while-it-sends", "deadlock on a big stream",
-        "sends_a_big_stream_to_a_slow_server", "deadlock",
-        ("char buffer[PIPE_BUF];", "char buffer[1 << 18];"),
-        ("send(conn_fd, up->next, up->len, MSG_DONTWAIT)", "send(conn_fd, up->next, up->len, 0)"),
-    ),
-    client(
         "forgets-what-send-did-not-take", "partial `write` not continued",
         "sends_a_big_stream_to_a_slow_server", "partial-write",
         ("char buffer[PIPE_BUF];", "char buffer[1 << 18];"),
@@ -435,7 +429,7 @@ CLIENTS = [
     ),
     client(
         "linger-0", "`SO_LINGER` 0 (RST)",
-        "half_closes_and_reads_on", "linger-rst",
+        "ends_at_the_servers_end_of_file", "linger-rst",
         ("    if (close(conn_fd) < 0)", "    struct linger now = { 1, 0 };\n"
          "    setsockopt(conn_fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);\n"
          "    if (close(conn_fd) < 0)"),

