@@ -58,14 +58,17 @@ static bool add_lines(struct expectations *all, const char *path, FILE *file)
     size_t size = 0;
     unsigned number = 0;
     bool good = true;
+    ssize_t length;
 
-    while (good && getline(&line, &size, file) != -1) {
+    while (good && (length = getline(&line, &size, file)) != -1) {
+        bool whole = strlen(line) == (size_t)length;
         char *text = trim(line);
 
         number++;
         snprintf(where, sizeof where, "%s line %u: ", path, number);
-        if (*text != '\0')
-            good = add(all, text, where);
+        if (!whole)
+            fprintf(stderr, "labcap check: %sa NUL byte: this is no text\n", where);
+        good = whole && (*text == '\0' || add(all, text, where));
     }
     free(line);
     if (good && ferror(file)) {

@@ -131,16 +131,19 @@ static void draw_payload(const struct show *show, const struct segment_record *s
     ladder_line(&show->style, to_server, TONE_QUIET, text, columns);
 }
 
-static void draw_heading(const struct show *show, const struct flow *flow, uint64_t packets)
+static void draw_heading(const struct show *show, const struct flow *flow,
+                         const struct thread *thread)
 {
+    int64_t start = show->segments[thread->first].time_ns;
+    int64_t end_ns = show->segments[thread->last].time_ns;
     char heading[64], details[96], span[SPAN_TEXT_MAX], end[2][56];
     unsigned client = flow_client(flow);
 
     snprintf(heading, sizeof heading, "%s %" PRIu32,
              flow->protocol == IP_TCP ? "TCP connection" : "UDP flow", flow->id);
-    span_text(span, sizeof span, flow->end_ns - flow->start_ns, show->style.utf8);
-    snprintf(details, sizeof details, "%" PRIu64 " packet%s in %s", packets,
-             packets == 1 ? "" : "s", span);
+    span_text(span, sizeof span, end_ns - start, show->style.utf8);
+    snprintf(details, sizeof details, "%" PRIu64 " packet%s in %s", thread->count,
+             thread->count == 1 ? "" : "s", span);
     ladder_heading(&show->style, heading, details);
     putchar('\n');
     for (unsigned i = 0; i < 2; i++)
@@ -156,7 +159,7 @@ static void draw_flow(const struct show *show, const struct flow *flow,
     const char *phase;
     char time[SPAN_TEXT_MAX], outcome[1024];
 
-    draw_heading(show, flow, thread->count);
+    draw_heading(show, flow, thread);
     teller_start(&teller, flow, thread->three_step_teardown);
     if (*teller.state[0] != '\0')
         ladder_states(&show->style, teller.state[0], teller.state[1]);

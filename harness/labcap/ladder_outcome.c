@@ -53,7 +53,8 @@ static void say_fins(const struct flow *flow, char *text, size_t size)
         say(text, size, "Both sides closed at the same time: neither FIN acknowledges the other. ");
         return;
     }
-    say(text, size, "The %s closed first; each FIN was acknowledged", side_name(flow, c->first_fin));
+    say(text, size, "The %s closed first; each FIN was acknowledged",
+        side_name(flow, c->first_fin));
     if (segments > 0)
         say(text, size, ", in %u segments", segments);
     say(text, size, ". ");

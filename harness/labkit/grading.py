@@ -43,7 +43,8 @@ class GradedTest:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> GradedTest:
-        return cls(**{**data, "programs": tuple(data["programs"])})
+        data = {**data, "programs": tuple(data["programs"])}
+        return cls(**data)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -93,7 +94,7 @@ def exact_steps(expression: str) -> str:
 
 
 def _title(item: pytest.Item) -> str:
-    doc = getattr(item, "obj").__doc__
+    doc: Optional[str] = getattr(item, "obj").__doc__
     title = doc.strip().split("\n")[0] if doc and doc.strip() else ""
     title = title or item.name.split("[")[0].replace("test_", "", 1).replace("_", " ")
     callspec = getattr(item, "callspec", None)

@@ -100,7 +100,7 @@ def pytest_collection_modifyitems(config: Any, items: list[pytest.Item]) -> None
 def grading_session(request: pytest.FixtureRequest) -> Session:
     """The builds and folders of this run."""
     session = request.config.pluginmanager.get_plugin(_SESSION)
-    if session is None:
+    if not isinstance(session, Session):
         raise HarnessError("nothing was built: name the tests' file or folder, or --lab=LAB")
     return session
 

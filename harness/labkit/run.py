@@ -164,7 +164,7 @@ class Run:
         except (FileExistsError, NotADirectoryError):
             raise UsageProblem(f"OUT: {self.out} is not a folder, or traces in it is not") from None
         except OSError as error:
-            raise HarnessError(_why(f"OUT: {self.out} cannot be made", error)) from error
+            raise HarnessError(_why(f"OUT: {error.filename} cannot be made", error)) from error
         try:
             self._take_lock()
             for old in (self.out / RESULTS, self.out / JUNIT):

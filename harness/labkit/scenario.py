@@ -158,7 +158,7 @@ class Scenario:
         if self._listening():
             here = any(e.local[1] == port for e in self._listening())
             return "wrong-address" if here else "wrong-port"
-        return "udp-not-tcp" if self.network.sockets.udp() else None
+        return "udp-not-tcp" if self.network.sockets.udp() else "not-listening"
 
     def expect_exit(
         self, program: Program, status: int = 0, cause: Optional[str] = None

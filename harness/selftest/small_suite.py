@@ -62,11 +62,12 @@ class SmallSuite:
         settings = {"cwd": self.top, "stdin": subprocess.DEVNULL, **settings}
         command = [*before, str(self.harness / "grade"), *args]
         done = subprocess.run(command, capture_output=True, text=True, check=False, **settings)
-        return Grade(done, self.out)
+        return Grade(done, self)
 
-    def grade_results(self) -> dict[str, Any]:
+    def results(self) -> dict[str, Any]:
         """What the last run wrote."""
-        return json.loads((self.out / "results.json").read_text("utf-8"))
+        data: dict[str, Any] = json.loads((self.out / "results.json").read_text("utf-8"))
+        return data
 
     def pytest(self, *args: str) -> subprocess.CompletedProcess[str]:
         """Runs plain pytest with ARGS in the top folder."""
@@ -77,15 +78,15 @@ class SmallSuite:
 class Grade:
     """What one harness/grade came to."""
 
-    def __init__(self, done: subprocess.CompletedProcess[str], out: Path) -> None:
+    def __init__(self, done: subprocess.CompletedProcess[str], suite: SmallSuite) -> None:
         self.status = done.returncode
         self.stdout = done.stdout
         self.stderr = done.stderr
-        self._out = out
+        self._suite = suite
 
     @property
     def results(self) -> dict[str, Any]:
-        return json.loads((self._out / "results.json").read_text("utf-8"))
+        return self._suite.results()
 
     @property
     def by_name(self) -> dict[str, dict[str, Any]]:

@@ -6,7 +6,9 @@ What a submission does counts, never how its source is written.
 from __future__ import annotations
 
 import functools
+import json
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +16,7 @@ import pytest
 from workbench import GradedTest, Workbench, graded_tests
 
 from labkit.build import build
-from labkit.paths import LABS
+from labkit.paths import HARNESS, LABS
 from labkit.scenario import STALL
 
 LAB = "01-tcp-echo"
@@ -61,3 +63,17 @@ def test_passes(
     bench: Workbench, built: Callable[[str], Path], design: str, test: GradedTest
 ) -> None:
     bench.run(test, built(design), STALL)
+
+
+def test_a_whole_submission_gets_all_points(tmp_path: Path) -> None:
+    """A server and a client of other designs, with a Makefile of their own."""
+    submission, out = tmp_path / "submission", tmp_path / "out"
+    submission.mkdir()
+    submission_of("client_epoll", submission)
+    shutil.copytree(CORRECT / "server_thread", submission, dirs_exist_ok=True)
+    done = subprocess.run([HARNESS / "grade", "01", "-s", submission, "-o", out],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    tests = json.loads((out / "results.json").read_text())["tests"]
+    assert len(tests) == len(TESTS)
+    assert all(test["score"] == test["max_score"] for test in tests)

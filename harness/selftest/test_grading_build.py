@@ -152,7 +152,7 @@ def test_an_unreadable_file_is_not_the_submissions_fault(
     def refuse(path: str, flags: int) -> int:
         raise PermissionError(13, "Permission denied", path)
 
-    monkeypatch.setattr(intake.os, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(HarnessError, match=r"client\.c: Permission denied"):
         build(LAB, source, work, reference=False)
 

@@ -181,7 +181,7 @@ def test_port(port):
     assert len(set(commands)) == 3
     for command in commands:
         subprocess.run(command, shell=True, cwd=suite.top, capture_output=True, check=False)
-        [test] = suite.grade_results()["tests"]
+        [test] = suite.results()["tests"]
         assert test["extra_data"]["command"] == command
 
 
@@ -196,8 +196,8 @@ def test_out_holds_results_and_traces_of_this_run_only(suite: SmallSuite) -> Non
     (out / "report.txt").write_text("")
     assert suite.grade("-j1", "-o", "elsewhere").status == 0
     assert sorted(str(path.relative_to(out)) for path in out.rglob("*")) == [
-        "junit.xml", "report.txt", "results.json", "traces", "traces/01-10-test_one_and_more.pcapng",
-        "traces/01-notes.txt", "traces/mine.pcapng"]
+        "junit.xml", "report.txt", "results.json", "traces",
+        "traces/01-10-test_one_and_more.pcapng", "traces/01-notes.txt", "traces/mine.pcapng"]
 
 
 def test_the_submission_and_the_labs_are_not_changed(suite: SmallSuite) -> None:

@@ -12,7 +12,7 @@ from known_wrong import KnownWrong
 from known_wrong.lab_01_tcp_echo import KNOWN_WRONG
 from workbench import STALL, Workbench, graded_tests
 
-from labkit.feedback import Mismatch
+from labkit.feedback import CAUSES, Mismatch
 from labkit.paths import HARNESS, LABS
 
 LAB = "01-tcp-echo"
@@ -62,3 +62,10 @@ def test_is_told_to_the_student(tmp_path: Path, name: str) -> None:
 
 def test_names_are_unique() -> None:
     assert len({wrong.name for wrong in KNOWN_WRONG}) == len(KNOWN_WRONG)
+
+
+def test_every_cause_is_told_of_some_program() -> None:
+    about_other_programs = {"idle-client-blocks", "connection-refused"}
+    about_no_program = {"not-built", "program-missing", "other"}
+    told = {wrong.cause for wrong in KNOWN_WRONG}
+    assert told == CAUSES.keys() - about_other_programs - about_no_program

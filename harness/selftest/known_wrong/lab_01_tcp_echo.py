@@ -84,7 +84,7 @@ SERVERS = [
     ),
     server(
         "taken-port-is-a-success", "wrong exit status",
-        "says_that_its_port_is_taken", "exit-status",
+        "says_that_its_port_is_taken", "address-in-use",
         ("        exit(1);\n    }\n    return listen_fd;",
          "        exit(0);\n    }\n    return listen_fd;"),
     ),
@@ -92,6 +92,11 @@ SERVERS = [
         "any-text-for-a-port", "wrong exit status",
         "explains_wrong_arguments[port-80x]", "usage",
         ("option == 'p' && is_port(optarg)", "option == 'p' && (is_port(optarg) || true)"),
+    ),
+    server(
+        "never-listens", "no listening socket",
+        "listens_on_the_loopback_by_default", "not-listening",
+        ("listen(listen_fd, SOMAXCONN) < 0", "listen_fd < 0"),
     ),
     server(
         "start-line-differs", "the start line is not the table's",
@@ -199,6 +204,15 @@ SERVERS = [
         "shuts-down-but-never-closes", "descriptor never closed (leak)",
         "keeps_no_descriptor", "descriptor-leak",
         ("if (close(conn_fd) < 0)", "if (shutdown(conn_fd, SHUT_WR) < 0)"),
+    ),
+    server(
+        "closes-first", "the server's FIN is the first",
+        "echoes_a_line", "first-closer",
+        ("#include <netdb.h>", "#include <netdb.h>\n#include <netinet/tcp.h>"),
+        (BEFORE_SENDING, "        int cork = 1;     /* the FIN leaves with the last byte */\n"
+         "        setsockopt(conn_fd, IPPROTO_TCP, TCP_CORK, &cork, sizeof cork);\n"
+         + BEFORE_SENDING),
+        (AFTER_SENDING, "        shutdown(conn_fd, SHUT_WR);\n"),
     ),
     server(
         "closes-with-input-unread", "closed with input unread (RST)",

@@ -8,17 +8,12 @@ import os
 import subprocess
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Callable, Union
+from typing import Any
 
 import pytest
+from calls import DEADLINE, Argument, Completed, Json, Labcap, ReadAll, ReadOne
 
 LABCAP_DIR = Path(__file__).resolve().parents[2] / "labcap"
-DEADLINE = 30
-SANITIZED_DEADLINE = 60
-
-Json = dict[str, Any]
-Completed = subprocess.CompletedProcess
-Argument = Union[str, Path]
 
 
 def build(binary: str, *targets: str) -> Path:
@@ -55,18 +50,18 @@ def labcap_sanitized() -> Path:
 
 
 @pytest.fixture(scope="session")
-def labcap(labcap_binary: Path) -> Callable[..., Completed[str]]:
+def labcap(labcap_binary: Path) -> Labcap:
     """Call labcap with arguments; keywords go to subprocess.run."""
 
     def call(*arguments: Argument, **options: Any) -> Completed[str]:
-        chosen = {"capture_output": True, "text": True, "timeout": DEADLINE, "check": False}
+        chosen: Json = {"capture_output": True, "text": True, "timeout": DEADLINE, "check": False}
         return subprocess.run([labcap_binary, *arguments], **{**chosen, **options})
 
     return call
 
 
 @pytest.fixture(scope="session")
-def report(labcap: Callable[..., Completed[str]]) -> Callable[..., list[Json]]:
+def report(labcap: Labcap) -> ReadAll:
     """All JSON objects that flows prints for a trace, with numbers kept exact.
 
     status is the exit status that the trace must give; said is whether a good
@@ -86,7 +81,7 @@ def report(labcap: Callable[..., Completed[str]]) -> Callable[..., list[Json]]:
 
 
 @pytest.fixture(scope="session")
-def flows(report: Callable[..., list[Json]]) -> Callable[..., list[Json]]:
+def flows(report: ReadAll) -> ReadAll:
     """The connections and UDP flows of a trace."""
 
     def read(path: Argument, *arguments: Argument, **options: Any) -> list[Json]:
@@ -98,7 +93,7 @@ def flows(report: Callable[..., list[Json]]) -> Callable[..., list[Json]]:
 
 
 @pytest.fixture(scope="session")
-def flow(flows: Callable[..., list[Json]]) -> Callable[..., Json]:
+def flow(flows: ReadAll) -> ReadOne:
     """The one connection or UDP flow of a trace."""
 
     def read(path: Argument, *arguments: Argument, **options: Any) -> Json:
@@ -110,7 +105,7 @@ def flow(flows: Callable[..., list[Json]]) -> Callable[..., Json]:
 
 
 @pytest.fixture(scope="session")
-def capture(report: Callable[..., list[Json]]) -> Callable[..., Json]:
+def capture(report: ReadAll) -> ReadOne:
     """The closing object that tells of the trace as a whole."""
 
     def read(path: Argument, *arguments: Argument, **options: Any) -> Json:

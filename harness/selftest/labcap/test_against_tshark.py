@@ -15,9 +15,11 @@ from __future__ import annotations
 import os
 import random
 import subprocess
+from pathlib import Path
 from typing import Any, Callable, NamedTuple
 
 import pytest
+from calls import ReadAll, ReadOne
 from scapy.layers.inet import IP, TCP
 from scapy.layers.inet6 import IPv6
 from scapy.utils import PcapReader
@@ -56,7 +58,7 @@ class Row(NamedTuple):
 
 
 @pytest.fixture
-def tshark(tmp_path) -> Callable[[Any], list[Row]]:
+def tshark(tmp_path: Path) -> Callable[[Any], list[Row]]:
     """Read a trace with tshark, in two passes and with nobody's preferences."""
 
     def read(path):
@@ -76,7 +78,7 @@ def tshark(tmp_path) -> Callable[[Any], list[Row]]:
             values = line.split("\t")
             numbers = [int(value or "0", 0) for value in values[:9]]
             marks = frozenset(name for name, value in zip(FLAGS, values[9:]) if value)
-            rows.append(Row(*numbers, analysis=marks))
+            rows.append(Row._make([*numbers, marks]))
         return rows
 
     return read
@@ -188,17 +190,16 @@ SCENARIOS = [
 ]  # fmt: skip
 
 
-def union(intervals):
+def union(intervals: Iterable[tuple[int, int]]) -> int:
     """How many numbers the half-open intervals cover."""
-    total, reached = 0, None
+    total = reached = 0
     for first, last in sorted(intervals):
-        start = first if reached is None else max(first, reached)
-        total += max(0, last - start)
-        reached = last if reached is None else max(reached, last)
+        total += max(0, last - max(first, reached))
+        reached = max(reached, last)
     return total
 
 
-def unique_bytes_by_tshark(rows, port):
+def unique_bytes_by_tshark(rows: list[Row], port: int) -> int:
     """Unique payload bytes that a side sent, from ISN+1."""
     return union(
         (max(1, row.seq), row.seq + row.length)
@@ -208,7 +209,9 @@ def unique_bytes_by_tshark(rows, port):
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
-def test_tshark_sees_the_same(trace, flow, tshark, scenario):
+def test_tshark_sees_the_same(
+    trace: Path, flow: ReadOne, tshark: Tshark, scenario: Callable[[], Conversation]
+) -> None:
     talk = scenario()
     talk.write(trace)
     told, rows = flow(trace), tshark(trace)
@@ -230,7 +233,9 @@ def test_tshark_sees_the_same(trace, flow, tshark, scenario):
     [scenario for scenario in SCENARIOS if scenario is not refused],
     ids=lambda scenario: scenario.__name__,
 )
-def test_tshark_finds_the_same_parts_complete(trace, flow, tshark, scenario):
+def test_tshark_finds_the_same_parts_complete(
+    trace: Path, flow: ReadOne, tshark: Tshark, scenario: Callable[[], Conversation]
+) -> None:
     told = flow(scenario().write(trace))
     handshake, teardown = told["handshake"], told["teardown"]
     parts = [
@@ -245,13 +250,15 @@ def test_tshark_finds_the_same_parts_complete(trace, flow, tshark, scenario):
     assert {row.completeness for row in tshark(trace)} == {expected}
 
 
-def test_completeness_of_an_echo_is_31(trace, flow, tshark):
+def test_completeness_of_an_echo_is_31(trace: Path, flow: ReadOne, tshark: Tshark) -> None:
     assert flow(ordinary().write(trace))["handshake"]["complete"] is True
     assert {row.completeness for row in tshark(trace)} == {31}
 
 
 @pytest.mark.parametrize("scenario", [ordinary, over_ipv6], ids=lambda each: each.__name__)
-def test_tshark_finds_the_steps_in_the_same_packets(trace, flow, tshark, scenario):
+def test_tshark_finds_the_steps_in_the_same_packets(
+    trace: Path, flow: ReadOne, tshark: Tshark, scenario: Callable[[], Conversation]
+) -> None:
     told, rows = flow(scenario().write(trace)), tshark(trace)
     handshake, teardown = told["handshake"], told["teardown"]
     by_number = {row.number: row for row in rows}
@@ -268,7 +275,7 @@ def test_tshark_finds_the_steps_in_the_same_packets(trace, flow, tshark, scenari
         assert acknowledged.ack == fin.seq + fin.length + 1
 
 
-def test_tshark_counts_as_many_connections(trace, flows, tshark):
+def test_tshark_counts_as_many_connections(trace: Path, flows: ReadAll, tshark: Tshark) -> None:
     talk = Conversation().handshake()
     for port in (1, 2, 3):
         talk.then(client_port=port).handshake()
@@ -276,7 +283,7 @@ def test_tshark_counts_as_many_connections(trace, flows, tshark):
     told = flows(talk.write(trace))
     rows = tshark(trace)
     assert len(told) == len({row.stream for row in rows}) == 5
-    firsts = {}
+    firsts: dict[int, int] = {}
     for row in rows:
         firsts.setdefault(row.stream, row.number)
     assert [each["first_packet"] for each in told] == sorted(firsts.values())
@@ -301,7 +308,7 @@ def random_conversation(seed: int) -> Conversation:
     return talk
 
 
-def scapy_counts(path):
+def scapy_counts(path: Path) -> dict[Any, tuple[int, int]]:
     """Unique and missing bytes of each sender, by nothing but scapy and sets."""
     numbers: dict[Any, set[int]] = {}
     acknowledged: dict[Any, int] = {}
@@ -324,7 +331,9 @@ def scapy_counts(path):
     }
 
 
-def test_random_conversations_count_as_tshark_and_scapy_count_them(trace, flows, tshark):
+def test_random_conversations_count_as_tshark_and_scapy_count_them(
+    trace: Path, flows: ReadAll, tshark: Tshark
+) -> None:
     talks = [random_conversation(seed) for seed in range(24)]
     frames = [frame for talk in talks for frame in ETHERNET.frames(talk.packets)]
     write_pcap(trace, sorted(frames, key=lambda frame: frame.time_ns))

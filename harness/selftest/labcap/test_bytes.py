@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from calls import Json, Labcap, ReadAll, ReadOne
 from scapy.layers.inet import IP, TCP
 from scapy.layers.inet6 import IPv6, IPv6ExtHdrHopByHop, Jumbo
 from scapy.packet import Raw
@@ -12,11 +14,11 @@ from trace_files import ETHERNET, Frame, write_pcap
 from traces import Conversation, ipv6_conversation
 
 
-def to_server(told):
+def to_server(told: Json) -> Json:
     return told["to_server"]
 
 
-def test_bytes_are_the_union_of_the_intervals_seen(trace, flow):
+def test_bytes_are_the_union_of_the_intervals_seen(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     for first, length in ((1, 100), (51, 100), (301, 50), (151, 50), (1, 400), (20, 7)):
         talk.client("A", b"x" * length, seq=first)
@@ -24,7 +26,7 @@ def test_bytes_are_the_union_of_the_intervals_seen(trace, flow):
     assert to_server(flow(trace))["bytes"] == 400
 
 
-def test_fast_open_data_in_the_syn_is_counted(trace, flow):
+def test_fast_open_data_in_the_syn_is_counted(trace: Path, flow: ReadOne) -> None:
     talk = Conversation()
     talk.client("S", b"early")
     talk.server("SA")
@@ -35,7 +37,9 @@ def test_fast_open_data_in_the_syn_is_counted(trace, flow):
     assert to_server(told)["bytes"] == 9
 
 
-def test_fast_open_data_that_the_syn_ack_does_not_take_is_counted_once(trace, flow):
+def test_fast_open_data_that_the_syn_ack_does_not_take_is_counted_once(
+    trace: Path, flow: ReadOne
+) -> None:
     talk = Conversation()
     talk.client("S", b"early")
     talk.server("SA", ack=1)
@@ -46,7 +50,7 @@ def test_fast_open_data_that_the_syn_ack_does_not_take_is_counted_once(trace, fl
     assert (to_server(told)["bytes"], to_server(told)["retransmitted_bytes"]) == (5, 5)
 
 
-def test_bytes_of_rst_segments_are_excluded(trace, flow):
+def test_bytes_of_rst_segments_are_excluded(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.client("PA", b"hello")
     talk.client("RA", b"the reason, as RFC 9293 allows")
@@ -55,7 +59,7 @@ def test_bytes_of_rst_segments_are_excluded(trace, flow):
     assert (told["bytes"], told["segments"], told["largest_segment"]) == (5, 1, 5)
 
 
-def test_bytes_below_isn_plus_1_are_excluded(trace, flow):
+def test_bytes_below_isn_plus_1_are_excluded(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.client("PA", b"0123456789", seq=-4)
     talk.server("A", ack=6)
@@ -64,7 +68,7 @@ def test_bytes_below_isn_plus_1_are_excluded(trace, flow):
     assert (told["bytes"], told["missing_bytes"]) == (5, 0)
 
 
-def test_bytes_of_a_fin_segment_are_counted(trace, flow):
+def test_bytes_of_a_fin_segment_are_counted(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.client("FPA", b"hello")
     talk.server("A")
@@ -73,7 +77,7 @@ def test_bytes_of_a_fin_segment_are_counted(trace, flow):
     assert (told["bytes"], told["missing_bytes"]) == (5, 0)
 
 
-def test_midstream_bytes_are_counted_from_the_first_seen(trace, flow):
+def test_midstream_bytes_are_counted_from_the_first_seen(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().unseen_handshake()
     talk.client("PA", b"hello", seq=1_000_000)
     talk.server("A")
@@ -83,7 +87,31 @@ def test_midstream_bytes_are_counted_from_the_first_seen(trace, flow):
     assert (told["bytes"], told["missing_bytes"]) == (10, 0)
 
 
-def test_ethernet_padding_is_no_payload(trace, flow):
+def test_midstream_bytes_that_come_late_are_counted(trace: Path, flow: ReadOne) -> None:
+    talk = Conversation().unseen_handshake()
+    talk.client("PA", b"second", seq=1006)
+    talk.client("PA", b"first", seq=1001)
+    talk.client("FPA", b"third", seq=1012)
+    talk.server("A")
+    told = flow(talk.write(trace))
+    assert (to_server(told)["bytes"], to_server(told)["missing_bytes"]) == (16, 0)
+    assert (told["teardown"]["client_fin"], told["teardown"]["client_fin_ack"]) == (3, 4)
+
+
+def test_a_syn_recorded_after_its_data_makes_one_connection(trace: Path, flow: ReadOne) -> None:
+    """As when the packets of two directions or processors are put together late."""
+    talk = Conversation().unseen_handshake()
+    talk.client("FPA", b"hello", seq=1)
+    talk.client("S", seq=0)
+    talk.server("SA", seq=0, ack=1)
+    talk.server("A", ack=7)
+    told = flow(talk.write(trace))
+    assert told["handshake"]["client_isn"] == 1_000_000
+    assert (to_server(told)["bytes"], to_server(told)["missing_bytes"]) == (5, 0)
+    assert (told["teardown"]["client_fin"], told["teardown"]["client_fin_ack"]) == (1, 4)
+
+
+def test_ethernet_padding_is_no_payload(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     padded = [
         replace(frame, data=frame.data.ljust(60, b"\x55"))
@@ -95,7 +123,7 @@ def test_ethernet_padding_is_no_payload(trace, flow):
     assert told["to_client"]["bytes"] == 0
 
 
-def test_snaplen_cuts_no_payload_length(trace, report):
+def test_snaplen_cuts_no_payload_length(trace: Path, report: ReadAll) -> None:
     talk = Conversation().handshake()
     talk.client("PA", b"x" * 1000)
     talk.server("A")
@@ -108,7 +136,7 @@ def test_snaplen_cuts_no_payload_length(trace, report):
     assert capture["complete"] is True
 
 
-def test_ip_and_tcp_options_are_no_payload(trace, flow):
+def test_ip_and_tcp_options_are_no_payload(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     options = [("NOP", None), ("NOP", None), ("Timestamp", (1, 2))]
     talk.client("PA", b"hello", ip={"options": b"\x94\x04\x00\x00"}, tcp={"options": options})
@@ -116,7 +144,7 @@ def test_ip_and_tcp_options_are_no_payload(trace, flow):
     assert to_server(flow(trace))["bytes"] == 5
 
 
-def test_ipv4_length_zero_means_segment_offload(trace, flow):
+def test_ipv4_length_zero_means_segment_offload(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.client("PA", b"x" * 3000, ip={"len": 0})
     talk.server("A")
@@ -126,7 +154,9 @@ def test_ipv4_length_zero_means_segment_offload(trace, flow):
     assert told["missing_bytes"] == 0
 
 
-def test_ipv4_length_zero_counts_the_wire_length_beyond_the_snaplen(trace, flow):
+def test_ipv4_length_zero_counts_the_wire_length_beyond_the_snaplen(
+    trace: Path, flow: ReadOne
+) -> None:
     talk = Conversation().handshake()
     talk.client("PA", b"x" * 80_000, ip={"len": 0})
     talk.server("A")
@@ -134,7 +164,7 @@ def test_ipv4_length_zero_counts_the_wire_length_beyond_the_snaplen(trace, flow)
     assert to_server(flow(trace))["bytes"] == 80_000
 
 
-def test_ipv6_length_zero_means_segment_offload(trace, flow):
+def test_ipv6_length_zero_means_segment_offload(trace: Path, flow: ReadOne) -> None:
     talk = ipv6_conversation().handshake()
     talk.client("PA", b"x" * 3000, ip={"plen": 0})
     talk.server("A")
@@ -143,7 +173,7 @@ def test_ipv6_length_zero_means_segment_offload(trace, flow):
     assert (told["bytes"], told["missing_bytes"]) == (3000, 0)
 
 
-def test_ipv6_jumbogram_counts_the_wire_length(trace, flow):
+def test_ipv6_jumbogram_counts_the_wire_length(trace: Path, flow: ReadOne) -> None:
     talk = ipv6_conversation().handshake()
     talk.sides["client"].next = talk.sides["client"].highest = 1 + 70_000
     tcp = TCP(sport=39870, dport=4321, seq=1_000_001, ack=2_000_001, flags="PA")
@@ -158,14 +188,16 @@ def test_ipv6_jumbogram_counts_the_wire_length(trace, flow):
     assert told["largest_segment"] == 70_000
 
 
-def short_on_the_wire(talk, number, length):
+def short_on_the_wire(talk: Conversation, number: int, length: int) -> list[Frame]:
     """Packet number, with an IP length that tells more than the wire carried."""
     frames = list(talk.packets)
     frames[number - 1] = Frame(frames[number - 1].data[:length], frames[number - 1].time_ns)
     return frames
 
 
-def test_ip_length_above_the_wire_length_counts_where_it_fits_the_sequence(trace, flows, labcap):
+def test_ip_length_above_the_wire_length_counts_where_it_fits_the_sequence(
+    trace: Path, flows: ReadAll, labcap: Labcap
+) -> None:
     talk = Conversation().handshake()
     number = talk.client("PA", b"x" * 1000)
     talk.server("A")
@@ -178,7 +210,9 @@ def test_ip_length_above_the_wire_length_counts_where_it_fits_the_sequence(trace
     assert (to_server(told)["bytes"], to_server(told)["missing_bytes"]) == (1010, 0)
 
 
-def test_ip_length_above_the_wire_length_is_nothing_where_it_does_not_fit(trace, flows, labcap):
+def test_ip_length_above_the_wire_length_is_nothing_where_it_does_not_fit(
+    trace: Path, flows: ReadAll, labcap: Labcap
+) -> None:
     talk = Conversation().handshake()
     number = talk.client("PA", b"x" * 1000, seq=1_500_000_000)
     write_pcap(trace, short_on_the_wire(talk, number, 100), 101)
@@ -188,7 +222,37 @@ def test_ip_length_above_the_wire_length_is_nothing_where_it_does_not_fit(trace,
     assert to_server(told)["bytes"] == 0
 
 
-def test_missing_bytes_are_acknowledged_and_never_seen(trace, flow):
+def test_the_wire_length_counts_where_the_stream_goes_on_behind_it(
+    trace: Path, flows: ReadAll, labcap: Labcap
+) -> None:
+    talk = Conversation().handshake()
+    number = talk.client("PA", b"x" * 1000)
+    talk.client("PA", b"y" * 10, seq=61)
+    talk.server("A", ack=71)
+    write_pcap(trace, short_on_the_wire(talk, number, 100), 101)
+    done = labcap("flows", "--json", trace)
+    assert done.stdout.count('"cut":1,') == 1
+    (told,) = flows(trace, status=done.returncode, said=True)
+    assert (to_server(told)["bytes"], to_server(told)["missing_bytes"]) == (70, 0)
+    assert to_server(told)["retransmitted_bytes"] == 0
+
+
+def test_a_retransmission_of_a_believed_ip_length_is_one(
+    trace: Path, flows: ReadAll, labcap: Labcap
+) -> None:
+    talk = Conversation().handshake()
+    number = talk.client("PA", b"x" * 1000)
+    talk.client("PA", b"y" * 10)
+    talk.client("PA", b"x" * 1000, seq=1)
+    write_pcap(trace, short_on_the_wire(talk, number, 100), 101)
+    done = labcap("flows", "--json", trace)
+    (told,) = flows(trace, status=done.returncode, said=True)
+    assert to_server(told)["bytes"] == 1010
+    assert to_server(told)["retransmitted_segments"] == 1
+    assert to_server(told)["retransmitted_bytes"] == 1000
+
+
+def test_missing_bytes_are_acknowledged_and_never_seen(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.client("A", b"x" * 100)
     talk.lose("client", 200)
@@ -199,7 +263,7 @@ def test_missing_bytes_are_acknowledged_and_never_seen(trace, flow):
     assert (told["bytes"], told["missing_bytes"]) == (150, 200)
 
 
-def test_missing_bytes_are_counted_up_to_the_acknowledgement(trace, flow):
+def test_missing_bytes_are_counted_up_to_the_acknowledgement(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.client("A", b"x" * 100)
     talk.lose("client", 200)
@@ -210,7 +274,7 @@ def test_missing_bytes_are_counted_up_to_the_acknowledgement(trace, flow):
     assert (told["bytes"], told["missing_bytes"]) == (150, 80)
 
 
-def test_a_hole_that_is_not_acknowledged_is_not_missing(trace, flow):
+def test_a_hole_that_is_not_acknowledged_is_not_missing(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.client("A", b"x" * 100)
     talk.server("A")
@@ -221,7 +285,7 @@ def test_a_hole_that_is_not_acknowledged_is_not_missing(trace, flow):
     assert (told["bytes"], told["missing_bytes"]) == (150, 0)
 
 
-def test_a_hole_filled_after_its_acknowledgement_is_not_missing(trace, flow):
+def test_a_hole_filled_after_its_acknowledgement_is_not_missing(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.lose("client", 200)
     talk.server("A")
@@ -231,7 +295,7 @@ def test_a_hole_filled_after_its_acknowledgement_is_not_missing(trace, flow):
     assert (told["bytes"], told["missing_bytes"]) == (200, 0)
 
 
-def test_syn_and_fin_are_not_missing_bytes(trace, flow):
+def test_syn_and_fin_are_not_missing_bytes(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.close()
     talk.write(trace)
@@ -241,14 +305,16 @@ def test_syn_and_fin_are_not_missing_bytes(trace, flow):
 
 
 @pytest.mark.parametrize("layer", ["ip", "tcp"])
-def test_wrong_checksums_change_nothing(trace, flow, layer):
+def test_wrong_checksums_change_nothing(trace: Path, flow: ReadOne, layer: str) -> None:
     talk = Conversation().handshake()
     talk.client("PA", b"hello", **{layer: {"chksum": 0xDEAD}})
     talk.write(trace)
     assert to_server(flow(trace))["bytes"] == 5
 
 
-def test_tcp_headers_quoted_in_icmp_are_no_packets_of_the_connection(trace, flow):
+def test_tcp_headers_quoted_in_icmp_are_no_packets_of_the_connection(
+    trace: Path, flow: ReadOne
+) -> None:
     talk = Conversation().handshake()
     number = talk.client("PA", b"hello")
     quoted = talk.packets[number - 1].data

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from calls import Labcap, ReadOne
 from trace_files import ETHERNET, NgWriter
 from traces import Conversation, echo_conversation
 
@@ -92,13 +95,13 @@ FALSE_OF_ECHO = [
 
 
 @pytest.fixture
-def echo(trace):
+def echo(trace: Path) -> Path:
     """The trace of one echo."""
     return echo_conversation().write(trace)
 
 
 @pytest.fixture
-def two(trace):
+def two(trace: Path) -> Path:
     """Two connections: 5 bytes to the server, then 9, and a reset."""
     talk = Conversation(client_port=50001).handshake()
     talk.client("PA", b"hello")
@@ -111,7 +114,7 @@ def two(trace):
 
 
 @pytest.mark.parametrize("expectation", TRUE_OF_ECHO)
-def test_met(echo, labcap, expectation):
+def test_met(echo: Path, labcap: Labcap, expectation: str) -> None:
     done = labcap("check", echo, expectation)
     assert (done.returncode, done.stderr) == (MET, "")
     assert len(done.stdout.splitlines()) == 1
@@ -119,13 +122,13 @@ def test_met(echo, labcap, expectation):
 
 
 @pytest.mark.parametrize("expectation", FALSE_OF_ECHO)
-def test_not_met(echo, labcap, expectation):
+def test_not_met(echo: Path, labcap: Labcap, expectation: str) -> None:
     done = labcap("check", echo, expectation)
     assert done.returncode == NOT_MET
     assert expectation in done.stdout
 
 
-def test_each_expectation_has_a_line(echo, labcap):
+def test_each_expectation_has_a_line(echo: Path, labcap: Labcap) -> None:
     done = labcap("check", echo, *TRUE_OF_ECHO)
     assert done.returncode == MET
     lines = done.stdout.splitlines()
@@ -134,21 +137,21 @@ def test_each_expectation_has_a_line(echo, labcap):
         assert expectation in line
 
 
-def test_one_that_is_not_met_fails_all(echo, labcap):
+def test_one_that_is_not_met_fails_all(echo: Path, labcap: Labcap) -> None:
     done = labcap("check", echo, "handshake.complete=true", "to_server.bytes=8", "state=SF")
     assert done.returncode == NOT_MET
     good, bad, good_too = done.stdout.splitlines()
     assert good.split()[0] == good_too.split()[0] != bad.split()[0]
 
 
-def test_a_line_says_what_was_seen(echo, labcap):
+def test_a_line_says_what_was_seen(echo: Path, labcap: Labcap) -> None:
     done = labcap("check", echo, "to_client.bytes=77", "teardown.first_closer=server")
     first, second = done.stdout.splitlines()
     assert "18" in first.replace("to_client.bytes=77", "")
     assert "client" in second.replace("teardown.first_closer=server", "")
 
 
-def test_a_line_says_where_it_was_seen(trace, labcap):
+def test_a_line_says_where_it_was_seen(trace: Path, labcap: Labcap) -> None:
     talk = Conversation().handshake()
     for _ in range(20):
         talk.client("PA", b"hello")
@@ -160,12 +163,12 @@ def test_a_line_says_where_it_was_seen(trace, labcap):
     assert "44" in done.stdout
 
 
-def test_no_reset_seen_is_null(echo, labcap):
+def test_no_reset_seen_is_null(echo: Path, labcap: Labcap) -> None:
     assert labcap("check", echo, "teardown.reset=null").returncode == MET
     assert labcap("check", echo, "handshake.ack=null").returncode == NOT_MET
 
 
-def test_expectations_apply_to_every_connection(two, labcap):
+def test_expectations_apply_to_every_connection(two: Path, labcap: Labcap) -> None:
     assert labcap("check", two, "handshake.complete=true").returncode == MET
     assert labcap("check", two, "to_server.bytes>=5").returncode == MET
     assert labcap("check", two, "to_server.bytes=5").returncode == NOT_MET
@@ -184,32 +187,36 @@ def test_expectations_apply_to_every_connection(two, labcap):
         ("3:teardown.kind=reset", NOT_MET),
     ],
 )
-def test_a_prefix_names_one_connection(two, labcap, expectation, status):
+def test_a_prefix_names_one_connection(
+    two: Path, labcap: Labcap, expectation: str, status: int
+) -> None:
     assert labcap("check", two, expectation).returncode == status
 
 
 @pytest.mark.parametrize("filter_", ["tcp port 50001", "src port 50001 or dst port 50001"])
-def test_expectations_apply_to_what_the_filter_leaves(two, labcap, filter_):
+def test_expectations_apply_to_what_the_filter_leaves(
+    two: Path, labcap: Labcap, filter_: str
+) -> None:
     assert labcap("check", two, filter_, "connections=1").returncode == MET
     assert labcap("check", two, filter_, "to_server.bytes=5").returncode == MET
     assert labcap("check", two, filter_, "to_server.bytes=9").returncode == NOT_MET
 
 
-def test_no_connection_meets_nothing_but_its_count(two, labcap):
+def test_no_connection_meets_nothing_but_its_count(two: Path, labcap: Labcap) -> None:
     filter_ = "tcp port 7"
     assert labcap("check", two, filter_, "connections=0").returncode == MET
     assert labcap("check", two, filter_, "connections>=1").returncode == NOT_MET
     assert labcap("check", two, filter_, "handshake.complete=true").returncode == NOT_MET
 
 
-def test_ipv6_addresses_and_prefixes_do_not_clash(trace, labcap):
+def test_ipv6_addresses_and_prefixes_do_not_clash(trace: Path, labcap: Labcap) -> None:
     talk = echo_conversation(client_address="::1", server_address="::1").write(trace)
     assert labcap("check", talk, "1:server.address=::1").returncode == MET
     assert labcap("check", talk, "server.address=::1").returncode == MET
     assert labcap("check", talk, "1:server.address=::2").returncode == NOT_MET
 
 
-def test_udp_flows_are_checked_too(trace, labcap):
+def test_udp_flows_are_checked_too(trace: Path, labcap: Labcap) -> None:
     talk = Conversation()
     talk.datagram("client", b"hello")
     talk.datagram("server", b"hi")
@@ -219,7 +226,7 @@ def test_udp_flows_are_checked_too(trace, labcap):
     assert labcap("check", path, "to_server.datagrams=2").returncode == NOT_MET
 
 
-def test_expectations_come_from_a_file(tmp_path, echo, labcap):
+def test_expectations_come_from_a_file(tmp_path: Path, echo: Path, labcap: Labcap) -> None:
     wanted = tmp_path / "wanted"
     wanted.write_text(
         "# what an echo looks like\n\nhandshake.complete=true\n"
@@ -230,7 +237,7 @@ def test_expectations_come_from_a_file(tmp_path, echo, labcap):
     assert len(done.stdout.splitlines()) == 3
 
 
-def test_a_file_and_arguments_add_up(tmp_path, echo, labcap):
+def test_a_file_and_arguments_add_up(tmp_path: Path, echo: Path, labcap: Labcap) -> None:
     wanted = tmp_path / "wanted"
     wanted.write_text("handshake.complete=true\n")
     done = labcap("check", echo, "tcp port 4321", "-e", wanted, "to_server.bytes=8")
@@ -238,7 +245,7 @@ def test_a_file_and_arguments_add_up(tmp_path, echo, labcap):
     assert len(done.stdout.splitlines()) == 2
 
 
-def test_a_file_s_error_names_its_line(tmp_path, echo, labcap):
+def test_a_file_s_error_names_its_line(tmp_path: Path, echo: Path, labcap: Labcap) -> None:
     wanted = tmp_path / "wanted"
     wanted.write_text("handshake.complete=true\n\nto_server.bites=7\n")
     done = labcap("check", echo, "-e", wanted)
@@ -260,7 +267,9 @@ def test_a_file_s_error_names_its_line(tmp_path, echo, labcap):
         ("1:histroy=S", "history"),
     ],
 )
-def test_an_unknown_key_is_a_usage_error_that_names_the_nearest(echo, labcap, wrong, nearest):
+def test_an_unknown_key_is_a_usage_error_that_names_the_nearest(
+    echo: Path, labcap: Labcap, wrong: str, nearest: str
+) -> None:
     done = labcap("check", echo, wrong)
     assert done.returncode == USAGE
     assert wrong.split(":")[-1].split("=")[0] in done.stderr
@@ -290,14 +299,14 @@ def test_an_unknown_key_is_a_usage_error_that_names_the_nearest(echo, labcap, wr
     ],
     ids=" ".join,
 )
-def test_usage_errors(echo, labcap, arguments):
+def test_usage_errors(echo: Path, labcap: Labcap, arguments: list[str]) -> None:
     done = labcap("check", echo, *arguments)
     assert done.returncode == USAGE
     assert done.stdout == ""
     assert done.stderr.startswith(("labcap", "usage"))
 
 
-def test_check_without_a_file_is_a_usage_error(labcap):
+def test_check_without_a_file_is_a_usage_error(labcap: Labcap) -> None:
     assert labcap("check").returncode == USAGE
     assert labcap("flows").returncode == USAGE
     assert labcap().returncode == USAGE
@@ -305,14 +314,16 @@ def test_check_without_a_file_is_a_usage_error(labcap):
 
 
 @pytest.mark.parametrize("expectation", ["state=SF", "state=S0"])
-def test_a_cut_trace_cannot_be_trusted(echo, labcap, expectation):
+def test_a_cut_trace_cannot_be_trusted(echo: Path, labcap: Labcap, expectation: str) -> None:
     echo.write_bytes(echo.read_bytes()[:-1])
     done = labcap("check", echo, expectation)
     assert done.returncode == UNTRUSTED
     assert done.stderr != ""
 
 
-def test_a_trace_with_drops_cannot_be_trusted(tmp_path, labcap, capture):
+def test_a_trace_with_drops_cannot_be_trusted(
+    tmp_path: Path, labcap: Labcap, capture: ReadOne
+) -> None:
     writer = NgWriter()
     writer.interface(1)
     for frame in ETHERNET.frames(echo_conversation().packets):
@@ -324,7 +335,7 @@ def test_a_trace_with_drops_cannot_be_trusted(tmp_path, labcap, capture):
     assert told["drops"] == 5
 
 
-def test_statistics_without_drops_are_trusted(tmp_path, labcap):
+def test_statistics_without_drops_are_trusted(tmp_path: Path, labcap: Labcap) -> None:
     writer = NgWriter()
     writer.interface(1)
     for frame in ETHERNET.frames(echo_conversation().packets):
@@ -334,14 +345,14 @@ def test_statistics_without_drops_are_trusted(tmp_path, labcap):
 
 
 @pytest.mark.parametrize("content", [b"", b"just text, no trace\n" * 9])
-def test_what_is_no_trace_cannot_be_trusted(trace, labcap, content):
+def test_what_is_no_trace_cannot_be_trusted(trace: Path, labcap: Labcap, content: bytes) -> None:
     trace.write_bytes(content)
     done = labcap("check", trace, "connections=0")
     assert done.returncode == UNTRUSTED
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_missing_trace_cannot_be_trusted(tmp_path, labcap):
+def test_a_missing_trace_cannot_be_trusted(tmp_path: Path, labcap: Labcap) -> None:
     done = labcap("check", tmp_path / "nowhere", "connections=0")
     assert done.returncode == UNTRUSTED
     assert "nowhere" in done.stderr

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from calls import ReadAll, ReadOne
 from trace_files import SLL
 from traces import Conversation, echo_conversation, ipv6_conversation
 
 MICROSECOND = 1000
 
 
-def test_a_packet_recorded_twice_is_counted_nowhere_else(tmp_path, report):
+def test_a_packet_recorded_twice_is_counted_nowhere_else(tmp_path: Path, report: ReadAll) -> None:
     once = echo_conversation(step_ns=10**7)
     twice = Conversation(step_ns=0)
     for frame in once.packets:
@@ -25,7 +28,7 @@ def test_a_packet_recorded_twice_is_counted_nowhere_else(tmp_path, report):
     assert told["teardown"]["server_fin"] == 17
 
 
-def test_three_copies_are_two_duplicates(trace, report):
+def test_three_copies_are_two_duplicates(trace: Path, report: ReadAll) -> None:
     talk = Conversation().handshake()
     number = talk.client("PA", b"hello")
     talk.again(number, 100 * MICROSECOND)
@@ -35,7 +38,7 @@ def test_three_copies_are_two_duplicates(trace, report):
     assert told["to_server"]["retransmitted_segments"] == 0
 
 
-def test_a_copy_may_come_after_another_packet(trace, report):
+def test_a_copy_may_come_after_another_packet(trace: Path, report: ReadAll) -> None:
     talk = Conversation().handshake()
     number = talk.client("PA", b"hello")
     talk.server("A", after_ns=100 * MICROSECOND)
@@ -46,7 +49,9 @@ def test_a_copy_may_come_after_another_packet(trace, report):
 
 
 @pytest.mark.parametrize(("after_us", "duplicates"), [(999, 1), (1001, 0), (200_000, 0)])
-def test_a_copy_is_a_duplicate_within_one_millisecond(trace, report, after_us, duplicates):
+def test_a_copy_is_a_duplicate_within_one_millisecond(
+    trace: Path, report: ReadAll, after_us: int, duplicates: int
+) -> None:
     talk = Conversation().handshake()
     number = talk.client("PA", b"hello")
     talk.again(number, after_us * MICROSECOND)
@@ -57,7 +62,9 @@ def test_a_copy_is_a_duplicate_within_one_millisecond(trace, report, after_us, d
 
 
 @pytest.mark.parametrize("ip_id", [None, 0])
-def test_another_ip_id_or_none_makes_a_retransmission(trace, report, ip_id):
+def test_another_ip_id_or_none_makes_a_retransmission(
+    trace: Path, report: ReadAll, ip_id: Optional[int]
+) -> None:
     talk = Conversation().handshake()
     fields = {} if ip_id is None else {"id": ip_id}
     talk.client("PA", b"hello", ip=fields)
@@ -71,15 +78,15 @@ def test_another_ip_id_or_none_makes_a_retransmission(trace, report, ip_id):
     ("flags", "data", "seq"), [("A", b"hello", 1), ("PA", b"hell", 1), ("PA", b"hello", 2)]
 )
 def test_same_ip_id_with_other_flags_length_or_sequence_is_no_duplicate(
-    trace, capture, flags, data, seq
-):
+    trace: Path, capture: ReadOne, flags: str, data: bytes, seq: int
+) -> None:
     talk = Conversation().handshake()
     talk.client("PA", b"hello", ip={"id": 500})
     talk.client(flags, data, seq=seq, ip={"id": 500}, after_ns=10 * MICROSECOND)
     assert capture(talk.write(trace))["skipped"]["duplicates"] == 0
 
 
-def test_ipv6_has_no_ip_id_and_so_no_duplicates(trace, report):
+def test_ipv6_has_no_ip_id_and_so_no_duplicates(trace: Path, report: ReadAll) -> None:
     talk = ipv6_conversation().handshake()
     number = talk.client("PA", b"hello")
     talk.again(number, 10 * MICROSECOND)
@@ -88,7 +95,7 @@ def test_ipv6_has_no_ip_id_and_so_no_duplicates(trace, report):
     assert told["to_server"]["retransmitted_segments"] == 1
 
 
-def test_a_syn_recorded_twice_is_no_syn_retransmission(trace, report):
+def test_a_syn_recorded_twice_is_no_syn_retransmission(trace: Path, report: ReadAll) -> None:
     talk = Conversation()
     talk.client("S")
     talk.again(1, 5 * MICROSECOND)

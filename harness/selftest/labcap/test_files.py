@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from calls import Argument, Json, Labcap, ReadAll, ReadOne
 from scapy.layers.l2 import Ether
 from scapy.utils import PcapNgWriter, PcapWriter
 from trace_files import (
@@ -26,34 +27,38 @@ USAGE = 2
 
 
 @pytest.fixture
-def usual(tmp_path, flow):
+def usual(tmp_path: Path, flow: ReadOne) -> Json:
     """What an echo looks like, its stamps in whole microseconds."""
     return flow(echo_conversation().write(tmp_path / "usual.pcap"))
 
 
-def tool(*arguments):
+def tool(*arguments: Argument) -> None:
     """Run one of Wireshark's tools."""
     subprocess.run(arguments, check=True, capture_output=True, timeout=30)
 
 
 @pytest.mark.parametrize("order", ["<", ">"], ids=["little-endian", "big-endian"])
 @pytest.mark.parametrize("ns", [True, False], ids=["ns", "us"])
-def test_pcap_of_either_precision_and_byte_order(trace, flow, usual, order, ns):
+def test_pcap_of_either_precision_and_byte_order(
+    trace: Path, flow: ReadOne, usual: Json, order: str, ns: bool
+) -> None:
     assert flow(echo_conversation().write(trace, order=order, ns=ns)) == usual
 
 
 @pytest.mark.parametrize("order", ["<", ">"], ids=["little-endian", "big-endian"])
-def test_pcapng_of_either_byte_order(tmp_path, flow, usual, order):
+def test_pcapng_of_either_byte_order(
+    tmp_path: Path, flow: ReadOne, usual: Json, order: str
+) -> None:
     frames = ETHERNET.frames(echo_conversation().packets)
     assert flow(write_pcapng(tmp_path / "t.pcapng", frames, order=order)) == usual
 
 
-def test_the_suffix_of_the_name_means_nothing(tmp_path, flow, usual):
+def test_the_suffix_of_the_name_means_nothing(tmp_path: Path, flow: ReadOne, usual: Json) -> None:
     frames = ETHERNET.frames(echo_conversation().packets)
     assert flow(write_pcapng(tmp_path / "t.pcap", frames)) == usual
 
 
-def scapy_packets():
+def scapy_packets() -> Iterator[Ether]:
     """The echo as scapy's own packets."""
     for frame in ETHERNET.frames(echo_conversation().packets):
         packet = Ether(frame.data)
@@ -61,7 +66,7 @@ def scapy_packets():
         yield packet
 
 
-def test_a_pcap_that_scapy_wrote(trace, flow, usual):
+def test_a_pcap_that_scapy_wrote(trace: Path, flow: ReadOne, usual: Json) -> None:
     with PcapWriter(str(trace)) as writer:
         writer.write(list(scapy_packets()))
     told = flow(trace)
@@ -69,7 +74,7 @@ def test_a_pcap_that_scapy_wrote(trace, flow, usual):
     assert told["history"] == usual["history"]
 
 
-def test_a_pcapng_that_scapy_wrote(tmp_path, flow, usual):
+def test_a_pcapng_that_scapy_wrote(tmp_path: Path, flow: ReadOne, usual: Json) -> None:
     path = tmp_path / "t.pcapng"
     with PcapNgWriter(str(path)) as writer:
         writer.write(list(scapy_packets()))
@@ -79,14 +84,14 @@ def test_a_pcapng_that_scapy_wrote(tmp_path, flow, usual):
 
 
 @pytest.mark.parametrize("kind", ["pcap", "nsecpcap", "pcapng"])
-def test_a_file_that_editcap_wrote(tmp_path, flow, usual, kind):
+def test_a_file_that_editcap_wrote(tmp_path: Path, flow: ReadOne, usual: Json, kind: str) -> None:
     source = echo_conversation().write(tmp_path / "source.pcap")
     tool("editcap", "-F", kind, source, tmp_path / "t")
     assert flow(tmp_path / "t") == usual
 
 
 @pytest.mark.parametrize("mode", ["none", "all"])
-def test_traces_that_mergecap_joined(tmp_path, flows, mode):
+def test_traces_that_mergecap_joined(tmp_path: Path, flows: ReadAll, mode: str) -> None:
     first = echo_conversation().write(tmp_path / "1.pcap")
     later = echo_conversation(client_port=50002, start_ns=START_NS + 500_000)
     second = later.write(tmp_path / "2.pcap")
@@ -99,7 +104,9 @@ def test_traces_that_mergecap_joined(tmp_path, flows, mode):
 
 
 @pytest.mark.parametrize("first", [ETHERNET, RAW, SLL], ids=lambda link: link.name)
-def test_interfaces_of_different_link_types_stop_the_reading(tmp_path, report, labcap, first):
+def test_interfaces_of_different_link_types_stop_the_reading(
+    tmp_path: Path, report: ReadAll, labcap: Labcap, first: Link
+) -> None:
     second = RAW if first is not RAW else ETHERNET
     talk = echo_conversation()
     writer = NgWriter()
@@ -118,7 +125,9 @@ def test_interfaces_of_different_link_types_stop_the_reading(tmp_path, report, l
     assert len(labcap("flows", path).stderr.splitlines()) == 1
 
 
-def test_two_interfaces_of_one_link_type_are_read(tmp_path, flow, usual):
+def test_two_interfaces_of_one_link_type_are_read(
+    tmp_path: Path, flow: ReadOne, usual: Json
+) -> None:
     writer = NgWriter()
     writer.interface(1)
     writer.interface(1)
@@ -127,7 +136,7 @@ def test_two_interfaces_of_one_link_type_are_read(tmp_path, flow, usual):
     assert flow(writer.write(tmp_path / "t.pcapng")) == usual
 
 
-def test_stdin_is_a_dash(trace, labcap):
+def test_stdin_is_a_dash(trace: Path, labcap: Labcap) -> None:
     echo_conversation().write(trace)
     with trace.open("rb") as stream:
         done = labcap("flows", "--json", "-", stdin=stream)
@@ -137,7 +146,7 @@ def test_stdin_is_a_dash(trace, labcap):
 
 
 @pytest.mark.parametrize("suffix", ["pcap", "pcapng"])
-def test_stdin_may_be_a_pipe(tmp_path, labcap, suffix):
+def test_stdin_may_be_a_pipe(tmp_path: Path, labcap: Labcap, suffix: str) -> None:
     frames = ETHERNET.frames(echo_conversation().packets)
     write = write_pcap if suffix == "pcap" else write_pcapng
     path = write(tmp_path / "t", frames)
@@ -146,7 +155,7 @@ def test_stdin_may_be_a_pipe(tmp_path, labcap, suffix):
     assert b'"history":"ShADadFf"' in done.stdout
 
 
-def test_packets_are_numbered_before_the_filter(trace, flow):
+def test_packets_are_numbered_before_the_filter(trace: Path, flow: ReadOne) -> None:
     talk = Conversation(client_port=50001).handshake()
     talk.then(client_port=50002).handshake()
     told = flow(talk.write(trace), "port 50002")
@@ -155,18 +164,18 @@ def test_packets_are_numbered_before_the_filter(trace, flow):
     assert told["handshake"]["syn_ack"] == 5
 
 
-def test_a_filter_may_leave_nothing(trace, flows):
+def test_a_filter_may_leave_nothing(trace: Path, flows: ReadAll) -> None:
     assert flows(echo_conversation().write(trace), "udp") == []
 
 
-def test_a_filter_that_libpcap_rejects_is_a_usage_error(trace, labcap):
+def test_a_filter_that_libpcap_rejects_is_a_usage_error(trace: Path, labcap: Labcap) -> None:
     done = labcap("flows", echo_conversation().write(trace), "tcp prot 80")
     assert done.returncode == USAGE
     assert done.stdout == ""
     assert done.stderr.startswith("labcap")
 
 
-def test_a_trace_without_packets_is_a_trace(trace, report):
+def test_a_trace_without_packets_is_a_trace(trace: Path, report: ReadAll) -> None:
     write_pcap(trace, [])
     (capture,) = report(trace)
     assert (capture["packets"], capture["decoded"], capture["complete"]) == (0, 0, True)
@@ -176,7 +185,9 @@ RECORD = 16
 
 
 @pytest.mark.parametrize("kept", [1, 15, RECORD, RECORD + 1, RECORD + 53])
-def test_a_file_cut_in_a_record_gives_what_could_be_read(trace, report, labcap, kept):
+def test_a_file_cut_in_a_record_gives_what_could_be_read(
+    trace: Path, report: ReadAll, labcap: Labcap, kept: int
+) -> None:
     frames = ETHERNET.frames(echo_conversation().packets)
     whole = pcap_header() + b"".join(pcap_record(frame) for frame in frames[:5])
     trace.write_bytes(whole + pcap_record(frames[5])[:kept])
@@ -189,7 +200,7 @@ def test_a_file_cut_in_a_record_gives_what_could_be_read(trace, report, labcap, 
     assert len(message.splitlines()) == 1
 
 
-def test_a_pcapng_cut_in_a_block_gives_what_could_be_read(tmp_path, report):
+def test_a_pcapng_cut_in_a_block_gives_what_could_be_read(tmp_path: Path, report: ReadAll) -> None:
     path = tmp_path / "t.pcapng"
     write_pcapng(path, ETHERNET.frames(echo_conversation().packets))
     path.write_bytes(path.read_bytes()[:-10])
@@ -199,7 +210,9 @@ def test_a_pcapng_cut_in_a_block_gives_what_could_be_read(tmp_path, report):
 
 
 @pytest.mark.parametrize("length", [2**31, 2**32 - 1, 300_000])
-def test_a_record_of_absurd_length_ends_the_reading(trace, report, length):
+def test_a_record_of_absurd_length_ends_the_reading(
+    trace: Path, report: ReadAll, length: int
+) -> None:
     frames = ETHERNET.frames(echo_conversation().packets)
     absurd = bytearray(pcap_record(frames[5]))
     absurd[8:12] = length.to_bytes(4, "little")
@@ -210,7 +223,9 @@ def test_a_record_of_absurd_length_ends_the_reading(trace, report, length):
     assert capture["complete"] is False
 
 
-def test_a_packet_cut_within_its_headers_is_counted(trace, capture, labcap):
+def test_a_packet_cut_within_its_headers_is_counted(
+    trace: Path, capture: ReadOne, labcap: Labcap
+) -> None:
     talk = Conversation().handshake()
     frames = ETHERNET.frames(talk.packets)
     frames[2] = frames[2].cut(40)
@@ -226,7 +241,9 @@ def test_a_packet_cut_within_its_headers_is_counted(trace, capture, labcap):
     [b"\x45" + bytes(10), b"\x42" + bytes(30), b"\x65", b"\x45\x00\x00\x08" + bytes(16)],
     ids=["short ipv4", "ihl 2", "short ipv6", "total length 8"],
 )
-def test_a_packet_that_makes_no_sense_is_malformed(trace, capture, data):
+def test_a_packet_that_makes_no_sense_is_malformed(
+    trace: Path, capture: ReadOne, data: bytes
+) -> None:
     talk = Conversation().handshake()
     frames = ETHERNET.frames([*talk.packets, Frame(data, START_NS)])
     write_pcap(trace, frames)
@@ -235,7 +252,7 @@ def test_a_packet_that_makes_no_sense_is_malformed(trace, capture, data):
     assert told["skipped"]["malformed"] == 1
 
 
-def no_trace(tmp_path, kind):
+def no_trace(tmp_path: Path, kind: str) -> Path:
     """A path that cannot be read as a trace."""
     path = tmp_path / kind
     if kind == "text":
@@ -263,7 +280,9 @@ def no_trace(tmp_path, kind):
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("form", [["flows", "--json"], ["flows"]], ids=["json", "rows"])
-def test_what_is_no_trace_is_said_in_one_line(tmp_path, labcap, kind, form):
+def test_what_is_no_trace_is_said_in_one_line(
+    tmp_path: Path, labcap: Labcap, kind: str, form: list[str]
+) -> None:
     path = no_trace(tmp_path, kind)
     done = labcap(*form, path)
     assert done.returncode == UNTRUSTED
@@ -272,7 +291,7 @@ def test_what_is_no_trace_is_said_in_one_line(tmp_path, labcap, kind, form):
     assert str(path) in done.stderr
 
 
-def test_an_unsupported_link_type_is_said(trace, labcap):
+def test_an_unsupported_link_type_is_said(trace: Path, labcap: Labcap) -> None:
     write_pcap(trace, echo_conversation().packets, 105)
     done = labcap("flows", "--json", trace)
     assert done.returncode == UNTRUSTED
@@ -285,7 +304,7 @@ def test_an_unsupported_link_type_is_said(trace, labcap):
     [["flows", "--json"], ["flows"], ["check"]],
     ids=lambda arguments: " ".join(arguments),
 )
-def test_a_full_disk_is_an_error(trace, labcap, arguments):
+def test_a_full_disk_is_an_error(trace: Path, labcap: Labcap, arguments: list[str]) -> None:
     echo_conversation().write(trace)
     extra = ["state=SF"] if arguments == ["check"] else []
     with Path("/dev/full").open("w") as full:
@@ -298,7 +317,7 @@ def test_a_full_disk_is_an_error(trace, labcap, arguments):
     assert "No space left" in done.stderr
 
 
-def test_a_closed_stdout_is_an_error(trace, labcap_binary):
+def test_a_closed_stdout_is_an_error(trace: Path, labcap_binary: Path) -> None:
     echo_conversation().write(trace)
     script = 'exec "$0" flows --json "$1" >&-'
     done = subprocess.run(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from calls import Labcap, ReadAll, ReadOne
 from scapy.layers.inet import TCP, UDP
 from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment
 from scapy.packet import Raw
@@ -12,12 +15,14 @@ VERSIONS = {"ipv4": Conversation, "ipv6": ipv6_conversation}
 
 
 @pytest.fixture(params=VERSIONS)
-def talk(request):
+def talk(request: pytest.FixtureRequest) -> Conversation:
     """A conversation over each version of IP."""
     return VERSIONS[request.param]()
 
 
-def test_a_fragmented_datagram_counts_once(talk, trace, report):
+def test_a_fragmented_datagram_counts_once(
+    talk: Conversation, trace: Path, report: ReadAll
+) -> None:
     pieces = fragments_of(talk.udp_packet("client", b"u" * 4000), 1440)
     assert len(pieces) == 3
     for piece in pieces:
@@ -36,7 +41,9 @@ def test_a_fragmented_datagram_counts_once(talk, trace, report):
 
 
 @pytest.mark.parametrize("order", [(2, 1, 0), (1, 0, 2), (0, 2, 1), (0, 1, 1, 2)])
-def test_fragments_may_come_in_any_order_and_twice(talk, trace, flow, order):
+def test_fragments_may_come_in_any_order_and_twice(
+    talk: Conversation, trace: Path, flow: ReadOne, order: tuple[int, ...]
+) -> None:
     pieces = fragments_of(talk.udp_packet("client", b"u" * 4000), 1440)
     for number in order:
         talk.add(pieces[number])
@@ -47,7 +54,9 @@ def test_fragments_may_come_in_any_order_and_twice(talk, trace, flow, order):
 
 
 @pytest.mark.parametrize("lost", [1, 2])
-def test_a_datagram_with_a_fragment_lost_is_incomplete(talk, trace, flow, lost):
+def test_a_datagram_with_a_fragment_lost_is_incomplete(
+    talk: Conversation, trace: Path, flow: ReadOne, lost: int
+) -> None:
     pieces = fragments_of(talk.udp_packet("client", b"u" * 4000), 1440)
     for number, piece in enumerate(pieces):
         if number != lost:
@@ -58,7 +67,9 @@ def test_a_datagram_with_a_fragment_lost_is_incomplete(talk, trace, flow, lost):
     assert told["to_server"]["bytes"] == 3
 
 
-def test_fragments_of_two_datagrams_may_be_mixed(talk, trace, flow):
+def test_fragments_of_two_datagrams_may_be_mixed(
+    talk: Conversation, trace: Path, flow: ReadOne
+) -> None:
     first = fragments_of(talk.udp_packet("client", b"u" * 2000), 1440)
     second = fragments_of(talk.udp_packet("client", b"v" * 2500), 1440)
     for piece in second:
@@ -71,7 +82,9 @@ def test_fragments_of_two_datagrams_may_be_mixed(talk, trace, flow):
     assert told["to_server"].get("incomplete", 0) == 0
 
 
-def test_the_same_fragment_id_may_be_used_again(talk, trace, flow):
+def test_the_same_fragment_id_may_be_used_again(
+    talk: Conversation, trace: Path, flow: ReadOne
+) -> None:
     pieces = fragments_of(talk.udp_packet("client", b"u" * 2000), 1440)
     for piece in [*pieces, *pieces]:
         talk.add(piece, 10**7)
@@ -79,7 +92,9 @@ def test_the_same_fragment_id_may_be_used_again(talk, trace, flow):
     assert told["to_server"]["sizes"] == [2000, 2000]
 
 
-def test_tcp_in_fragments_is_counted_and_said(talk, trace, labcap, capture):
+def test_tcp_in_fragments_is_counted_and_said(
+    talk: Conversation, trace: Path, labcap: Labcap, capture: ReadOne
+) -> None:
     talk.handshake()
     address = talk.sides["client"].address, talk.sides["server"].address
     tcp = TCP(sport=39870, dport=4321, seq=1_000_001, ack=2_000_001, flags="PA")
@@ -93,7 +108,7 @@ def test_tcp_in_fragments_is_counted_and_said(talk, trace, labcap, capture):
     assert told["packets"] == 5
 
 
-def test_an_atomic_fragment_of_udp_is_a_whole_datagram(trace, flow):
+def test_an_atomic_fragment_of_udp_is_a_whole_datagram(trace: Path, flow: ReadOne) -> None:
     talk = ipv6_conversation()
     udp = UDP(sport=39870, dport=4321)
     atomic = IPv6ExtHdrFragment(id=9, offset=0, m=0)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from calls import ReadAll, ReadOne
 from traces import Conversation, echo_conversation
 
 
-def test_client_is_the_sender_of_the_first_syn(trace, flow):
+def test_client_is_the_sender_of_the_first_syn(trace: Path, flow: ReadOne) -> None:
     talk = Conversation(client_port=22, server_port=50000)
     talk.handshake().write(trace)
     told = flow(trace)
@@ -14,7 +17,9 @@ def test_client_is_the_sender_of_the_first_syn(trace, flow):
     assert told["client_known"] is True
 
 
-def test_client_is_the_receiver_of_the_syn_ack_when_no_syn_was_seen(trace, flow):
+def test_client_is_the_receiver_of_the_syn_ack_when_no_syn_was_seen(
+    trace: Path, flow: ReadOne
+) -> None:
     talk = Conversation().unseen_handshake()
     talk.sides["server"].next = 0
     talk.server("SA")
@@ -29,7 +34,9 @@ def test_client_is_the_receiver_of_the_syn_ack_when_no_syn_was_seen(trace, flow)
     assert told["handshake"]["complete"] is False
 
 
-def test_client_is_the_sender_of_the_first_packet_when_no_syn_was_seen(trace, flow):
+def test_client_is_the_sender_of_the_first_packet_when_no_syn_was_seen(
+    trace: Path, flow: ReadOne
+) -> None:
     talk = Conversation().unseen_handshake()
     talk.server("PA", b"midstream")
     talk.client("A")
@@ -40,7 +47,7 @@ def test_client_is_the_sender_of_the_first_packet_when_no_syn_was_seen(trace, fl
     assert told["to_server"]["bytes"] == 9
 
 
-def test_syn_with_other_isn_starts_a_new_connection(trace, flows):
+def test_syn_with_other_isn_starts_a_new_connection(trace: Path, flows: ReadAll) -> None:
     talk = Conversation().handshake()
     talk.then(client_isn=5_000_000).handshake()
     talk.write(trace)
@@ -50,7 +57,7 @@ def test_syn_with_other_isn_starts_a_new_connection(trace, flows):
     assert [each["handshake"]["complete"] for each in told] == [True, True]
 
 
-def test_same_isn_syn_is_a_retransmission(trace, flow):
+def test_same_isn_syn_is_a_retransmission(trace: Path, flow: ReadOne) -> None:
     talk = Conversation()
     talk.client("S")
     talk.client("S", seq=0, after_ns=10**9)
@@ -64,7 +71,9 @@ def test_same_isn_syn_is_a_retransmission(trace, flow):
     assert handshake["complete"] is True
 
 
-def test_after_both_fins_a_syn_with_the_same_isn_starts_a_new_connection(trace, flows):
+def test_after_both_fins_a_syn_with_the_same_isn_starts_a_new_connection(
+    trace: Path, flows: ReadAll
+) -> None:
     talk = echo_conversation()
     talk.then().handshake()
     talk.write(trace)
@@ -73,7 +82,9 @@ def test_after_both_fins_a_syn_with_the_same_isn_starts_a_new_connection(trace, 
     assert [each["teardown"]["kind"] for each in told] == ["fin", "open"]
 
 
-def test_after_a_reset_a_syn_with_the_same_isn_starts_a_new_connection(trace, flows):
+def test_after_a_reset_a_syn_with_the_same_isn_starts_a_new_connection(
+    trace: Path, flows: ReadAll
+) -> None:
     talk = Conversation().handshake()
     talk.server("RA")
     talk.then().handshake()
@@ -83,7 +94,7 @@ def test_after_a_reset_a_syn_with_the_same_isn_starts_a_new_connection(trace, fl
     assert [each["teardown"]["kind"] for each in told] == ["reset", "open"]
 
 
-def test_after_a_refusal_a_second_try_is_a_new_connection(trace, flows):
+def test_after_a_refusal_a_second_try_is_a_new_connection(trace: Path, flows: ReadAll) -> None:
     talk = Conversation()
     talk.client("S")
     talk.server("RA", seq=0)
@@ -94,7 +105,9 @@ def test_after_a_refusal_a_second_try_is_a_new_connection(trace, flows):
     assert [each["handshake"]["complete"] for each in told] == [False, True]
 
 
-def test_after_one_fin_only_a_syn_with_the_same_isn_starts_no_connection(trace, flows):
+def test_after_one_fin_only_a_syn_with_the_same_isn_starts_no_connection(
+    trace: Path, flows: ReadAll
+) -> None:
     talk = Conversation().handshake()
     talk.client("FA")
     talk.then().client("S")
@@ -102,21 +115,21 @@ def test_after_one_fin_only_a_syn_with_the_same_isn_starts_no_connection(trace, 
     assert len(flows(trace)) == 1
 
 
-def test_other_ports_are_another_connection(trace, flows):
+def test_other_ports_are_another_connection(trace: Path, flows: ReadAll) -> None:
     talk = Conversation().handshake()
     talk.then(client_port=39871).handshake()
     talk.write(trace)
     assert [each["client"]["port"] for each in flows(trace)] == [39870, 39871]
 
 
-def test_other_addresses_are_another_connection(trace, flows):
+def test_other_addresses_are_another_connection(trace: Path, flows: ReadAll) -> None:
     talk = Conversation().handshake()
     talk.then(server_address="10.0.0.3").handshake()
     talk.write(trace)
     assert [each["server"]["address"] for each in flows(trace)] == ["10.0.0.2", "10.0.0.3"]
 
 
-def test_a_host_may_talk_to_itself_from_the_same_port_number(trace, flow):
+def test_a_host_may_talk_to_itself_from_the_same_port_number(trace: Path, flow: ReadOne) -> None:
     talk = Conversation(server_address="10.0.0.3", client_port=4321).handshake()
     talk.client("PA", b"hello")
     talk.write(trace)
@@ -124,14 +137,14 @@ def test_a_host_may_talk_to_itself_from_the_same_port_number(trace, flow):
     assert (told["to_server"]["bytes"], told["to_client"]["bytes"]) == (5, 0)
 
 
-def test_three_packets_complete_the_handshake(trace, flow):
+def test_three_packets_complete_the_handshake(trace: Path, flow: ReadOne) -> None:
     Conversation().handshake().write(trace)
     handshake = flow(trace)["handshake"]
     assert (handshake["syn"], handshake["syn_ack"], handshake["ack"]) == (1, 2, 3)
     assert handshake["complete"] is True
 
 
-def test_syn_alone_is_not_a_handshake(trace, flow):
+def test_syn_alone_is_not_a_handshake(trace: Path, flow: ReadOne) -> None:
     talk = Conversation()
     talk.client("S")
     talk.write(trace)
@@ -142,7 +155,7 @@ def test_syn_alone_is_not_a_handshake(trace, flow):
 
 
 @pytest.mark.parametrize("ack", [0, 2, -500, 10_000])
-def test_syn_ack_of_another_number_is_not_a_handshake(trace, flow, ack):
+def test_syn_ack_of_another_number_is_not_a_handshake(trace: Path, flow: ReadOne, ack: int) -> None:
     talk = Conversation()
     talk.client("S")
     talk.server("SA", ack=ack)
@@ -153,7 +166,7 @@ def test_syn_ack_of_another_number_is_not_a_handshake(trace, flow, ack):
     assert handshake["ack"] is None
 
 
-def test_a_syn_ack_after_a_wrong_one_counts(trace, flow):
+def test_a_syn_ack_after_a_wrong_one_counts(trace: Path, flow: ReadOne) -> None:
     talk = Conversation()
     talk.client("S")
     talk.server("SA", ack=77)
@@ -165,7 +178,7 @@ def test_a_syn_ack_after_a_wrong_one_counts(trace, flow):
     assert handshake["complete"] is True
 
 
-def test_third_packet_may_carry_data(trace, flow):
+def test_third_packet_may_carry_data(trace: Path, flow: ReadOne) -> None:
     talk = Conversation()
     talk.client("S")
     talk.server("SA")
@@ -177,7 +190,7 @@ def test_third_packet_may_carry_data(trace, flow):
     assert told["to_server"]["bytes"] == 5
 
 
-def test_third_packet_may_carry_fin(trace, flow):
+def test_third_packet_may_carry_fin(trace: Path, flow: ReadOne) -> None:
     talk = Conversation()
     talk.client("S")
     talk.server("SA")
@@ -189,7 +202,7 @@ def test_third_packet_may_carry_fin(trace, flow):
     assert told["teardown"]["client_fin"] == 3
 
 
-def test_a_later_packet_stands_in_for_a_lost_third_one(trace, flow):
+def test_a_later_packet_stands_in_for_a_lost_third_one(trace: Path, flow: ReadOne) -> None:
     talk = Conversation()
     talk.client("S")
     talk.server("SA")
@@ -201,7 +214,9 @@ def test_a_later_packet_stands_in_for_a_lost_third_one(trace, flow):
 
 
 @pytest.mark.parametrize("ack", [0, -1, 2, 100_000])
-def test_third_packet_ack_out_of_range_is_not_a_handshake(trace, flow, ack):
+def test_third_packet_ack_out_of_range_is_not_a_handshake(
+    trace: Path, flow: ReadOne, ack: int
+) -> None:
     talk = Conversation()
     talk.client("S")
     talk.server("SA")
@@ -212,7 +227,7 @@ def test_third_packet_ack_out_of_range_is_not_a_handshake(trace, flow, ack):
     assert handshake["complete"] is False
 
 
-def test_third_packet_may_acknowledge_data_the_server_sent(trace, flow):
+def test_third_packet_may_acknowledge_data_the_server_sent(trace: Path, flow: ReadOne) -> None:
     talk = Conversation()
     talk.client("S")
     talk.server("SA")
@@ -224,7 +239,9 @@ def test_third_packet_may_acknowledge_data_the_server_sent(trace, flow):
 
 
 @pytest.mark.parametrize("seq", [-100_000, 1_000_000_000])
-def test_third_packet_whose_sequence_number_does_not_fit_is_not_a_handshake(trace, flow, seq):
+def test_third_packet_whose_sequence_number_does_not_fit_is_not_a_handshake(
+    trace: Path, flow: ReadOne, seq: int
+) -> None:
     talk = Conversation()
     talk.client("S")
     talk.server("SA")
@@ -235,7 +252,7 @@ def test_third_packet_whose_sequence_number_does_not_fit_is_not_a_handshake(trac
     assert handshake["complete"] is False
 
 
-def test_third_packet_without_ack_flag_is_not_a_handshake(trace, flow):
+def test_third_packet_without_ack_flag_is_not_a_handshake(trace: Path, flow: ReadOne) -> None:
     talk = Conversation()
     talk.client("S")
     talk.server("SA")
@@ -244,7 +261,7 @@ def test_third_packet_without_ack_flag_is_not_a_handshake(trace, flow):
     assert flow(trace)["handshake"]["complete"] is False
 
 
-def test_a_reset_is_no_third_packet(trace, flow):
+def test_a_reset_is_no_third_packet(trace: Path, flow: ReadOne) -> None:
     talk = Conversation()
     talk.client("S")
     talk.server("SA")
@@ -256,7 +273,7 @@ def test_a_reset_is_no_third_packet(trace, flow):
     assert handshake["refused"] is False
 
 
-def test_a_packet_of_the_server_is_no_third_packet(trace, flow):
+def test_a_packet_of_the_server_is_no_third_packet(trace: Path, flow: ReadOne) -> None:
     talk = Conversation()
     talk.client("S")
     talk.server("SA")
@@ -265,7 +282,7 @@ def test_a_packet_of_the_server_is_no_third_packet(trace, flow):
     assert flow(trace)["handshake"]["complete"] is False
 
 
-def test_a_right_third_packet_after_a_wrong_one_counts(trace, flow):
+def test_a_right_third_packet_after_a_wrong_one_counts(trace: Path, flow: ReadOne) -> None:
     talk = Conversation()
     talk.client("S")
     talk.server("SA")
@@ -276,7 +293,7 @@ def test_a_right_third_packet_after_a_wrong_one_counts(trace, flow):
     assert (handshake["ack"], handshake["complete"]) == (4, True)
 
 
-def test_simultaneous_open_counts_as_complete(trace, flow):
+def test_simultaneous_open_counts_as_complete(trace: Path, flow: ReadOne) -> None:
     talk = Conversation()
     talk.client("S")
     talk.server("S")
@@ -294,7 +311,18 @@ def test_simultaneous_open_counts_as_complete(trace, flow):
     assert told["handshake"]["refused"] is False
 
 
-def test_simultaneous_open_acknowledged_without_syn_counts_as_complete(trace, flow):
+def test_no_syn_of_a_simultaneous_open_is_a_retransmission(trace: Path, flow: ReadOne) -> None:
+    talk = Conversation()
+    talk.client("S")
+    talk.server("S")
+    talk.client("SA", seq=0)
+    talk.server("SA", seq=0)
+    assert flow(talk.write(trace))["handshake"]["syn_retransmissions"] == 0
+
+
+def test_simultaneous_open_acknowledged_without_syn_counts_as_complete(
+    trace: Path, flow: ReadOne
+) -> None:
     talk = Conversation()
     talk.client("S")
     talk.server("S")
@@ -305,7 +333,9 @@ def test_simultaneous_open_acknowledged_without_syn_counts_as_complete(trace, fl
 
 
 @pytest.mark.parametrize("silent", ["client", "server"])
-def test_simultaneous_open_with_one_syn_unacknowledged_is_not_complete(trace, flow, silent):
+def test_simultaneous_open_with_one_syn_unacknowledged_is_not_complete(
+    trace: Path, flow: ReadOne, silent: str
+) -> None:
     talk = Conversation()
     talk.client("S")
     talk.server("S")
@@ -317,7 +347,7 @@ def test_simultaneous_open_with_one_syn_unacknowledged_is_not_complete(trace, fl
     assert flow(trace)["handshake"]["complete"] is False
 
 
-def test_a_reset_that_acknowledges_the_syn_refuses_it(trace, flow):
+def test_a_reset_that_acknowledges_the_syn_refuses_it(trace: Path, flow: ReadOne) -> None:
     talk = Conversation()
     talk.client("S")
     talk.server("RA", seq=-2_000_000)
@@ -329,7 +359,9 @@ def test_a_reset_that_acknowledges_the_syn_refuses_it(trace, flow):
     assert (told["teardown"]["reset_by"], told["teardown"]["reset"]) == ("server", 2)
 
 
-def test_a_reset_that_acknowledges_something_else_refuses_nothing(trace, flow):
+def test_a_reset_that_acknowledges_something_else_refuses_nothing(
+    trace: Path, flow: ReadOne
+) -> None:
     talk = Conversation()
     talk.client("S")
     talk.server("RA", seq=0, ack=9000)
@@ -337,7 +369,7 @@ def test_a_reset_that_acknowledges_something_else_refuses_nothing(trace, flow):
     assert flow(trace)["handshake"]["refused"] is False
 
 
-def test_a_reset_without_ack_refuses_nothing(trace, flow):
+def test_a_reset_without_ack_refuses_nothing(trace: Path, flow: ReadOne) -> None:
     talk = Conversation()
     talk.client("S")
     talk.server("R", seq=0)
@@ -345,7 +377,7 @@ def test_a_reset_without_ack_refuses_nothing(trace, flow):
     assert flow(trace)["handshake"]["refused"] is False
 
 
-def test_a_reset_after_the_handshake_is_no_refusal(trace, flow):
+def test_a_reset_after_the_handshake_is_no_refusal(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.server("RA")
     talk.write(trace)

@@ -13,7 +13,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import DEADLINE, SANITIZED_DEADLINE
+from calls import Argument, DEADLINE, Labcap, ReadOne, SANITIZED_DEADLINE
 from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.packet import Raw
@@ -27,7 +27,7 @@ FIRST_BYTE = 1_000_001
 
 
 @pytest.fixture(scope="session")
-def survives(labcap_sanitized):
+def survives(labcap_sanitized: Path) -> Survives:
     """Read a file with every command under the sanitizers; the JSON of flows.
 
     The exit status must be 0 or 3 (for check also 1: not met), stderr without
@@ -68,7 +68,9 @@ def varied() -> Conversation:
 
 
 @pytest.mark.parametrize("write", [write_pcap, write_pcapng], ids=["pcap", "pcapng"])
-def test_a_file_cut_at_any_length(tmp_path, survives, write):
+def test_a_file_cut_at_any_length(
+    tmp_path: Path, survives: Survives, write: Callable[..., Path]
+) -> None:
     path = write(tmp_path / "t", ETHERNET.frames(varied().packets[:5]))
     whole = path.read_bytes()
     lengths = [*range(0, 140), *range(140, len(whole), 7)]
@@ -80,7 +82,9 @@ def test_a_file_cut_at_any_length(tmp_path, survives, write):
 
 @pytest.mark.parametrize("write", [write_pcap, write_pcapng], ids=["pcap", "pcapng"])
 @pytest.mark.parametrize("seed", range(4))
-def test_bytes_of_a_file_changed_at_random(tmp_path, survives, write, seed):
+def test_bytes_of_a_file_changed_at_random(
+    tmp_path: Path, survives: Survives, write: Callable[..., Path], seed: int
+) -> None:
     dice = random.Random(seed)
     path = write(tmp_path / "t", ETHERNET.frames(varied().packets))
     whole = path.read_bytes()
@@ -93,7 +97,7 @@ def test_bytes_of_a_file_changed_at_random(tmp_path, survives, write, seed):
 
 
 @pytest.mark.parametrize("link", LINKS, ids=lambda link: link.name)
-def test_packets_changed_at_random(trace, survives, link):
+def test_packets_changed_at_random(trace: Path, survives: Survives, link: Link) -> None:
     dice = random.Random(link.name)
     frames = []
     for _ in range(30):
@@ -109,7 +113,7 @@ def test_packets_changed_at_random(trace, survives, link):
 
 
 @pytest.mark.parametrize("link", LINKS, ids=lambda link: link.name)
-def test_junk_packets(trace, survives, link):
+def test_junk_packets(trace: Path, survives: Survives, link: Link) -> None:
     dice = random.Random(link.name)
     frames = []
     for number in range(400):
@@ -123,14 +127,14 @@ def test_junk_packets(trace, survives, link):
 
 
 @pytest.mark.parametrize("linktype", [0, 1, 101, 108, 113, 276])
-def test_empty_packets(trace, survives, linktype):
+def test_empty_packets(trace: Path, survives: Survives, linktype: int) -> None:
     frames = [Frame(b"", START_NS, wire) for wire in (0, 1, 60, 2**31, 2**32 - 1)]
     write_pcap(trace, frames, linktype)
     told = survives(trace)
     assert (told[-1]["packets"], told[-1]["decoded"]) == (5, 0)
 
 
-def test_lengths_that_lie_in_every_header(trace, survives):
+def test_lengths_that_lie_in_every_header(trace: Path, survives: Survives) -> None:
     talk = Conversation().handshake()
     for value in range(16):
         talk.client("A", b"x" * 40, ip={"ihl": value})
@@ -148,7 +152,9 @@ def test_lengths_that_lie_in_every_header(trace, survives):
 
 
 @pytest.mark.parametrize("options", ["0200", "0201", "02ff", "0300", "050105", "08ff00", "02"])
-def test_tcp_options_of_length_0_1_and_too_much(trace, survives, options):
+def test_tcp_options_of_length_0_1_and_too_much(
+    trace: Path, survives: Survives, options: str
+) -> None:
     talk = Conversation().handshake()
     field = bytes.fromhex(options)
     for padding in (b"\x01", b"\x00", b"\x02"):
@@ -165,7 +171,7 @@ def ipv6_with(next_header: int, body: bytes) -> bytes:
     return head + bytes(15) + b"\1" + bytes(15) + b"\2" + body
 
 
-def test_ipv6_extension_header_chains(trace, survives):
+def test_ipv6_extension_header_chains(trace: Path, survives: Survives) -> None:
     """Long ones, ones that end in the middle, ones that reach past the packet."""
     talk = Conversation()
     tcp = bytes(TCP(sport=1, dport=2, flags="S"))
@@ -191,7 +197,9 @@ def fragment_bytes(ident: int, offset: int, more: int, body: bytes, version: int
 
 
 @pytest.mark.parametrize("version", [4, 6])
-def test_fragments_that_overlap_and_reach_past_64_kib(trace, survives, version):
+def test_fragments_that_overlap_and_reach_past_64_kib(
+    trace: Path, survives: Survives, version: int
+) -> None:
     dice = random.Random(version)
     talk = Conversation()
     udp = bytes(UDP(sport=1, dport=2, len=5000) / Raw(bytes(64)))
@@ -209,7 +217,7 @@ def test_fragments_that_overlap_and_reach_past_64_kib(trace, survives, version):
     assert told[-1]["packets"] == len(talk.packets)
 
 
-def test_a_hundred_vlan_tags(trace, survives):
+def test_a_hundred_vlan_tags(trace: Path, survives: Survives) -> None:
     packet = Conversation().handshake().packets[0].data
     frames = []
     for depth in (1, 2, 3, 10, 100):
@@ -221,7 +229,7 @@ def test_a_hundred_vlan_tags(trace, survives):
     assert told[-1]["packets"] == len(frames)
 
 
-def test_sll2_headers_cut_anywhere(trace, survives):
+def test_sll2_headers_cut_anywhere(trace: Path, survives: Survives) -> None:
     data = SLL2.wrap(Conversation().handshake().packets[0].data)
     frames = [Frame(data[:length], START_NS, len(data)) for length in range(len(data) + 1)]
     write_pcap(trace, frames, SLL2.linktype)
@@ -229,7 +237,7 @@ def test_sll2_headers_cut_anywhere(trace, survives):
     assert told[-1]["packets"] == len(frames)
 
 
-def test_times_that_no_clock_gives(trace, survives):
+def test_times_that_no_clock_gives(trace: Path, survives: Survives) -> None:
     talk = Conversation().handshake()
     frames = ETHERNET.frames(talk.packets)
     write_pcap(trace, frames)
@@ -240,7 +248,7 @@ def test_times_that_no_clock_gives(trace, survives):
     survives(trace)
 
 
-def within_memory(*command) -> subprocess.CompletedProcess[str]:
+def within_memory(*command: Argument) -> subprocess.CompletedProcess[str]:
     """Run a program that gets no more address space than the limit."""
     limited = ["sh", "-c", f'ulimit -v {MEMORY_LIMIT_KIB} && exec "$@"', "sh", *command]
     return subprocess.run(
@@ -305,7 +313,9 @@ FLOODS = {
 
 
 @pytest.mark.parametrize("flood", FLOODS)
-def test_a_flood_stays_within_memory(trace, labcap_binary, survives, flood):
+def test_a_flood_stays_within_memory(
+    trace: Path, labcap_binary: Path, survives: Survives, flood: str
+) -> None:
     write_pcap(trace, FLOODS[flood](), RAW.linktype)
     done = within_memory(labcap_binary, "flows", "--json", trace)
     assert (done.returncode, done.stderr) == (0, "")
@@ -314,19 +324,19 @@ def test_a_flood_stays_within_memory(trace, labcap_binary, survives, flood):
     assert told[-1]["packets"] >= MANY
 
 
-def test_a_flood_of_connections_is_counted(trace, labcap):
+def test_a_flood_of_connections_is_counted(trace: Path, labcap: Labcap) -> None:
     write_pcap(trace, syn_flood(), RAW.linktype)
     done = labcap("check", trace, f"connections={MANY}", timeout=DEADLINE)
     assert done.returncode == 0
 
 
-def test_every_hole_of_a_flood_is_counted(trace, flow):
+def test_every_hole_of_a_flood_is_counted(trace: Path, flow: ReadOne) -> None:
     write_pcap(trace, holes(-1), RAW.linktype)
     told = flow(trace)
     assert told["to_server"]["bytes"] == MANY
 
 
-def test_hostile_expectation_files(tmp_path, trace, labcap_sanitized):
+def test_hostile_expectation_files(tmp_path: Path, trace: Path, labcap_sanitized: Path) -> None:
     echo_conversation().write(trace)
     dice = random.Random(1)
     wanted = tmp_path / "wanted"

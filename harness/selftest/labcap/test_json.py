@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 from decimal import Decimal
+from pathlib import Path
 
+from calls import Labcap, ReadAll, ReadOne
 from traces import Conversation, echo_conversation, ipv6_conversation
 
 TCP_KEYS = [
@@ -27,7 +29,7 @@ DIRECTION_KEYS = [
 ]  # fmt: skip
 
 
-def test_an_echo_is_told_in_full(trace, report):
+def test_an_echo_is_told_in_full(trace: Path, report: ReadAll) -> None:
     echo_conversation().write(trace)
     nothing = dict.fromkeys(DIRECTION_KEYS, 0)
     assert report(trace) == [
@@ -83,7 +85,7 @@ def test_an_echo_is_told_in_full(trace, report):
     ]  # fmt: skip
 
 
-def test_keys_stand_in_the_order_of_the_contract(trace, flow):
+def test_keys_stand_in_the_order_of_the_contract(trace: Path, flow: ReadOne) -> None:
     echo_conversation().write(trace)
     told = flow(trace)
     assert list(told) == TCP_KEYS
@@ -94,14 +96,14 @@ def test_keys_stand_in_the_order_of_the_contract(trace, flow):
     assert list(told["to_client"]) == DIRECTION_KEYS
 
 
-def test_the_closing_object_has_the_keys_of_the_contract(trace, capture):
+def test_the_closing_object_has_the_keys_of_the_contract(trace: Path, capture: ReadOne) -> None:
     echo_conversation().write(trace)
     told = capture(trace)
     assert list(told) == ["type", "file", "packets", "decoded", "skipped", "drops", "complete"]
     assert list(told["skipped"]) == ["not_ip", "fragment", "cut", "malformed", "duplicates"]
 
 
-def test_a_udp_flow_has_the_keys_of_the_contract(trace, flow):
+def test_a_udp_flow_has_the_keys_of_the_contract(trace: Path, flow: ReadOne) -> None:
     talk = Conversation()
     talk.datagram("client", b"hello")
     talk.write(trace)
@@ -115,7 +117,7 @@ def test_a_udp_flow_has_the_keys_of_the_contract(trace, flow):
     ]  # fmt: skip
 
 
-def test_one_object_a_line_without_exponents(trace, labcap):
+def test_one_object_a_line_without_exponents(trace: Path, labcap: Labcap) -> None:
     echo_conversation(step_ns=1).write(trace)
     lines = labcap("flows", "--json", trace).stdout.splitlines()
     assert [json.loads(line)["type"] for line in lines] == ["tcp", "capture"]
@@ -123,7 +125,7 @@ def test_one_object_a_line_without_exponents(trace, labcap):
     assert re.search(r'"duration":0\.000000009,', lines[0])
 
 
-def test_nanoseconds_are_kept(trace, flow):
+def test_nanoseconds_are_kept(trace: Path, flow: ReadOne) -> None:
     talk = Conversation(start_ns=1_700_000_000_123_456_789, step_ns=1_000_000_001)
     talk.handshake().write(trace)
     told = flow(trace)
@@ -131,13 +133,13 @@ def test_nanoseconds_are_kept(trace, flow):
     assert told["duration"] == Decimal("2.000000002")
 
 
-def test_time_that_runs_backwards_gives_no_negative_duration(trace, flow):
+def test_time_that_runs_backwards_gives_no_negative_duration(trace: Path, flow: ReadOne) -> None:
     talk = Conversation(step_ns=-1000)
     talk.handshake().write(trace)
     assert flow(trace)["duration"] >= 0
 
 
-def test_a_connection_without_handshake_has_nulls(trace, flow):
+def test_a_connection_without_handshake_has_nulls(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().unseen_handshake()
     talk.client("PA", b"hello")
     talk.write(trace)
@@ -165,7 +167,7 @@ def test_a_connection_without_handshake_has_nulls(trace, flow):
     }
 
 
-def test_connections_are_numbered_in_the_order_they_begin(trace, flows):
+def test_connections_are_numbered_in_the_order_they_begin(trace: Path, flows: ReadAll) -> None:
     first, second = Conversation(client_port=1001), Conversation(client_port=1002)
     first.client("S")
     second.client("S")
@@ -179,14 +181,14 @@ def test_connections_are_numbered_in_the_order_they_begin(trace, flows):
     assert [(each["first_packet"], each["last_packet"]) for each in told] == [(1, 4), (2, 3)]
 
 
-def test_tcp_and_udp_flows_share_one_numbering(trace, flows):
+def test_tcp_and_udp_flows_share_one_numbering(trace: Path, flows: ReadAll) -> None:
     talk = Conversation()
     talk.datagram("client", b"hello")
     talk.handshake().write(trace)
     assert [(each["id"], each["type"]) for each in flows(trace)] == [(1, "udp"), (2, "tcp")]
 
 
-def test_counts_belong_to_the_side_that_sent_the_packets(trace, flow):
+def test_counts_belong_to_the_side_that_sent_the_packets(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.client("PA", b"abc")
     talk.client("PA", b"defgh")
@@ -199,19 +201,19 @@ def test_counts_belong_to_the_side_that_sent_the_packets(trace, flow):
     assert told["to_server"]["largest_segment"] == 5
 
 
-def test_addresses_are_written_as_rfc_5952_says(trace, flow):
+def test_addresses_are_written_as_rfc_5952_says(trace: Path, flow: ReadOne) -> None:
     talk = ipv6_conversation(client_address="2001:0db8:0000:0000:0001:0000:0000:0001")
     talk.handshake().write(trace)
     assert flow(trace)["client"]["address"] == "2001:db8::1:0:0:1"
 
 
-def test_a_file_name_is_quoted_as_json_asks(tmp_path, capture):
+def test_a_file_name_is_quoted_as_json_asks(tmp_path: Path, capture: ReadOne) -> None:
     awkward = tmp_path / 'quote" back\\slash\ttab\n.pcap'
     echo_conversation().write(awkward)
     assert capture(awkward)["file"] == str(awkward)
 
 
-def test_a_file_name_that_is_not_utf8_leaves_valid_json(tmp_path, labcap):
+def test_a_file_name_that_is_not_utf8_leaves_valid_json(tmp_path: Path, labcap: Labcap) -> None:
     folder = str(tmp_path).encode()
     name = folder + b"/\xff\xfe.pcap"
     written = echo_conversation().write(tmp_path / "t.pcap")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from calls import Json, ReadOne
 from traces import Conversation
 
 FIGURES = (
@@ -11,12 +14,12 @@ FIGURES = (
 )  # fmt: skip
 
 
-def figures(direction):
+def figures(direction: Json) -> Json:
     """The figures of a direction that are not 0."""
     return {key: direction[key] for key in FIGURES if direction[key] != 0}
 
 
-def test_payload_with_no_new_byte_is_a_retransmission(trace, flow):
+def test_payload_with_no_new_byte_is_a_retransmission(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.client("A", b"x" * 100)
     talk.client("A", b"x" * 60, seq=21)
@@ -26,7 +29,7 @@ def test_payload_with_no_new_byte_is_a_retransmission(trace, flow):
     }  # fmt: skip
 
 
-def test_a_partly_new_segment_retransmits_its_old_part(trace, flow):
+def test_a_partly_new_segment_retransmits_its_old_part(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.client("A", b"x" * 10)
     talk.client("A", b"x" * 10, seq=7)
@@ -34,7 +37,7 @@ def test_a_partly_new_segment_retransmits_its_old_part(trace, flow):
     assert figures(flow(trace)["to_server"]) == {"bytes": 16, "retransmitted_bytes": 4}
 
 
-def test_a_segment_of_two_old_ones_is_one_retransmission(trace, flow):
+def test_a_segment_of_two_old_ones_is_one_retransmission(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.client("A", b"x" * 10)
     talk.client("A", b"x" * 10)
@@ -45,7 +48,7 @@ def test_a_segment_of_two_old_ones_is_one_retransmission(trace, flow):
     }  # fmt: skip
 
 
-def test_a_segment_that_fills_a_hole_is_out_of_order(trace, flow):
+def test_a_segment_that_fills_a_hole_is_out_of_order(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.client("A", b"x" * 100)
     talk.client("A", b"x" * 100, seq=201)
@@ -54,7 +57,7 @@ def test_a_segment_that_fills_a_hole_is_out_of_order(trace, flow):
     assert figures(flow(trace)["to_server"]) == {"bytes": 300, "out_of_order_segments": 1}
 
 
-def test_a_hole_filled_seconds_later_is_still_out_of_order(trace, flow):
+def test_a_hole_filled_seconds_later_is_still_out_of_order(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.client("A", b"x" * 100, seq=101)
     talk.client("A", b"x" * 100, seq=1, after_ns=30 * 10**9)
@@ -63,7 +66,7 @@ def test_a_hole_filled_seconds_later_is_still_out_of_order(trace, flow):
 
 
 @pytest.mark.parametrize("step_ns", [0, 1000, 10**9])
-def test_figures_do_not_depend_on_the_clock(tmp_path, flow, step_ns):
+def test_figures_do_not_depend_on_the_clock(tmp_path: Path, flow: ReadOne, step_ns: int) -> None:
     def figures_at(pace):
         talk = Conversation(step_ns=pace).handshake()
         for seq in (1, 201, 101, 101, 151, 401, 301, 1):
@@ -76,7 +79,9 @@ def test_figures_do_not_depend_on_the_clock(tmp_path, flow, step_ns):
 
 
 @pytest.mark.parametrize("probe", [b"", b"\0"])
-def test_one_below_the_next_number_is_a_keep_alive(trace, flow, probe):
+def test_one_below_the_next_number_is_a_keep_alive(
+    trace: Path, flow: ReadOne, probe: bytes
+) -> None:
     talk = Conversation().handshake()
     talk.client("A", b"hello")
     talk.server("A")
@@ -89,7 +94,7 @@ def test_one_below_the_next_number_is_a_keep_alive(trace, flow, probe):
 
 
 @pytest.mark.parametrize("probe", [b"", b"\0"])
-def test_a_keep_alive_may_come_before_any_data(trace, flow, probe):
+def test_a_keep_alive_may_come_before_any_data(trace: Path, flow: ReadOne, probe: bytes) -> None:
     talk = Conversation().handshake()
     talk.client("A", probe, seq=0)
     talk.server("A")
@@ -97,7 +102,18 @@ def test_a_keep_alive_may_come_before_any_data(trace, flow, probe):
     assert figures(flow(trace)["to_server"]) == {"keep_alives": 1}
 
 
-def test_two_bytes_below_the_next_number_are_no_keep_alive(trace, flow):
+def test_a_keep_alive_may_come_after_the_fin(trace: Path, flow: ReadOne) -> None:
+    talk = Conversation().handshake()
+    talk.client("FA", b"hello")
+    talk.server("A")
+    talk.client("A", seq=7)
+    talk.client("A", seq=6)
+    talk.server("A")
+    talk.write(trace)
+    assert figures(flow(trace)["to_server"]) == {"bytes": 5, "keep_alives": 1}
+
+
+def test_two_bytes_below_the_next_number_are_no_keep_alive(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.client("A", b"hello")
     talk.client("A", b"lo", seq=4)
@@ -108,7 +124,7 @@ def test_two_bytes_below_the_next_number_are_no_keep_alive(trace, flow):
 
 
 @pytest.mark.parametrize("flags", ["FA", "RA"])
-def test_fin_and_rst_are_no_keep_alives(trace, flow, flags):
+def test_fin_and_rst_are_no_keep_alives(trace: Path, flow: ReadOne, flags: str) -> None:
     talk = Conversation().handshake()
     talk.client("A", b"hello")
     talk.client(flags, seq=5)
@@ -116,7 +132,7 @@ def test_fin_and_rst_are_no_keep_alives(trace, flow, flags):
     assert flow(trace)["to_server"]["keep_alives"] == 0
 
 
-def test_a_syn_retransmission_is_no_keep_alive(trace, flow):
+def test_a_syn_retransmission_is_no_keep_alive(trace: Path, flow: ReadOne) -> None:
     talk = Conversation()
     talk.client("S")
     talk.client("S", seq=0)
@@ -124,7 +140,7 @@ def test_a_syn_retransmission_is_no_keep_alive(trace, flow):
     assert flow(trace)["to_server"]["keep_alives"] == 0
 
 
-def test_a_byte_sent_against_a_closed_window_is_data(trace, flow):
+def test_a_byte_sent_against_a_closed_window_is_data(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.client("A", b"x" * 100)
     talk.server("A", window=0)
@@ -137,7 +153,9 @@ def test_a_byte_sent_against_a_closed_window_is_data(trace, flow):
     assert figures(told["to_client"]) == {"zero_windows": 2}
 
 
-def test_a_window_probe_that_is_repeated_and_then_sent_with_more(trace, flow):
+def test_a_window_probe_that_is_repeated_and_then_sent_with_more(
+    trace: Path, flow: ReadOne
+) -> None:
     talk = Conversation().handshake()
     talk.server("A", window=0)
     talk.client("A", b"y")
@@ -148,7 +166,9 @@ def test_a_window_probe_that_is_repeated_and_then_sent_with_more(trace, flow):
     assert figures(flow(trace)["to_server"]) == {"bytes": 50, "retransmitted_bytes": 1}
 
 
-def test_repeated_acknowledgements_while_data_is_outstanding_are_duplicates(trace, flow):
+def test_repeated_acknowledgements_while_data_is_outstanding_are_duplicates(
+    trace: Path, flow: ReadOne
+) -> None:
     talk = Conversation().handshake()
     talk.client("A", b"x" * 100)
     talk.server("A")
@@ -162,12 +182,14 @@ def test_repeated_acknowledgements_while_data_is_outstanding_are_duplicates(trac
     assert told["to_server"]["duplicate_acks"] == 0
 
 
-def duplicate_acks(flow, trace, talk):
+def duplicate_acks(flow: ReadOne, trace: Path, talk: Conversation) -> int:
     """How many duplicate ACKs of the server labcap counts."""
     return flow(talk.write(trace))["to_client"]["duplicate_acks"]
 
 
-def test_acknowledgements_with_nothing_outstanding_are_no_duplicates(trace, flow):
+def test_acknowledgements_with_nothing_outstanding_are_no_duplicates(
+    trace: Path, flow: ReadOne
+) -> None:
     talk = Conversation().handshake()
     talk.client("A", b"x" * 100)
     talk.server("A")
@@ -176,7 +198,7 @@ def test_acknowledgements_with_nothing_outstanding_are_no_duplicates(trace, flow
     assert duplicate_acks(flow, trace, talk) == 0
 
 
-def test_a_window_update_is_no_duplicate_ack(trace, flow):
+def test_a_window_update_is_no_duplicate_ack(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.client("A", b"x" * 100)
     talk.server("A", ack=1, window=5000)
@@ -184,7 +206,7 @@ def test_a_window_update_is_no_duplicate_ack(trace, flow):
     assert duplicate_acks(flow, trace, talk) == 0
 
 
-def test_zero_window_acknowledgements_are_no_duplicates(trace, flow):
+def test_zero_window_acknowledgements_are_no_duplicates(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.client("A", b"x" * 100)
     talk.server("A", ack=1, window=0)
@@ -192,7 +214,7 @@ def test_zero_window_acknowledgements_are_no_duplicates(trace, flow):
     assert duplicate_acks(flow, trace, talk) == 0
 
 
-def test_segments_with_payload_are_no_duplicate_acks(trace, flow):
+def test_segments_with_payload_are_no_duplicate_acks(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.client("A", b"x" * 100)
     talk.server("A", b"a", ack=1)
@@ -200,7 +222,7 @@ def test_segments_with_payload_are_no_duplicate_acks(trace, flow):
     assert duplicate_acks(flow, trace, talk) == 0
 
 
-def test_a_fin_is_no_duplicate_ack(trace, flow):
+def test_a_fin_is_no_duplicate_ack(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.client("A", b"x" * 100)
     talk.server("FA", ack=1)
@@ -208,7 +230,7 @@ def test_a_fin_is_no_duplicate_ack(trace, flow):
     assert duplicate_acks(flow, trace, talk) == 0
 
 
-def test_the_syn_ack_sent_again_is_no_duplicate_ack(trace, flow):
+def test_the_syn_ack_sent_again_is_no_duplicate_ack(trace: Path, flow: ReadOne) -> None:
     talk = Conversation()
     talk.client("S")
     talk.server("SA")
@@ -217,7 +239,7 @@ def test_the_syn_ack_sent_again_is_no_duplicate_ack(trace, flow):
     assert duplicate_acks(flow, trace, talk) == 0
 
 
-def test_each_zero_window_is_counted_for_its_sender(trace, flow):
+def test_each_zero_window_is_counted_for_its_sender(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.client("A", window=0)
     talk.server("PA", b"hello", window=0)

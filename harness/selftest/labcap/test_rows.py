@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from calls import Argument, Labcap
 from traces import Conversation, echo_conversation
 
 LONG = "2001:db8:1111:2222:3333:4444:5555:"
 
 
-def rows(labcap, path, *arguments):
+def rows(labcap: Labcap, path: Path, *arguments: Argument) -> list[str]:
     """The lines of a good trace."""
     done = labcap("flows", path, *arguments)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.splitlines()
 
 
-def test_a_row_tells_both_ends_and_the_bytes(trace, labcap):
+def test_a_row_tells_both_ends_and_the_bytes(trace: Path, labcap: Labcap) -> None:
     text = "\n".join(rows(labcap, echo_conversation().write(trace)))
     for expected in ("10.0.0.1", "39870", "10.0.0.2", "4321", "7", "18", "SF"):
         assert expected in text
 
 
-def test_there_is_a_row_for_each_connection(trace, labcap):
+def test_there_is_a_row_for_each_connection(trace: Path, labcap: Labcap) -> None:
     talk = Conversation(client_port=50001).handshake()
     one = rows(labcap, talk.write(trace))
     for port in range(50002, 50012):
@@ -33,7 +36,7 @@ def test_there_is_a_row_for_each_connection(trace, labcap):
 
 
 @pytest.mark.parametrize("width", ["20", "200"])
-def test_rows_fit_80_columns(trace, labcap, width):
+def test_rows_fit_80_columns(trace: Path, labcap: Labcap, width: str) -> None:
     talk = echo_conversation(client_address=LONG + "6666", server_address=LONG + "7777")
     for _ in range(3):
         more = talk.then(client_port=65535, server_port=65534).handshake()
@@ -48,12 +51,12 @@ def test_rows_fit_80_columns(trace, labcap, width):
     assert max(len(row) for row in done.stdout.splitlines()) <= 80
 
 
-def test_rows_are_plain_text_in_a_pipe(trace, labcap):
+def test_rows_are_plain_text_in_a_pipe(trace: Path, labcap: Labcap) -> None:
     done = labcap("flows", echo_conversation().write(trace), text=False)
     assert all(byte == 10 or 32 <= byte < 127 for byte in done.stdout)
 
 
-def test_a_filter_chooses_rows(trace, labcap):
+def test_a_filter_chooses_rows(trace: Path, labcap: Labcap) -> None:
     talk = Conversation(client_port=50001).handshake()
     talk.then(client_port=50002).handshake()
     text = "\n".join(rows(labcap, talk.write(trace), "tcp port 50002"))

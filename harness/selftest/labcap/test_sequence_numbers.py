@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from calls import Json, ReadOne
 from traces import Conversation, echo_conversation
 
 LAST = 2**32 - 1
 
 
-def figures(told):
+def figures(told: Json) -> Json:
     """What must not depend on where the numbers start."""
     same = {key: value for key, value in told.items() if key != "handshake"}
     numbers = ("client_isn", "server_isn")
@@ -16,7 +19,7 @@ def figures(told):
     return same
 
 
-def test_isn_zero_is_an_ordinary_isn(trace, flow):
+def test_isn_zero_is_an_ordinary_isn(trace: Path, flow: ReadOne) -> None:
     echo_conversation(client_isn=0, server_isn=0).write(trace)
     told = flow(trace)
     assert told["handshake"]["client_isn"] == 0
@@ -25,7 +28,7 @@ def test_isn_zero_is_an_ordinary_isn(trace, flow):
     assert (told["to_server"]["bytes"], told["to_client"]["bytes"]) == (7, 18)
 
 
-def test_isn_4294967295_is_an_ordinary_isn(trace, flow):
+def test_isn_4294967295_is_an_ordinary_isn(trace: Path, flow: ReadOne) -> None:
     echo_conversation(client_isn=LAST, server_isn=LAST).write(trace)
     told = flow(trace)
     assert told["handshake"]["client_isn"] == LAST
@@ -36,13 +39,15 @@ def test_isn_4294967295_is_an_ordinary_isn(trace, flow):
 
 @pytest.mark.parametrize("client_isn", [0, 1, 2**31 - 3, 2**31, LAST - 8, LAST - 3, LAST])
 @pytest.mark.parametrize("server_isn", [0, 2**31 - 1, LAST - 19, LAST - 1])
-def test_the_isn_changes_no_figure(tmp_path, flow, client_isn, server_isn):
+def test_the_isn_changes_no_figure(
+    tmp_path: Path, flow: ReadOne, client_isn: int, server_isn: int
+) -> None:
     usual = echo_conversation().write(tmp_path / "usual.pcap")
     odd = echo_conversation(client_isn=client_isn, server_isn=server_isn)
     assert figures(flow(odd.write(tmp_path / "odd.pcap"))) == figures(flow(usual))
 
 
-def test_sequence_number_wrap_is_ordinary(trace, flow):
+def test_sequence_number_wrap_is_ordinary(trace: Path, flow: ReadOne) -> None:
     talk = Conversation(client_isn=LAST - 150).handshake()
     for _ in range(4):
         talk.client("A", b"x" * 100)
@@ -58,7 +63,9 @@ def test_sequence_number_wrap_is_ordinary(trace, flow):
     assert told["teardown"]["client_fin_ack"] == 13
 
 
-def test_a_segment_across_the_wrap_counts_once_when_it_is_sent_twice(trace, flow):
+def test_a_segment_across_the_wrap_counts_once_when_it_is_sent_twice(
+    trace: Path, flow: ReadOne
+) -> None:
     talk = Conversation(client_isn=LAST - 50).handshake()
     talk.client("A", b"x" * 100)
     talk.client("A", b"x" * 100, seq=1)
@@ -69,7 +76,7 @@ def test_a_segment_across_the_wrap_counts_once_when_it_is_sent_twice(trace, flow
     assert told["to_server"]["retransmitted_bytes"] == 100
 
 
-def test_a_hole_across_the_wrap_is_filled_out_of_order(trace, flow):
+def test_a_hole_across_the_wrap_is_filled_out_of_order(trace: Path, flow: ReadOne) -> None:
     talk = Conversation(client_isn=LAST - 150).handshake()
     talk.client("A", b"x" * 100)
     talk.client("A", b"x" * 100, seq=201)
@@ -82,7 +89,7 @@ def test_a_hole_across_the_wrap_is_filled_out_of_order(trace, flow):
     assert to_server["retransmitted_segments"] == 0
 
 
-def test_a_fin_at_the_wrap_keeps_its_place(trace, flow):
+def test_a_fin_at_the_wrap_keeps_its_place(trace: Path, flow: ReadOne) -> None:
     talk = Conversation(client_isn=LAST - 5).handshake()
     talk.client("FA", b"hello")
     talk.client("FA", seq=6)
@@ -92,7 +99,7 @@ def test_a_fin_at_the_wrap_keeps_its_place(trace, flow):
     assert (teardown["client_fin"], teardown["client_fin_ack"]) == (4, 6)
 
 
-def test_five_gigabytes_are_counted_in_64_bits(trace, flow):
+def test_five_gigabytes_are_counted_in_64_bits(trace: Path, flow: ReadOne) -> None:
     """Segments of 1 byte, 1 GiB apart: all that lies between is acknowledged."""
     talk = Conversation().handshake()
     for _ in range(5):

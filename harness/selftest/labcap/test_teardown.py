@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from calls import ReadOne
 from traces import CLIENT, SERVER, Conversation, echo_conversation
 
 
-def test_fin_when_both_fins_are_seen_and_acknowledged(trace, flow):
+def test_fin_when_both_fins_are_seen_and_acknowledged(trace: Path, flow: ReadOne) -> None:
     teardown = flow(echo_conversation().write(trace))["teardown"]
     assert teardown == {
         "kind": "fin",
@@ -21,7 +24,7 @@ def test_fin_when_both_fins_are_seen_and_acknowledged(trace, flow):
     }
 
 
-def test_the_server_may_close_first(trace, flow):
+def test_the_server_may_close_first(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.close(first=SERVER)
     teardown = flow(talk.write(trace))["teardown"]
@@ -31,7 +34,9 @@ def test_the_server_may_close_first(trace, flow):
     assert (teardown["client_fin"], teardown["client_fin_ack"]) == (6, 7)
 
 
-def test_a_reset_after_both_fins_were_acknowledged_changes_nothing(tmp_path, flow):
+def test_a_reset_after_both_fins_were_acknowledged_changes_nothing(
+    tmp_path: Path, flow: ReadOne
+) -> None:
     talk = echo_conversation()
     plain = flow(talk.write(tmp_path / "plain.pcap"))
     talk.client("R")
@@ -41,7 +46,7 @@ def test_a_reset_after_both_fins_were_acknowledged_changes_nothing(tmp_path, flo
 
 
 @pytest.mark.parametrize("side", [CLIENT, SERVER])
-def test_reset_before_any_fin(trace, flow, side):
+def test_reset_before_any_fin(trace: Path, flow: ReadOne, side: str) -> None:
     talk = Conversation().handshake()
     talk.segment(side, "RA")
     teardown = flow(talk.write(trace))["teardown"]
@@ -51,7 +56,7 @@ def test_reset_before_any_fin(trace, flow, side):
     assert teardown["segments"] is None
 
 
-def test_reset_between_the_fins(trace, flow):
+def test_reset_between_the_fins(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.client("FA")
     talk.server("A")
@@ -63,7 +68,7 @@ def test_reset_between_the_fins(trace, flow):
     assert (teardown["server_fin"], teardown["server_fin_ack"]) == (None, None)
 
 
-def test_reset_while_the_second_fin_is_not_acknowledged(trace, flow):
+def test_reset_while_the_second_fin_is_not_acknowledged(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.client("FA")
     talk.server("FA")
@@ -73,7 +78,7 @@ def test_reset_while_the_second_fin_is_not_acknowledged(trace, flow):
     assert (teardown["reset_by"], teardown["reset"]) == ("client", 6)
 
 
-def test_the_first_of_two_resets_is_told(trace, flow):
+def test_the_first_of_two_resets_is_told(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.server("RA")
     talk.client("R")
@@ -82,7 +87,7 @@ def test_the_first_of_two_resets_is_told(trace, flow):
 
 
 @pytest.mark.parametrize("side", [CLIENT, SERVER])
-def test_half_closed_with_one_fin_only(trace, flow, side):
+def test_half_closed_with_one_fin_only(trace: Path, flow: ReadOne, side: str) -> None:
     other = SERVER if side == CLIENT else CLIENT
     talk = Conversation().handshake()
     talk.segment(side, "FA")
@@ -94,13 +99,13 @@ def test_half_closed_with_one_fin_only(trace, flow, side):
     assert teardown[f"{other}_fin"] is None
 
 
-def test_open_without_any_fin(trace, flow):
+def test_open_without_any_fin(trace: Path, flow: ReadOne) -> None:
     teardown = flow(Conversation().handshake().write(trace))["teardown"]
     assert teardown["kind"] == "open"
     assert teardown["first_closer"] is None
 
 
-def test_place_of_a_fin_is_its_sequence_number_plus_its_payload(trace, flow):
+def test_place_of_a_fin_is_its_sequence_number_plus_its_payload(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.client("FPA", b"goodbye")
     talk.server("A", ack=8)
@@ -109,7 +114,7 @@ def test_place_of_a_fin_is_its_sequence_number_plus_its_payload(trace, flow):
     assert (teardown["client_fin"], teardown["client_fin_ack"]) == (4, 6)
 
 
-def test_second_fin_at_the_same_place_is_a_retransmission(trace, flow):
+def test_second_fin_at_the_same_place_is_a_retransmission(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.client("FPA", b"goodbye")
     talk.client("FA", seq=8)
@@ -124,7 +129,9 @@ def test_second_fin_at_the_same_place_is_a_retransmission(trace, flow):
     assert told["history"].count("F") == 1
 
 
-def test_an_acknowledgement_of_the_data_only_does_not_acknowledge_the_fin(trace, flow):
+def test_an_acknowledgement_of_the_data_only_does_not_acknowledge_the_fin(
+    trace: Path, flow: ReadOne
+) -> None:
     talk = Conversation().handshake()
     talk.client("FPA", b"goodbye")
     talk.server("A", ack=8)
@@ -132,7 +139,7 @@ def test_an_acknowledgement_of_the_data_only_does_not_acknowledge_the_fin(trace,
     assert (teardown["client_fin"], teardown["client_fin_ack"]) == (4, None)
 
 
-def test_simultaneous_close_is_by_both(trace, flow):
+def test_simultaneous_close_is_by_both(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.client("FA")
     talk.server("FA", ack=1)
@@ -145,7 +152,9 @@ def test_simultaneous_close_is_by_both(trace, flow):
     assert (teardown["client_fin_ack"], teardown["server_fin_ack"]) == (7, 6)
 
 
-def test_four_segments_when_the_first_fin_was_acknowledged_before_the_second(trace, flow):
+def test_four_segments_when_the_first_fin_was_acknowledged_before_the_second(
+    trace: Path, flow: ReadOne
+) -> None:
     talk = Conversation().handshake()
     talk.client("FA")
     talk.server("A")
@@ -157,7 +166,9 @@ def test_four_segments_when_the_first_fin_was_acknowledged_before_the_second(tra
     assert teardown["first_closer"] == "client"
 
 
-def test_an_acknowledgement_with_data_counts_as_the_second_of_four_segments(trace, flow):
+def test_an_acknowledgement_with_data_counts_as_the_second_of_four_segments(
+    trace: Path, flow: ReadOne
+) -> None:
     talk = Conversation().handshake()
     talk.client("FA")
     talk.server("PA", b"last words")
@@ -167,7 +178,9 @@ def test_an_acknowledgement_with_data_counts_as_the_second_of_four_segments(trac
     assert (teardown["segments"], teardown["client_fin_ack"]) == (4, 5)
 
 
-def test_three_segments_when_the_second_fin_acknowledges_the_first(trace, flow):
+def test_three_segments_when_the_second_fin_acknowledges_the_first(
+    trace: Path, flow: ReadOne
+) -> None:
     talk = Conversation().handshake()
     talk.client("FA")
     talk.server("FA")
@@ -180,7 +193,7 @@ def test_three_segments_when_the_second_fin_acknowledges_the_first(trace, flow):
     assert teardown["first_closer"] == "client"
 
 
-def test_a_fin_whose_packet_is_late_keeps_its_place(trace, flow):
+def test_a_fin_whose_packet_is_late_keeps_its_place(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.client("FA", seq=6)
     talk.client("PA", b"hello", seq=1)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from calls import ReadAll, ReadOne
 from traces import Conversation, ipv6_conversation, port_unreachable
 
 
-def test_each_datagram_has_its_size(trace, flow):
+def test_each_datagram_has_its_size(trace: Path, flow: ReadOne) -> None:
     talk = Conversation()
     talk.datagram("client", b"one")
     talk.datagram("server", b"twelve bytes")
@@ -22,7 +25,7 @@ def test_each_datagram_has_its_size(trace, flow):
     assert told["unreachable"] is None
 
 
-def test_an_empty_datagram_is_a_datagram(trace, flow):
+def test_an_empty_datagram_is_a_datagram(trace: Path, flow: ReadOne) -> None:
     talk = Conversation()
     talk.datagram("client", b"")
     told = flow(talk.write(trace))
@@ -30,26 +33,26 @@ def test_an_empty_datagram_is_a_datagram(trace, flow):
     assert told["to_server"]["sizes"] == [0]
 
 
-def test_ethernet_padding_is_no_part_of_a_datagram(trace, flow):
+def test_ethernet_padding_is_no_part_of_a_datagram(trace: Path, flow: ReadOne) -> None:
     talk = Conversation()
     talk.add(bytes(talk.udp_packet("client", b"hello")) + bytes(30))
     assert flow(talk.write(trace))["to_server"]["sizes"] == [5]
 
 
-def test_the_snaplen_cuts_no_size(trace, flow):
+def test_the_snaplen_cuts_no_size(trace: Path, flow: ReadOne) -> None:
     talk = Conversation()
     talk.datagram("client", b"x" * 900)
     assert flow(talk.write(trace, snaplen=42))["to_server"]["sizes"] == [900]
 
 
-def test_the_same_ports_are_one_flow_also_after_a_pause(trace, flow):
+def test_the_same_ports_are_one_flow_also_after_a_pause(trace: Path, flow: ReadOne) -> None:
     talk = Conversation(step_ns=3600 * 10**9)
     for _ in range(3):
         talk.datagram("client", b"hello")
     assert flow(talk.write(trace))["to_server"]["datagrams"] == 3
 
 
-def test_an_answer_from_another_port_is_another_flow(trace, flows):
+def test_an_answer_from_another_port_is_another_flow(trace: Path, flows: ReadAll) -> None:
     talk = Conversation()
     talk.datagram("client", b"hello")
     talk.then(server_port=5000).datagram("server", b"hello")
@@ -58,7 +61,7 @@ def test_an_answer_from_another_port_is_another_flow(trace, flows):
     assert told[1]["client"]["port"] == 5000
 
 
-def test_icmp_port_unreachable_is_told_with_its_packet(trace, flow):
+def test_icmp_port_unreachable_is_told_with_its_packet(trace: Path, flow: ReadOne) -> None:
     talk = Conversation()
     talk.datagram("client", b"hello")
     talk.add(port_unreachable(talk.packets[0].data))
@@ -68,7 +71,7 @@ def test_icmp_port_unreachable_is_told_with_its_packet(trace, flow):
     assert told["to_server"]["datagrams"] == 1
 
 
-def test_icmpv6_port_unreachable_is_told_with_its_packet(trace, flow):
+def test_icmpv6_port_unreachable_is_told_with_its_packet(trace: Path, flow: ReadOne) -> None:
     talk = ipv6_conversation()
     talk.datagram("client", b"hello")
     talk.datagram("client", b"anyone?")
@@ -76,7 +79,7 @@ def test_icmpv6_port_unreachable_is_told_with_its_packet(trace, flow):
     assert flow(talk.write(trace))["unreachable"] == {"packet": 3, "type": 1, "code": 4}
 
 
-def test_udp_and_tcp_on_the_same_ports_are_two_flows(trace, flows):
+def test_udp_and_tcp_on_the_same_ports_are_two_flows(trace: Path, flows: ReadAll) -> None:
     talk = Conversation()
     talk.datagram("client", b"hello")
     talk.then().handshake()

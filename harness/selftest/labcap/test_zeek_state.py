@@ -2,74 +2,77 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from calls import ReadOne
 from traces import Conversation, echo_conversation
 
 
-def told_by(flow, trace, talk):
+def told_by(flow: ReadOne, trace: Path, talk: Conversation) -> tuple[str, str]:
     """The pair (state, history) of a conversation."""
     told = flow(talk.write(trace))
     return told["state"], told["history"]
 
 
-def test_s0_a_syn_without_reply(trace, flow):
+def test_s0_a_syn_without_reply(trace: Path, flow: ReadOne) -> None:
     talk = Conversation()
     talk.client("S")
     assert told_by(flow, trace, talk) == ("S0", "S")
 
 
-def test_rej_a_syn_answered_by_a_reset(trace, flow):
+def test_rej_a_syn_answered_by_a_reset(trace: Path, flow: ReadOne) -> None:
     talk = Conversation()
     talk.client("S")
     talk.server("RA", seq=0)
     assert told_by(flow, trace, talk) == ("REJ", "Sr")
 
 
-def test_s1_established_and_not_ended(trace, flow):
+def test_s1_established_and_not_ended(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.client("PA", b"hello")
     talk.server("PA", b"hello")
     assert told_by(flow, trace, talk) == ("S1", "ShADd")
 
 
-def test_sf_established_and_closed(trace, flow):
+def test_sf_established_and_closed(trace: Path, flow: ReadOne) -> None:
     assert told_by(flow, trace, echo_conversation()) == ("SF", "ShADadFf")
 
 
-def test_s2_only_the_client_closed(trace, flow):
+def test_s2_only_the_client_closed(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.client("FA")
     talk.server("A")
     assert told_by(flow, trace, talk) == ("S2", "ShAFa")
 
 
-def test_s3_only_the_server_closed(trace, flow):
+def test_s3_only_the_server_closed(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.server("FA")
     talk.client("A")
     assert told_by(flow, trace, talk) == ("S3", "ShAf")
 
 
-def test_rsto_the_client_reset(trace, flow):
+def test_rsto_the_client_reset(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.client("RA")
     assert told_by(flow, trace, talk) == ("RSTO", "ShAR")
 
 
-def test_rstr_the_server_reset(trace, flow):
+def test_rstr_the_server_reset(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.client("PA", b"hello")
     talk.server("RA")
     assert told_by(flow, trace, talk) == ("RSTR", "ShADr")
 
 
-def test_rstos0_a_syn_and_a_reset_without_syn_ack(trace, flow):
+def test_rstos0_a_syn_and_a_reset_without_syn_ack(trace: Path, flow: ReadOne) -> None:
     talk = Conversation()
     talk.client("S")
     talk.client("R")
     assert told_by(flow, trace, talk) == ("RSTOS0", "SR")
 
 
-def test_rstrh_a_syn_ack_and_a_reset_without_syn(trace, flow):
+def test_rstrh_a_syn_ack_and_a_reset_without_syn(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().unseen_handshake()
     talk.server("SA", seq=0)
     talk.server("R")
@@ -77,14 +80,14 @@ def test_rstrh_a_syn_ack_and_a_reset_without_syn(trace, flow):
     assert (state, history.lstrip("^")) == ("RSTRH", "hr")
 
 
-def test_sh_a_syn_and_a_fin_without_syn_ack(trace, flow):
+def test_sh_a_syn_and_a_fin_without_syn_ack(trace: Path, flow: ReadOne) -> None:
     talk = Conversation()
     talk.client("S")
     talk.client("F")
     assert told_by(flow, trace, talk) == ("SH", "SF")
 
 
-def test_shr_a_syn_ack_and_a_fin_without_syn(trace, flow):
+def test_shr_a_syn_ack_and_a_fin_without_syn(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().unseen_handshake()
     talk.server("SA", seq=0)
     talk.server("FA")
@@ -92,14 +95,14 @@ def test_shr_a_syn_ack_and_a_fin_without_syn(trace, flow):
     assert (state, history.lstrip("^")) == ("SHR", "hf")
 
 
-def test_oth_midstream_traffic(trace, flow):
+def test_oth_midstream_traffic(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().unseen_handshake()
     talk.client("PA", b"hello")
     talk.server("A")
     assert told_by(flow, trace, talk) == ("OTH", "Da")
 
 
-def test_responder_reset_is_tested_before_originator_reset(trace, flow):
+def test_responder_reset_is_tested_before_originator_reset(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.client("PA", b"hello")
     talk.client("RA")
@@ -107,14 +110,14 @@ def test_responder_reset_is_tested_before_originator_reset(trace, flow):
     assert told_by(flow, trace, talk) == ("RSTR", "ShADRr")
 
 
-def test_originator_reset_is_tested_before_responder_fin(trace, flow):
+def test_originator_reset_is_tested_before_responder_fin(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.server("FA")
     talk.client("RA")
     assert told_by(flow, trace, talk) == ("RSTO", "ShAfR")
 
 
-def test_a_reset_after_its_own_fin_is_a_reset(trace, flow):
+def test_a_reset_after_its_own_fin_is_a_reset(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.client("FA")
     talk.server("A")
@@ -122,13 +125,13 @@ def test_a_reset_after_its_own_fin_is_a_reset(trace, flow):
     assert told_by(flow, trace, talk) == ("RSTO", "ShAFaR")
 
 
-def test_a_reset_after_both_fins_leaves_sf(trace, flow):
+def test_a_reset_after_both_fins_leaves_sf(trace: Path, flow: ReadOne) -> None:
     talk = echo_conversation()
     talk.server("R")
     assert told_by(flow, trace, talk) == ("SF", "ShADadFfr")
 
 
-def test_acks_and_data_are_written_once_a_side(trace, flow):
+def test_acks_and_data_are_written_once_a_side(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     for _ in range(3):
         talk.client("PA", b"hello")
@@ -138,7 +141,7 @@ def test_acks_and_data_are_written_once_a_side(trace, flow):
     assert told_by(flow, trace, talk) == ("S1", "ShADad")
 
 
-def test_a_syn_and_a_fin_sent_again_are_written_once(trace, flow):
+def test_a_syn_and_a_fin_sent_again_are_written_once(trace: Path, flow: ReadOne) -> None:
     talk = Conversation()
     talk.client("S")
     talk.client("S", seq=0)
@@ -150,20 +153,20 @@ def test_a_syn_and_a_fin_sent_again_are_written_once(trace, flow):
     assert told_by(flow, trace, talk) == ("S2", "ShAF")
 
 
-def test_data_in_a_fin_has_no_letter_of_its_own(trace, flow):
+def test_data_in_a_fin_has_no_letter_of_its_own(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.client("FPA", b"hello")
     assert told_by(flow, trace, talk) == ("S2", "ShAF")
 
 
-def test_a_retransmission_is_t(trace, flow):
+def test_a_retransmission_is_t(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.server("PA", b"hello")
     talk.server("PA", b"hello", seq=1)
     assert told_by(flow, trace, talk) == ("S1", "ShAdt")
 
 
-def test_the_tenth_retransmission_is_written_again(trace, flow):
+def test_the_tenth_retransmission_is_written_again(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.client("PA", b"hello")
     for _ in range(9):
@@ -173,14 +176,16 @@ def test_the_tenth_retransmission_is_written_again(trace, flow):
     assert told_by(flow, trace, talk) == ("S1", "ShADTT")
 
 
-def test_a_zero_window_is_w(trace, flow):
+def test_a_zero_window_is_w(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.client("PA", b"hello")
     talk.server("A", window=0)
     assert told_by(flow, trace, talk) == ("S1", "ShADaw")
 
 
-def test_a_hole_that_was_acknowledged_is_g_of_the_side_that_sent_it(trace, flow):
+def test_a_hole_that_was_acknowledged_is_g_of_the_side_that_sent_it(
+    trace: Path, flow: ReadOne
+) -> None:
     talk = Conversation().handshake()
     talk.client("PA", b"hello")
     talk.lose("client", 100)
@@ -188,13 +193,13 @@ def test_a_hole_that_was_acknowledged_is_g_of_the_side_that_sent_it(trace, flow)
     assert told_by(flow, trace, talk) == ("S1", "ShADaG")
 
 
-def test_fin_and_rst_in_one_packet_are_i(trace, flow):
+def test_fin_and_rst_in_one_packet_are_i(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.client("FRA")
     assert flow(talk.write(trace))["history"] == "ShAI"
 
 
-def test_syn_and_fin_in_one_packet_are_q(trace, flow):
+def test_syn_and_fin_in_one_packet_are_q(trace: Path, flow: ReadOne) -> None:
     talk = Conversation()
     talk.client("SF")
     assert flow(talk.write(trace))["history"] == "Q"

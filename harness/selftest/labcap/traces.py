@@ -133,7 +133,7 @@ class Conversation:
 
     def then(self, **fields: Any) -> Conversation:
         """Another conversation in the same trace, a second later."""
-        chosen = {"start_ns": self.now_ns + 10**9, "packets": self.packets}
+        chosen: dict[str, Any] = {"start_ns": self.now_ns + 10**9, "packets": self.packets}
         return Conversation(**{**chosen, **fields})
 
     # ---- UDP and anything else
@@ -167,7 +167,7 @@ class Conversation:
         if ":" in here.address:
             return IPv6(src=here.address, dst=there.address, **(fields or {}))
         self._ip_id = self._ip_id % 65535 + 1
-        chosen = {"src": here.address, "dst": there.address, "id": self._ip_id}
+        chosen: dict[str, Any] = {"src": here.address, "dst": there.address, "id": self._ip_id}
         return IP(**{**chosen, **(fields or {})})
 
     # ---- files
@@ -179,7 +179,7 @@ class Conversation:
 
 def ipv6_conversation(**fields: Any) -> Conversation:
     """A conversation between two IPv6 addresses."""
-    chosen = {"client_address": "2001:db8::1", "server_address": "2001:db8::2"}
+    chosen: dict[str, Any] = {"client_address": "2001:db8::1", "server_address": "2001:db8::2"}
     return Conversation(**{**chosen, **fields})
 
 

@@ -1,0 +1,17 @@
+"""The types of labcap's fixtures, and how long a call of labcap may take."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any, Callable, Union
+
+DEADLINE = 30
+SANITIZED_DEADLINE = 60
+
+Json = dict[str, Any]
+Argument = Union[str, Path]
+Completed = subprocess.CompletedProcess
+Labcap = Callable[..., "Completed[str]"]
+ReadOne = Callable[..., Json]
+ReadAll = Callable[..., list[Json]]

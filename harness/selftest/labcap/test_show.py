@@ -1,0 +1,550 @@
+"""labcap show: the ladder of each connection, as a person reads it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import termios
+from pathlib import Path
+from typing import Any, Callable, Optional
+
+import pytest
+from scapy.layers.inet import IP
+from traces import (
+    CLIENT,
+    SERVER,
+    Conversation,
+    echo_conversation,
+    ipv6_conversation,
+    port_unreachable,
+)
+
+DEADLINE = 30
+ESCAPE = "\x1b"
+PLAIN = {"LC_ALL": "C", "COLUMNS": "80", "TERM": "xterm"}
+UTF8 = {**PLAIN, "LC_ALL": "C.UTF-8"}
+
+Show = Callable[..., str]
+Labcap = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """The process's own environment with a known locale and width, no colour settings."""
+    kept = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "LINES")}
+    return {**kept, **PLAIN, **changes}
+
+
+@pytest.fixture
+def show(labcap: Labcap, trace: Path) -> Show:
+    """The ladder of a conversation, in ASCII and 80 columns unless `env` says otherwise."""
+
+    def draw(
+        talk: Conversation,
+        *arguments: str,
+        status: int = 0,
+        env: Optional[dict[str, str]] = None,
+    ) -> str:
+        done = labcap(
+            "show", talk.write(trace), *arguments, env=environment(**(env or {})), encoding="utf-8"
+        )
+        assert done.returncode == status, done.stderr
+        return done.stdout
+
+    return draw
+
+
+def row(text: str, packet: int) -> str:
+    """The row of one packet, without the spaces at its ends."""
+    rows = [line.strip() for line in text.splitlines() if line.startswith(f"{packet:3} ")]
+    assert len(rows) == 1, text
+    return rows[0]
+
+
+def outcome(text: str) -> str:
+    """The closing sentences, joined to one line."""
+    return " ".join(text.rstrip("\n").split("\n\n")[-1].split())
+
+
+def three_segment_close() -> Conversation:
+    """The server's FIN acknowledges the client's."""
+    talk = Conversation().handshake()
+    talk.client("FA")
+    talk.server("FA")
+    talk.client("A")
+    return talk
+
+
+# ---- The whole picture
+
+
+def test_an_echo_connection_in_80_columns(show: Show) -> None:
+    talk = Conversation().handshake()
+    talk.client("PA", b"hello!\n")
+    talk.server("A")
+    talk.server("PA", b"you said: hello..\n")
+    talk.client("A")
+    talk.close()
+    assert show(talk) == """\
+- TCP connection 1 ------------------------------------- 11 packets in 10.0 ms -
+
+                          client                             server
+                          10.0.0.1:39870              10.0.0.2:4321
+                   CLOSED |                                       | LISTEN
+                          |               handshake               |
+  1              SYN-SENT |- 1/3 SYN seq 0 ---------------------->| SYN-RECEIVED
+  2  1.00 ms  ESTABLISHED |<------------ 2/3 SYN+ACK seq 0 ack 1 -|
+  3  1.00 ms              |- 3/3 ACK seq 1 ack 1 ---------------->| ESTABLISHED
+                          |                 data                  |
+  4  1.00 ms              |- PSH+ACK seq 1 ack 1 len 7 ---------->|
+  5  1.00 ms              |<-------------------- ACK seq 1 ack 8 -|
+  6  1.00 ms              |<--------- PSH+ACK seq 1 ack 8 len 18 -|
+  7  1.00 ms              |- ACK seq 8 ack 19 ------------------->|
+                          |               teardown                |
+  8  1.00 ms   FIN-WAIT-1 |- 1/4 FIN seq 8 ack 19 --------------->| CLOSE-WAIT
+  9  1.00 ms   FIN-WAIT-2 |<--------------- 2/4 ACK seq 19 ack 9 -|
+ 10  1.00 ms    TIME-WAIT |<--------------- 3/4 FIN seq 19 ack 9 -| LAST-ACK
+ 11  1.00 ms              |- 4/4 ACK seq 9 ack 20 --------------->| CLOSED
+
+The client closed first; each FIN was acknowledged, in 4 segments. 7 bytes to
+the server, 18 bytes to the client.
+"""
+
+
+def test_the_same_in_40_columns_has_states_beneath_and_no_time(show: Show) -> None:
+    text = show(three_segment_close(), env={"COLUMNS": "40"})
+    assert text == """\
+- TCP connection 1 ---------------------
+
+    client                        server
+    10.0.0.1:39870         10.0.0.2:4321
+    | CLOSED                    LISTEN |
+    |            handshake             |
+  1 |- 1/3 SYN seq 0 ----------------->|
+    | SYN-SENT            SYN-RECEIVED |
+  2 |<------- 2/3 SYN+ACK seq 0 ack 1 -|
+    | ESTABLISHED                      |
+  3 |- 3/3 ACK seq 1 ack 1 ----------->|
+    |                      ESTABLISHED |
+    |             teardown             |
+  4 |- 1/3 FIN seq 1 ack 1 ----------->|
+    | FIN-WAIT-1            CLOSE-WAIT |
+  5 |<------- 2/3 FIN+ACK seq 1 ack 2 -|
+    | TIME-WAIT               LAST-ACK |
+  6 |- 3/3 ACK seq 2 ack 2 ----------->|
+    |                           CLOSED |
+
+The client closed first; each FIN was
+acknowledged, in 3 segments. 0 bytes to
+the server, 0 bytes to the client.
+"""
+
+
+@pytest.mark.parametrize("columns", [40, 50, 60, 71, 72, 80, 100, 120])
+def test_no_line_is_wider_than_the_screen(show: Show, columns: int) -> None:
+    talk = echo_conversation(client_address="192.168.100.101", server_address="192.168.100.102")
+    for digits in range(2, 10):  # one of them fills the arrow to the last column
+        talk.client("PA", b"0123456789", seq=10**digits)
+    for env in (PLAIN, UTF8):
+        text = show(talk, "--payload", env={**env, "COLUMNS": str(columns)})
+        assert max(len(line) for line in text.splitlines()) == columns
+
+
+def test_long_ipv6_addresses_fit_80_columns(show: Show) -> None:
+    addresses = [f"2001:db8:1111:2222:3333:4444:5555:{end}" for end in ("6666", "7777")]
+    talk = ipv6_conversation(client_address=addresses[0], server_address=addresses[1])
+    talk.handshake()
+    lines = show(talk).splitlines()
+    assert [line.split() for line in lines[3:5]] == [
+        [f"[{addresses[0]}]:39870"],
+        [f"[{addresses[1]}]:4321"],
+    ]
+    assert max(map(len, lines)) == 80
+
+
+# ---- Steps and states
+
+
+def test_a_teardown_of_three_segments_is_numbered_to_three(show: Show) -> None:
+    text = show(three_segment_close())
+    assert "1/3 FIN" in row(text, 4)
+    assert "2/3 FIN+ACK" in row(text, 5)
+    assert "3/3 ACK" in row(text, 6)
+    assert text.index("handshake") < text.index("1/3 SYN") < text.index("teardown")
+    assert text.index("3/3 ACK") < text.index("teardown") < text.index("1/3 FIN")
+
+
+def test_the_server_closes_first(show: Show) -> None:
+    talk = Conversation().handshake()
+    talk.close(SERVER)
+    text = show(talk)
+    assert row(text, 4).endswith("1/4 FIN seq 1 ack 1 -| FIN-WAIT-1")
+    assert " CLOSE-WAIT |<-" in row(text, 4)
+    assert row(text, 6).endswith("| TIME-WAIT")
+    assert outcome(text).startswith("The server closed first; each FIN was acknowledged")
+
+
+def test_a_simultaneous_close_counts_both_fins_before_both_acks(show: Show) -> None:
+    talk = Conversation().handshake()
+    talk.client("FA", ack=1)
+    talk.server("FA", ack=1)
+    talk.client("A", ack=2)
+    talk.server("A", ack=2)
+    text = show(talk)
+    steps = [re.search(r"\d/\d [A-Z+]+", row(text, n)) for n in (4, 5, 6, 7)]
+    assert [s.group() for s in steps if s] == ["1/4 FIN", "2/4 FIN", "3/4 ACK", "4/4 ACK"]
+    assert "CLOSING" in text
+    assert outcome(text).startswith("Both sides closed at the same time")
+
+
+def test_a_third_handshake_packet_with_data_and_fin_says_all_of_it(show: Show) -> None:
+    talk = Conversation()
+    talk.client("S")
+    talk.server("SA")
+    talk.client("PFA", b"bye")
+    assert "3/3 ACK+FIN+PSH seq 1 ack 1 len 3" in row(show(talk, env={"COLUMNS": "120"}), 3)
+    assert "1/4 FIN" in show(talk)
+
+
+def test_a_connection_joined_in_its_middle_says_so(show: Show) -> None:
+    talk = Conversation().unseen_handshake()
+    talk.client("PA", b"data")
+    text = show(talk)
+    assert "CLOSED" not in text
+    assert outcome(text).startswith("The beginning was not recorded")
+
+
+# ---- What is remarkable
+
+
+def test_a_refused_connection_never_leaves_closed(show: Show) -> None:
+    talk = Conversation()
+    talk.client("S")
+    talk.server("RA")
+    text = show(talk)
+    assert row(text, 1).endswith("|- 1/3 SYN seq 0 ---------------------->|")
+    assert row(text, 2).endswith("RST+ACK seq 0 ack 1, refused -|")
+    assert "LISTEN" not in text
+    assert outcome(text).startswith("The server refused the connection")
+
+
+def test_a_reset_names_its_sender_and_packet(show: Show) -> None:
+    talk = Conversation().handshake()
+    talk.server("RA")
+    text = show(talk)
+    assert row(text, 4) == (
+        "4  1.00 ms       CLOSED |<--------- RST+ACK seq 1 ack 1, reset -| CLOSED"
+    )
+    assert outcome(text).startswith("The server reset the connection (packet 4).")
+
+
+def marked(make: Callable[[Conversation], Any]) -> Conversation:
+    """A handshake and what `make` adds to it."""
+    talk = Conversation().handshake()
+    make(talk)
+    return talk
+
+
+def out_of_order(talk: Conversation) -> None:
+    """Bytes 4 to 6 before bytes 1 to 3."""
+    talk.client("PA", b"def", seq=4)
+    talk.client("PA", b"abc", seq=1)
+
+
+def duplicate_ack(talk: Conversation) -> None:
+    """The server acknowledges the same twice while data is outstanding."""
+    talk.client("PA", b"abc")
+    talk.server("A", ack=1)
+
+
+def keep_alive(talk: Conversation) -> None:
+    """Nothing new, one below the next number."""
+    talk.client("PA", b"abc")
+    talk.server("A")
+    talk.client("A", seq=3)
+
+
+def window_probe(talk: Conversation) -> None:
+    """One byte into a closed window."""
+    talk.server("A", window=0)
+    talk.client("A", b"x")
+
+
+@pytest.mark.parametrize(
+    ("make", "packet", "mark"),
+    [
+        (lambda talk: [talk.client("PA", b"abc", seq=1) for _ in "ab"], 5, "retransmission"),
+        (out_of_order, 5, "out of order"),
+        (duplicate_ack, 5, "duplicate ACK"),
+        (keep_alive, 6, "keep-alive"),
+        (lambda talk: talk.server("A", window=0), 4, "zero window"),
+        (window_probe, 5, "window probe"),
+    ],
+)
+def test_a_mark_stands_on_its_arrow(
+    show: Show, make: Callable[[Conversation], Any], packet: int, mark: str
+) -> None:
+    text = show(marked(make), env={"COLUMNS": "120"})
+    assert f", {mark} -" in row(text, packet)
+    assert text.count(mark) == 1
+
+
+def test_a_mark_without_room_stands_beneath_its_arrow(show: Show) -> None:
+    talk = Conversation().handshake()
+    for _ in range(2):
+        talk.client("PA", b"x" * 1400, seq=1)
+    lines = show(talk).splitlines()
+    place = next(i for i, line in enumerate(lines) if line.startswith("  5 "))
+    assert re.fullmatch(r" +\| retransmission +\|", lines[place + 1])
+
+
+def test_numbers_that_do_not_fit_are_left_out_before_the_length(show: Show) -> None:
+    talk = Conversation().handshake()
+    talk.client("PA", b"x" * 1000, seq=30_000, ack=1)
+    assert "len 1000" in row(show(talk, env={"COLUMNS": "40"}), 4)
+
+
+# ---- UDP
+
+
+def test_datagrams_and_an_unreachable_port(show: Show) -> None:
+    talk = Conversation()
+    talk.datagram(CLIENT, b"hello")
+    talk.datagram(SERVER, b"")
+    talk.add(port_unreachable(talk.packets[0].data))
+    text = show(talk)
+    assert text.startswith("- UDP flow 1 -")
+    assert "|- datagram, 5 bytes ------------------>|" in row(text, 1)
+    assert "- datagram, 0 bytes -|" in row(text, 2)
+    assert row(text, 3).endswith("- ICMP: port unreachable -|")
+    assert outcome(text).startswith("1 datagram with 5 bytes to the server, 1 datagram with 0")
+
+
+# ---- Payload
+
+
+HOSTILE = b'\x1b[2J\x07"\\\t\r\n\x7f\xff\xc3\xa9\xe2\x80\xae\xc0\xaf\xe0\x81\x81z'
+
+
+def payload_line(show: Show, data: bytes, **env: str) -> str:
+    """The line beneath the only segment with data."""
+    talk = Conversation().handshake()
+    talk.client("PA", data)
+    lines = show(talk, "--payload", env=env).splitlines()
+    place = next(i for i, line in enumerate(lines) if line.startswith("  4 "))
+    return lines[place + 1].strip(" |\u2502")
+
+
+def test_payload_never_controls_the_terminal(show: Show) -> None:
+    talk = Conversation().handshake()
+    talk.client("PA", bytes(range(256)))
+    for env in (PLAIN, UTF8):
+        text = show(talk, "--payload", env={**env, "COLUMNS": "120"})
+        assert all(c == "\n" or c.isprintable() for c in text)
+
+
+def test_payload_is_written_as_c_would(show: Show) -> None:
+    line = payload_line(show, HOSTILE, COLUMNS="120")
+    assert line == (
+        r'"\x1b[2J\x07\"\\\t\r\n\x7f\xff\xc3\xa9\xe2\x80\xae\xc0\xaf\xe0\x81\x81z"'
+    )
+
+
+def test_only_valid_and_printable_utf8_is_kept(show: Show) -> None:
+    """Kept: e acute. Escaped: a direction override, overlong forms."""
+    line = payload_line(show, HOSTILE, COLUMNS="120", LC_ALL="C.UTF-8")
+    assert line == (
+        '"\\x1b[2J\\x07\\"\\\\\\t\\r\\n\\x7f\\xff\u00e9\\xe2\\x80\\xae\\xc0\\xaf\\xe0\\x81\\x81z"'
+    )
+
+
+def test_long_payload_is_cut_at_the_lane(show: Show) -> None:
+    assert payload_line(show, b"x" * 37) == '"' + "x" * 32 + '"...'
+    assert payload_line(show, b"x" * 35) == '"' + "x" * 35 + '"'
+    assert payload_line(show, b"x" * 37, LC_ALL="C.UTF-8") == '"' + "x" * 34 + '"\u2026'
+
+
+def test_without_the_option_no_payload_is_shown(show: Show) -> None:
+    assert "hello" not in show(echo_conversation())
+
+
+# ---- Screen
+
+
+def test_a_utf8_locale_draws_lines_unless_ascii_is_asked(show: Show) -> None:
+    talk = three_segment_close()
+    assert "\u2502\u2500 1/3 SYN seq 0 \u2500" in show(talk, env=UTF8)
+    assert "\u25ba\u2502" in show(talk, env=UTF8)
+    assert show(talk, "--ascii", env=UTF8) == show(talk)
+    assert show(talk).isascii()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env", "colored"),
+    [
+        ((), {}, False),
+        (("--color", "auto"), {}, False),
+        (("--color", "never"), {}, False),
+        (("--color", "always"), {}, True),
+        (("--color=always",), {"NO_COLOR": "1"}, True),
+    ],
+)
+def test_colour_into_a_pipe(
+    show: Show, arguments: tuple[str, ...], env: dict[str, str], colored: bool
+) -> None:
+    assert (ESCAPE in show(three_segment_close(), *arguments, env=env)) == colored
+
+
+def test_colour_changes_no_character(show: Show) -> None:
+    talk = echo_conversation()
+    bare = re.sub(r"\x1b\[[0-9;]*m", "", show(talk, "--color", "always", "--payload"))
+    assert bare == show(talk, "--payload")
+
+
+def on_terminal(binary: Path, file: Path, columns: int, *arguments: str, **env: str) -> str:
+    """What show writes to a terminal of that width."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    process = subprocess.Popen(
+        [binary, "show", file, *arguments], stdout=theirs, env=environment(**env)
+    )
+    os.close(theirs)
+    written = b""
+    while chunk := read_terminal(ours):
+        written += chunk
+    os.close(ours)
+    assert process.wait(DEADLINE) == 0
+    return written.decode()
+
+
+def read_terminal(descriptor: int) -> bytes:
+    """The next bytes; none at its end, which Linux reports as EIO."""
+    try:
+        return os.read(descriptor, 65536)
+    except OSError:
+        return b""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env", "colored"),
+    [
+        ((), {}, True),
+        ((), {"NO_COLOR": ""}, True),
+        ((), {"NO_COLOR": "1"}, False),
+        ((), {"TERM": "dumb"}, False),
+        (("--color", "never"), {}, False),
+    ],
+)
+def test_colour_on_a_terminal(
+    labcap_binary: Path,
+    trace: Path,
+    arguments: tuple[str, ...],
+    env: dict[str, str],
+    colored: bool,
+) -> None:
+    file = three_segment_close().write(trace)
+    assert (ESCAPE in on_terminal(labcap_binary, file, 80, *arguments, **env)) == colored
+
+
+def test_the_terminals_width_wins_over_columns(labcap_binary: Path, trace: Path) -> None:
+    file = three_segment_close().write(trace)
+    text = on_terminal(labcap_binary, file, 60, "--color", "never", COLUMNS="100")
+    assert max(len(line) for line in text.splitlines()) == 60
+
+
+# ---- Choice, and bad input
+
+
+def two_connections() -> Conversation:
+    """Two connections that overlap in time."""
+    first = Conversation().handshake()
+    second = first.then(client_port=39871)
+    second.handshake()
+    first.close()
+    return first
+
+
+def test_connections_are_drawn_one_after_the_other(show: Show) -> None:
+    text = show(two_connections())
+    assert [line[2:18] for line in text.splitlines() if line.startswith("- ")] == [
+        "TCP connection 1",
+        "TCP connection 2",
+    ]
+    assert text.index("4/4 ACK") < text.index("TCP connection 2")
+
+
+def test_one_connection_can_be_chosen(show: Show) -> None:
+    text = show(two_connections(), "-n", "2")
+    assert "10.0.0.1:39871" in text
+    assert "10.0.0.1:39870" not in text
+    assert "1/4 FIN" not in text
+
+
+def test_a_filter_keeps_packet_numbers(show: Show) -> None:
+    text = show(two_connections(), "tcp", "port", "39871")
+    assert "TCP connection 1" in text
+    assert "1/3 SYN" in row(text, 4)
+
+
+def test_a_packet_recorded_twice_is_drawn_once(show: Show) -> None:
+    talk = Conversation().handshake()
+    talk.again(3, 1000)
+    assert "3 packets" in show(talk)
+
+
+def test_a_trace_without_connections_says_so(show: Show) -> None:
+    talk = Conversation()
+    talk.add(bytes(IP(src="10.0.0.1", dst="10.0.0.2", proto=89)))
+    assert show(talk).startswith("no TCP connection and no UDP flow in ")
+
+
+def test_a_cut_file_shows_what_could_be_read(
+    labcap: Labcap, trace: Path, tmp_path: Path
+) -> None:
+    whole = echo_conversation().write(trace).read_bytes()
+    cut = tmp_path / "cut.pcap"
+    cut.write_bytes(whole[:-10])
+    done = labcap("show", cut, env=environment())
+    assert done.returncode == 3
+    assert "packet 10: " in done.stderr
+    assert "3/4 FIN" in done.stdout
+    assert "4/4 ACK" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("FILE", "-n", "0"),
+        ("FILE", "-n", "-1"),
+        ("FILE", "-n", "x"),
+        ("FILE", "-n", "2"),
+        ("FILE", "--color", "sometimes"),
+        ("FILE", "--unknown"),
+        ("FILE", "no", "such", "filter"),
+    ],
+)
+def test_wrong_arguments_exit_2_and_print_nothing(
+    labcap: Labcap, trace: Path, arguments: tuple[str, ...]
+) -> None:
+    file = three_segment_close().write(trace)
+    done = labcap("show", *(str(file) if a == "FILE" else a for a in arguments))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("labcap")
+
+
+def test_a_missing_file_and_a_full_disk_exit_3(
+    labcap: Labcap, trace: Path, tmp_path: Path
+) -> None:
+    missing = labcap("show", tmp_path / "missing.pcap")
+    assert (missing.returncode, missing.stderr.count("\n")) == (3, 1)
+    with open("/dev/full", "wb") as full:
+        done = labcap(
+            "show", three_segment_close().write(trace),
+            capture_output=False, stdout=full, stderr=subprocess.PIPE,
+        )  # fmt: skip
+    assert done.stderr == "labcap: standard output: No space left on device\n"
+    assert done.returncode == 3
