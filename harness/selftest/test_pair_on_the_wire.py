@@ -14,7 +14,7 @@ COMPLETE = "31"
 
 
 @pytest.mark.parametrize("name, size", [
-    ("test_pair_says_hello", 6), ("test_pair_carries_a_big_stream", 1 << 21)])
+    ("test_pair_says_hello", 6), ("test_pair_carries_a_big_stream", 1 << 20)])
 def test_tshark_finds_the_pairs_connection_complete(
     bench: Workbench, name: str, size: int
 ) -> None:

@@ -14,8 +14,8 @@ LAB = "01-tcp-echo"
 PORT = 4321
 TEXT = b"hello, network\n"
 BINARY = bytes(range(256)) * 8
-BIG = bytes(i * 7 % 251 for i in range(1 << 21))
-"""2 MiB: more than all buffers between two programs hold together."""
+BIG = bytes(i * 7 % 251 for i in range(1 << 20))
+"""1 MiB: more than all buffers between two programs hold together."""
 
 server_test = dict(programs=("server",))
 client_test = dict(programs=("client",))
@@ -239,7 +239,7 @@ def test_server_goes_on_after_being_stopped(lab: Scenario) -> None:
 
 @graded(step=7, points=4, **server_test)
 def test_server_echoes_a_big_stream(lab: Scenario) -> None:
-    """2 MiB, sent and read at the same time, come back byte for byte."""
+    """1 MiB, sent and read at the same time, come back byte for byte."""
     lab.start_server("server", port=PORT)
     peer = lab.connect(PORT)
     peer.start_sending(BIG)
@@ -618,7 +618,7 @@ def test_client_says_that_stdout_is_full(lab: Scenario) -> None:
 
 @graded(step=17, points=3, **client_test)
 def test_client_prints_a_big_reply_to_a_slow_reader(lab: Scenario) -> None:
-    """2 MiB for a reader of stdout that starts late: nothing is lost."""
+    """1 MiB for a reader of stdout that starts late: nothing is lost."""
     listener = lab.listen(PORT)
     client = lab.start("client", stdin=b"")
     client.hold_output()
@@ -680,7 +680,7 @@ def test_pair_says_hello(lab: Scenario) -> None:
 
 @graded(step=17, points=3, **pair_test)
 def test_pair_carries_a_big_stream(lab: Scenario) -> None:
-    """2 MiB from the client's stdin through the server to the client's stdout."""
+    """1 MiB from the client's stdin through the server to the client's stdout."""
     lab.start_server("server", port=PORT)
     client = lab.start("client", stdin=BIG)
     lab.expect_output(client, BIG)

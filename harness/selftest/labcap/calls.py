@@ -11,7 +11,7 @@ SANITIZED_DEADLINE = 60
 
 Json = dict[str, Any]
 Argument = Union[str, Path]
-Completed = subprocess.CompletedProcess
-Labcap = Callable[..., "Completed[str]"]
+Completed = subprocess.CompletedProcess[Any]
+Labcap = Callable[..., Completed]
 ReadOne = Callable[..., Json]
 ReadAll = Callable[..., list[Json]]

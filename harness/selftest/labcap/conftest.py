@@ -53,7 +53,7 @@ def labcap_sanitized() -> Path:
 def labcap(labcap_binary: Path) -> Labcap:
     """Call labcap with arguments; keywords go to subprocess.run."""
 
-    def call(*arguments: Argument, **options: Any) -> Completed[str]:
+    def call(*arguments: Argument, **options: Any) -> Completed:
         chosen: Json = {"capture_output": True, "text": True, "timeout": DEADLINE, "check": False}
         return subprocess.run([labcap_binary, *arguments], **{**chosen, **options})
 

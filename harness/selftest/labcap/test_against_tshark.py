@@ -16,10 +16,10 @@ import os
 import random
 import subprocess
 from pathlib import Path
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable, Iterable, NamedTuple
 
 import pytest
-from calls import ReadAll, ReadOne
+from calls import Argument, ReadAll, ReadOne
 from scapy.layers.inet import IP, TCP
 from scapy.layers.inet6 import IPv6
 from scapy.utils import PcapReader
@@ -57,12 +57,15 @@ class Row(NamedTuple):
     analysis: frozenset[str]
 
 
+Tshark = Callable[[Path], list[Row]]
+
+
 @pytest.fixture
-def tshark(tmp_path: Path) -> Callable[[Any], list[Row]]:
+def tshark(tmp_path: Path) -> Tshark:
     """Read a trace with tshark, in two passes and with nobody's preferences."""
 
-    def read(path):
-        command = ["tshark", "-2", "-r", path, "-Y", "tcp", "-T", "fields"]
+    def read(path: Path) -> list[Row]:
+        command: list[Argument] = ["tshark", "-2", "-r", path, "-Y", "tcp", "-T", "fields"]
         for name in FIELDS:
             command += ["-e", name]
         done = subprocess.run(

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Iterator
 
 import pytest
 from calls import Argument, Json, Labcap, ReadAll, ReadOne
 from scapy.layers.l2 import Ether
-from scapy.utils import PcapNgWriter, PcapWriter
+from scapy.utils import PcapWriter
 from trace_files import (
     ETHERNET,
     RAW,
     SLL,
     Frame,
+    Link,
     NgWriter,
     pcap_header,
     pcap_record,
@@ -70,15 +72,6 @@ def test_a_pcap_that_scapy_wrote(trace: Path, flow: ReadOne, usual: Json) -> Non
     with PcapWriter(str(trace)) as writer:
         writer.write(list(scapy_packets()))
     told = flow(trace)
-    assert told["to_client"] == usual["to_client"]
-    assert told["history"] == usual["history"]
-
-
-def test_a_pcapng_that_scapy_wrote(tmp_path: Path, flow: ReadOne, usual: Json) -> None:
-    path = tmp_path / "t.pcapng"
-    with PcapNgWriter(str(path)) as writer:
-        writer.write(list(scapy_packets()))
-    told = flow(path)
     assert told["to_client"] == usual["to_client"]
     assert told["history"] == usual["history"]
 
@@ -148,8 +141,11 @@ def test_stdin_is_a_dash(trace: Path, labcap: Labcap) -> None:
 @pytest.mark.parametrize("suffix", ["pcap", "pcapng"])
 def test_stdin_may_be_a_pipe(tmp_path: Path, labcap: Labcap, suffix: str) -> None:
     frames = ETHERNET.frames(echo_conversation().packets)
-    write = write_pcap if suffix == "pcap" else write_pcapng
-    path = write(tmp_path / "t", frames)
+    path = tmp_path / "t"
+    if suffix == "pcap":
+        write_pcap(path, frames)
+    else:
+        write_pcapng(path, frames)
     done = labcap("flows", "--json", "-", input=path.read_bytes(), text=False)
     assert done.returncode == 0
     assert b'"history":"ShADadFf"' in done.stdout

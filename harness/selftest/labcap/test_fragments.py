@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Callable
 
 import pytest
 from calls import Labcap, ReadAll, ReadOne
@@ -11,7 +12,7 @@ from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment
 from scapy.packet import Raw
 from traces import Conversation, fragments_of, ipv6_conversation
 
-VERSIONS = {"ipv4": Conversation, "ipv6": ipv6_conversation}
+VERSIONS: dict[str, Callable[..., Conversation]] = {"ipv4": Conversation, "ipv6": ipv6_conversation}
 
 
 @pytest.fixture(params=VERSIONS)

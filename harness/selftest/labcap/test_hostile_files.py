@@ -11,19 +11,22 @@ import random
 import struct
 import subprocess
 from pathlib import Path
+from typing import Callable, Sequence
 
 import pytest
-from calls import Argument, DEADLINE, Labcap, ReadOne, SANITIZED_DEADLINE
+from calls import DEADLINE, SANITIZED_DEADLINE, Argument, Json, Labcap, ReadOne
 from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.packet import Raw
-from trace_files import ETHERNET, LINKS, RAW, SLL2, Frame, ethernet, write_pcap, write_pcapng
+from trace_files import ETHERNET, LINKS, RAW, SLL2, Frame, Link, ethernet, write_pcap, write_pcapng
 from traces import START_NS, Conversation, echo_conversation, fragments_of, ipv6_conversation
 
 COMMANDS = [["flows", "--json"], ["flows"], ["check"], ["show"]]
 MEMORY_LIMIT_KIB = 200 * 1024  # of address space, so more than is resident
 MANY = 20_000
 FIRST_BYTE = 1_000_001
+
+Survives = Callable[..., list[Json]]
 
 
 @pytest.fixture(scope="session")
@@ -34,8 +37,8 @@ def survives(labcap_sanitized: Path) -> Survives:
     a sanitizer's report, JSON whole.
     """
 
-    def read(path: Path, commands=COMMANDS):
-        told = []
+    def read(path: Path, commands: Sequence[list[str]] = COMMANDS) -> list[Json]:
+        told: list[Json] = []
         for command in commands:
             extra = ["connections<=9"] if command == ["check"] else []
             done = subprocess.run(
@@ -282,8 +285,9 @@ def holes(step: int) -> list[Frame]:
     *opening, data = (frame.data for frame in talk.packets)
     frames = [stamped(packet, number) for number, packet in enumerate(opening)]
     for number, place in enumerate(range(MANY)[::step]):
-        changes = ((4, struct.pack("!H", 1 + number)), (24, struct.pack("!I", FIRST_BYTE + 2 * place)))
-        frames.append(stamped(data, 10 + number, *changes))
+        ip_id = struct.pack("!H", 1 + number)
+        sequence = struct.pack("!I", FIRST_BYTE + 2 * place)
+        frames.append(stamped(data, 10 + number, (4, ip_id), (24, sequence)))
     return frames
 
 

@@ -15,7 +15,7 @@ from scapy.layers.inet6 import (
     IPv6ExtHdrRouting,
 )
 from scapy.packet import Raw
-from trace_files import ETHERNET, LINKS, SLL, SLL2, Frame, ethernet, qinq, vlan, write_pcap
+from trace_files import ETHERNET, LINKS, SLL, SLL2, Frame, Link, ethernet, qinq, vlan, write_pcap
 from traces import START_NS, Conversation, echo_conversation, ipv6_conversation
 
 ARP = bytes.fromhex("0001080006040001") + bytes(20)

@@ -91,8 +91,9 @@ def test_the_end_of_stdin_stops_it_if_asked(run: Run) -> None:
 
 def test_traffic_without_end_does_not_keep_it_from_stopping(run: Run) -> None:
     outcome = run("endless_traffic")
-    assert outcome.statuses[0] in (0, 3)
-    assert len(packets_in(outcome.files[0])) == int(outcome.errors[0].split()[0])
+    packets, drops = (int(word) for word in outcome.errors[0].split() if word.isdigit())
+    assert 2000 <= packets < outcome.sent < 12_000
+    assert (drops, outcome.statuses) == (0, [0])
 
 
 def test_a_connection_is_recorded_to_its_last_ack(

@@ -67,7 +67,7 @@ def test_a_hole_filled_seconds_later_is_still_out_of_order(trace: Path, flow: Re
 
 @pytest.mark.parametrize("step_ns", [0, 1000, 10**9])
 def test_figures_do_not_depend_on_the_clock(tmp_path: Path, flow: ReadOne, step_ns: int) -> None:
-    def figures_at(pace):
+    def figures_at(pace: int) -> Json:
         talk = Conversation(step_ns=pace).handshake()
         for seq in (1, 201, 101, 101, 151, 401, 301, 1):
             talk.client("A", b"x" * 100, seq=seq)

@@ -3,7 +3,7 @@
 
 #include <sys/select.h>
 
-enum { PIECE = 61 };
+enum { PIECE = 509 };
 
 int main(int argc, char *argv[])
 {
