@@ -115,10 +115,13 @@ static int check_trace(const struct expectations *all, const char *path, const c
 
 static int run(struct expectations *all, int argc, char **argv)
 {
+    static const struct option options[] = {{"help", no_argument, NULL, 'h'}, {0}};
     int words = 0, option, status;
     char *filter;
 
-    while ((option = getopt(argc, argv, "e:")) != -1) {
+    while ((option = getopt_long(argc, argv, "e:", options, NULL)) != -1) {
+        if (option == 'h')
+            return usage_help("check");
         if (option != 'e')
             return usage_error("check", NULL);
         if (!add_file(all, optarg))

@@ -76,7 +76,8 @@ static void keep_payload(struct show *show, struct segment_record *s,
 {
     size_t count = packet->payload_captured;
 
-    if (!show->options.payload || s->payload_len == 0 || (s->marks & MARK_UNREACHABLE))
+    if (!show->options.payload || count == 0 || s->payload_len == 0 ||
+        (s->marks & MARK_UNREACHABLE))
         return;
     if (count > PAYLOAD_KEPT_MAX)
         count = PAYLOAD_KEPT_MAX;

@@ -27,7 +27,7 @@ static const struct command commands[] = {
     {"flows", cmd_flows, "[--json] FILE|- [FILTER]",
      "Tells of each TCP connection and UDP flow in a row, or as a JSON object a line."},
     {"show", cmd_show,
-     "FILE [FILTER] [-n ID] [--syscalls LOG] [--ascii] [--color WHEN] [--payload]",
+     "FILE [FILTER] [-n ID] [--ascii] [--color auto|always|never] [--payload]",
      "Draws each connection as a ladder: client and server, a segment an arrow."},
     {"check", cmd_check, "FILE [FILTER] [-e FILE] [N:]KEY=VALUE|KEY>=VALUE|KEY<=VALUE...",
      "Compares each connection (or the one with id N) with expectations.\n"
@@ -92,8 +92,6 @@ int main(int argc, char **argv)
         fprintf(stderr, "labcap: no command '%s'\n", argv[1]);
         return usage_error(NULL, NULL);
     }
-    if (argc == 3 && strcmp(argv[2], "--help") == 0)
-        return usage_help(command->name);
     argv[1] = name; /* getopt's messages begin with it */
     return command->run(argc - 1, argv + 1);
 }

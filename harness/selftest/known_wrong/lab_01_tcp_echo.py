@@ -133,7 +133,8 @@ SERVERS = [
     server(
         "closes-its-listener", "only one client ever served",
         "serves_one_client_after_the_other", "one-client-only",
-        (ECHO, "        close(listen_fd);\n" + ECHO + "        close(conn_fd);\n        pause();\n"),
+        (ECHO, "        close(listen_fd);\n" + ECHO
+         + "        close(conn_fd);\n        pause();\n"),
     ),
     server(
         "polls-for-clients", "busy waiting",
