@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -62,7 +63,7 @@ static pid_t start(char **argv, int out_fd)
         die("fork");
     if (pid > 0)
         return pid;
-    if (dup2(out_fd, 1) < 0)
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || dup2(out_fd, 1) < 0)
         _exit(127);
     execv(argv[0], argv);
     _exit(127);

@@ -29,7 +29,8 @@ def bare_cycle(folder: Path) -> float:
     """Milliseconds of one run of the pair, recorded and checked without the harness."""
     argv = [REPO / "bench" / "bare_cycle", LABCAP, PROGRAMS / "server", PROGRAMS / "client",
             folder / "bare.pcapng"]
-    return float(subprocess.run(argv, check=True, capture_output=True, text=True).stdout)
+    done = subprocess.run(argv, check=True, capture_output=True, text=True, timeout=30)
+    return float(done.stdout)
 
 
 def graded_cycle(work: Path, folder: Path) -> float:
@@ -49,7 +50,7 @@ def whole_run(out: Path) -> tuple[float, float]:
     """Seconds of wall clock and of processor time of `harness/grade 01`."""
     began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([REPO / "harness" / "grade", "01", "-o", out], check=True,
-                   stdout=subprocess.DEVNULL)
+                   stdout=subprocess.DEVNULL, timeout=300)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return time.perf_counter() - began, used

@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Iterator, Sequence
+from typing import Iterator, Optional, Sequence
 
 from labkit.feedback import HarnessError
 from labkit.paths import LABINIT
@@ -38,12 +38,13 @@ _ETC = {
 def workspace() -> Iterator[Path]:
     """A folder for what sandboxes show: labinit, a small /etc, and what the caller adds.
 
-    It lies where a guest of the real root can read it, and is removed in the end.
-    Raises OSError.
+    Nobody but the caller, and the guests of the real root, can look into it; it is
+    removed in the end. Raises OSError.
     """
-    work = Path(tempfile.mkdtemp(prefix="labkit-"))
+    work = Path(tempfile.mkdtemp(prefix="labkit-", dir=_open_to_guests()))
     try:
-        work.chmod(0o755)
+        if guests_switch():
+            os.chown(work, GUEST_ID, GUEST_ID)
         etc = work / "etc"
         etc.mkdir(mode=0o755)
         for name, text in _ETC.items():
@@ -99,6 +100,13 @@ def give_to_guest(folder: Path) -> None:
         return
     for path in (folder, *folder.rglob("*")):
         os.chown(path, GUEST_ID, GUEST_ID, follow_symlinks=False)
+
+
+def _open_to_guests() -> Optional[str]:
+    """Where a guest of the real root gets to: $TMPDIR may be closed to all but root."""
+    path = Path(tempfile.gettempdir()).resolve()
+    closed = any(not folder.stat().st_mode & 0o001 for folder in (path, *path.parents))
+    return "/tmp" if closed and guests_switch() else None
 
 
 def _bwrap(own: Sequence[str]) -> list[str]:

@@ -265,7 +265,8 @@ def test_two_runs_do_not_share_an_out(suite: SmallSuite) -> None:
 import subprocess
 @graded(step=1, points=1, programs=("server",))
 def test_runs_another():
-    done = subprocess.run([os.environ["GRADE"]], capture_output=True, text=True)
+    command = os.environ.pop("GRADE")  # where nothing stops the other run, it stops here
+    done = subprocess.run([command, "-j1"], capture_output=True, text=True)
     assert done.returncode == 3 and "another run" in done.stderr
 ''')
     environment = {**os.environ, "GRADE": str(suite.harness / "grade")}

@@ -9,9 +9,13 @@ from typing import Any, Callable, Union
 DEADLINE = 30
 SANITIZED_DEADLINE = 60
 
+# Every way to read a trace; check takes its expectations after the file.
+COMMANDS = [["flows", "--json"], ["flows"], ["check"], ["show"]]
+
 Json = dict[str, Any]
 Argument = Union[str, Path]
 Completed = subprocess.CompletedProcess[Any]
 Labcap = Callable[..., Completed]
 ReadOne = Callable[..., Json]
 ReadAll = Callable[..., list[Json]]
+Survives = Callable[..., list[Json]]

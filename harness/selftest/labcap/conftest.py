@@ -8,10 +8,21 @@ import os
 import subprocess
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Sequence
 
 import pytest
-from calls import DEADLINE, Argument, Completed, Json, Labcap, ReadAll, ReadOne
+from calls import (
+    COMMANDS,
+    DEADLINE,
+    SANITIZED_DEADLINE,
+    Argument,
+    Completed,
+    Json,
+    Labcap,
+    ReadAll,
+    ReadOne,
+    Survives,
+)
 
 LABCAP_DIR = Path(__file__).resolve().parents[2] / "labcap"
 
@@ -110,6 +121,34 @@ def capture(report: ReadAll) -> ReadOne:
 
     def read(path: Argument, *arguments: Argument, **options: Any) -> Json:
         return report(path, *arguments, **options)[-1]
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def survives(labcap_sanitized: Path) -> Survives:
+    """Read a file with every command under the sanitizers; the JSON of flows.
+
+    The exit status must be 0 or 3 (for check also 1: not met), stderr without
+    a sanitizer's report, JSON whole.
+    """
+
+    def read(path: Path, commands: Sequence[list[str]] = COMMANDS) -> list[Json]:
+        told: list[Json] = []
+        for command in commands:
+            extra = ["connections<=9"] if command == ["check"] else []
+            done = subprocess.run(
+                [labcap_sanitized, *command, path, *extra],
+                capture_output=True, timeout=SANITIZED_DEADLINE, check=False,
+            )  # fmt: skip
+            allowed = (0, 1, 3) if command == ["check"] else (0, 3)
+            assert done.returncode in allowed, (command, done.returncode, done.stderr[-3000:])
+            assert b"Sanitizer" not in done.stderr and b"runtime error" not in done.stderr
+            if done.returncode == 3:
+                assert done.stderr != b""
+            if command == ["flows", "--json"]:
+                told = [json.loads(line) for line in done.stdout.splitlines()]
+        return told
 
     return read
 

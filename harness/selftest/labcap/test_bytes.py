@@ -123,6 +123,17 @@ def test_ethernet_padding_is_no_payload(trace: Path, flow: ReadOne) -> None:
     assert told["to_client"]["bytes"] == 0
 
 
+def test_a_trailer_behind_ipv6_is_no_payload(trace: Path, flow: ReadOne) -> None:
+    talk = ipv6_conversation().handshake()
+    talk.client("PA", b"hello")
+    trailed = [
+        replace(frame, data=frame.data + bytes(12)) for frame in ETHERNET.frames(talk.packets)
+    ]
+    write_pcap(trace, trailed)
+    told = flow(trace)
+    assert (to_server(told)["bytes"], told["to_client"]["bytes"]) == (5, 0)
+
+
 def test_snaplen_cuts_no_payload_length(trace: Path, report: ReadAll) -> None:
     talk = Conversation().handshake()
     talk.client("PA", b"x" * 1000)
@@ -171,6 +182,17 @@ def test_ipv6_length_zero_means_segment_offload(trace: Path, flow: ReadOne) -> N
     talk.write(trace)
     told = to_server(flow(trace))
     assert (told["bytes"], told["missing_bytes"]) == (3000, 0)
+
+
+def test_ipv6_length_zero_counts_the_wire_length_beyond_the_snaplen(
+    trace: Path, report: ReadAll
+) -> None:
+    talk = ipv6_conversation().handshake()
+    talk.client("PA", b"x" * 80_000, ip={"plen": 0})
+    talk.server("A")
+    told, capture = report(talk.write(trace, snaplen=96))
+    assert (to_server(told)["bytes"], to_server(told)["missing_bytes"]) == (80_000, 0)
+    assert capture["skipped"]["cut"] == 0
 
 
 def test_ipv6_jumbogram_counts_the_wire_length(trace: Path, flow: ReadOne) -> None:

@@ -83,6 +83,17 @@ def test_fragments_of_two_datagrams_may_be_mixed(
     assert told["to_server"].get("incomplete", 0) == 0
 
 
+def test_a_fragment_may_hold_more_extension_headers(trace: Path, flow: ReadOne) -> None:
+    talk = ipv6_conversation()
+    udp = bytes(UDP(sport=39870, dport=4321) / Raw(b"u" * 992))
+    rest = bytes([17, 0, 1, 4, 0, 0, 0, 0]) + udp
+    for offset, more in ((0, 1), (504, 0)):
+        piece = rest[offset : offset + 504]
+        fragment = IPv6ExtHdrFragment(nh=60, id=5, offset=offset // 8, m=more)
+        talk.add(IPv6(src="2001:db8::1", dst="2001:db8::2") / fragment / Raw(piece))
+    assert flow(talk.write(trace))["to_server"]["sizes"] == [992]
+
+
 def test_the_same_fragment_id_may_be_used_again(
     talk: Conversation, trace: Path, flow: ReadOne
 ) -> None:

@@ -100,6 +100,7 @@ EXTENSIONS = {
     "hop-by-hop": IPv6ExtHdrHopByHop(),
     "routing": IPv6ExtHdrRouting(addresses=["2001:db8::9"], segleft=0),
     "destination options": IPv6ExtHdrDestOpt(),
+    "destination options in an atomic fragment": IPv6ExtHdrFragment(id=9) / IPv6ExtHdrDestOpt(),
     "all": IPv6ExtHdrHopByHop() / IPv6ExtHdrRouting() / IPv6ExtHdrDestOpt(),
 }
 

@@ -80,6 +80,20 @@ def test_rstrh_a_syn_ack_and_a_reset_without_syn(trace: Path, flow: ReadOne) -> 
     assert (state, history.lstrip("^")) == ("RSTRH", "hr")
 
 
+def test_s1_with_the_syn_missed(trace: Path, flow: ReadOne) -> None:
+    talk = Conversation().unseen_handshake()
+    talk.server("SA", seq=0)
+    talk.client("A")
+    state, history = told_by(flow, trace, talk)
+    assert (state, history.lstrip("^")) == ("S1", "hA")
+
+
+def test_oth_the_other_side_of_midstream_traffic_says_nothing(trace: Path, flow: ReadOne) -> None:
+    talk = Conversation().unseen_handshake()
+    talk.client("PA", b"hello")
+    assert told_by(flow, trace, talk) == ("OTH", "D")
+
+
 def test_sh_a_syn_and_a_fin_without_syn_ack(trace: Path, flow: ReadOne) -> None:
     talk = Conversation()
     talk.client("S")

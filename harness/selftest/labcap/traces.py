@@ -7,6 +7,7 @@ SYN's own place, 1 the first byte of data.
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional, Union
@@ -211,3 +212,19 @@ def port_unreachable(packet: bytes) -> Packet:
         return IPv6(src=asked.dst, dst=asked.src) / ICMPv6DestUnreach(code=4) / Raw(packet)
     asked = IP(packet)
     return IP(src=asked.dst, dst=asked.src) / ICMP(type=3, code=3) / Raw(packet)
+
+
+def ipv6_with(next_header: int, body: bytes) -> bytes:
+    """An IPv6 packet of any next header and body."""
+    head = struct.pack("!IHBB", 6 << 28, len(body) % 65536, next_header, 64)
+    return head + bytes(15) + b"\1" + bytes(15) + b"\2" + body
+
+
+def fragment_bytes(ident: int, offset: int, more: int, body: bytes, version: int) -> bytes:
+    """A fragment of UDP at an offset of 8-byte units."""
+    if version == 6:
+        header = struct.pack("!BBHI", 17, 0, offset << 3 | more, ident)
+        return ipv6_with(44, header + body)
+    return bytes(
+        IP(src="10.0.0.1", dst="10.0.0.2", proto=17, id=ident, frag=offset, flags=more) / Raw(body)
+    )
