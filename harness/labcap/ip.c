@@ -80,8 +80,15 @@ static enum decode_result skip_extensions(struct packet *pk, struct rest *r, uin
             read_fragment_header(pk, r->p);
         skip(r, size);
         *length -= size;
-        if (pk->fragment && pk->fragment_offset > 0)
-            break; /* what follows is the middle of something */
+        if (type == FRAGMENT)
+            pk->fragment_len = *length; /* headers behind this one are in the first piece only */
+        if (pk->fragment && pk->fragment_offset > 0) {
+            /* What follows is the middle of something. The next header is the first piece's:
+             * where that is one more extension, only UDP's pieces are looked for. */
+            if (is_extension(pk->protocol))
+                pk->protocol = IP_UDP;
+            break;
+        }
     }
     return DECODE_OK;
 }

@@ -145,7 +145,8 @@ enum decode_result decode_transport(struct packet *pk, struct rest r, uint32_t l
     if (r.captured > r.wire)
         r.captured = r.wire;
     if (pk->fragment) {
-        pk->fragment_len = length;
+        if (pk->ip_version == 4)
+            pk->fragment_len = length;
         if (pk->protocol == IP_TCP)
             return DECODE_FRAGMENT;
         if (pk->fragment_offset > 0)
