@@ -16,6 +16,7 @@ from typing import Any, Optional
 from labkit import sandbox
 from labkit.events import DeadlinePassed, EventLoop
 from labkit.feedback import HarnessError, Mismatch, clean
+from labkit.network import NO_NAMESPACES
 from labkit.intake import Refused, copy_reference, copy_submission
 from labkit.paths import LABS
 
@@ -103,6 +104,7 @@ def build(lab: str, source: Path, work: Path, reference: bool) -> Build:
             return Build(folder, {}, f"{_REFUSED}{refusal}", False)
     _add_makefile(lab, folder)
     made, log = _make(folder)
+    folder.chmod(0o755)  # make may have taken away everybody's rights
     found = {name: path for name in programs if _is_program(path := folder / name)}
     log += "".join(f"{_LEFT_OUT}{note}\n" for note in notes[:20])
     return Build(folder, found, clean(log, LOG_BYTES), made and len(found) == len(programs))
@@ -110,6 +112,8 @@ def build(lab: str, source: Path, work: Path, reference: bool) -> Build:
 
 def remove_tree(folder: Path) -> None:
     """Removes FOLDER, also where a build has taken away its own rights to it."""
+    with contextlib.suppress(OSError):
+        folder.chmod(0o700)
     for path, names, _ in os.walk(folder):
         for name in names:
             inner = os.path.join(path, name)
@@ -146,7 +150,7 @@ def _make(folder: Path) -> tuple[bool, str]:
     complaint = output.take()
     log = output.kept.decode(errors="backslashreplace")
     if process.returncode != 0 and log.startswith("bwrap: "):
-        raise HarnessError(f"the sandbox does not work here: {log.splitlines()[0]}")
+        raise HarnessError(f"no sandbox: {log.splitlines()[0]}; {NO_NAMESPACES}")
     if complaint:
         return False, f"{log}\nnot built: {complaint}\n"
     return process.returncode == 0, log

@@ -26,6 +26,7 @@ class Capture:
     def __init__(self, loop: EventLoop, network: PrivateNetwork, trace: Path) -> None:
         self._loop = loop
         self._said = bytearray()
+        self._open: set[int] = set()
         self._ready = bytearray()
         null = os.open(os.devnull, os.O_RDWR)
         fds = [null, null, self._reader(self._said), self._reader(self._ready)]
@@ -46,11 +47,21 @@ class Capture:
             data = os.read(read_end, 4096)
             into.extend(data)
             if not data:
-                self._loop.watch(read_end, 0, take)
-                os.close(read_end)
+                self._forget(read_end)
 
+        self._open.add(read_end)
         self._loop.watch(read_end, selectors.EVENT_READ, take)
         return write_end
+
+    def _forget(self, fd: int) -> None:
+        self._loop.watch(fd, 0, lambda _: None)
+        self._open.discard(fd)
+        os.close(fd)
+
+    def close(self) -> None:
+        """Gives back the descriptors; the network's end ends the recorder itself."""
+        for fd in list(self._open):
+            self._forget(fd)
 
     def wait_ready(self) -> None:
         """Returns once no later packet can be missed. Raises HarnessError."""

@@ -108,6 +108,11 @@ CAUSES = {
         "0 makes close() send RST in place of FIN, and what was still to be sent is thrown away.",
         "socket(7), SO_LINGER; RFC 9293 section 3.6",
     ),
+    "lookup-error": Cause(
+        "That the name cannot be looked up is not told: getaddrinfo() returns a number other "
+        "than 0 then, leaves its list unset, and gai_strerror() says why.",
+        "getaddrinfo(3), RETURN VALUE; gai_strerror(3)",
+    ),
     "messages": Cause(
         "What the program prints or sends is not, character for character, what the lab's table "
         "says.",

@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import io
 import os
+import re
 import signal
 import sys
 import traceback
@@ -62,13 +63,30 @@ def _parse(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     parser.add_argument("labs", nargs="*", metavar="LAB", help="01, 01-tcp-echo, ...; all if none")
     parser.add_argument("-s", dest="submission", metavar="SUBMISSION",
                         help="a folder to grade as that LAB; without it labs/ is graded")
-    parser.add_argument("-o", dest="out", metavar="OUT", default=str(DEFAULT_OUT),
+    parser.add_argument("-o", dest="out", metavar="OUT", type=_folder, default=str(DEFAULT_OUT),
                         help="folder for results and traces (%(default)s)")
     parser.add_argument("-j", dest="jobs", metavar="JOBS", type=_jobs,
                         default=len(os.sched_getaffinity(0)), help="tests at a time (%(default)s)")
     parser.add_argument("-k", dest="expression", metavar="EXPRESSION", default="",
+                        type=_expression,
                         help="only tests that match, as in pytest; step_3 is that step's tests")
     return parser.parse_args(argv)
+
+
+def _folder(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("no folder is named")
+    return text
+
+
+def _expression(text: str) -> str:
+    """TEXT, when it can be read as an expression; what it matches is seen later."""
+    words = re.sub(r"[^\s()]+", lambda m: m[0] if m[0] in ("and", "or", "not") else "x", text)
+    try:
+        compile(words or "x", "-k", "eval")
+    except SyntaxError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no expression") from None
+    return text
 
 
 def _jobs(text: str) -> int:
@@ -141,7 +159,7 @@ class _Progress:
 
     def __init__(self) -> None:
         self._stream: Optional[TextIO] = None
-        if sys.stdout.isatty():
+        if sys.stdout is not None and sys.stdout.isatty():
             self._stream = os.fdopen(os.dup(sys.stdout.fileno()), "w", errors="replace")
         self._total = self._done = 0
         self.collected = True

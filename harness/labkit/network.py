@@ -6,6 +6,7 @@ itself stays outside and works with sockets and process handles that were made i
 
 from __future__ import annotations
 
+import errno
 import os
 import selectors
 import signal
@@ -23,9 +24,8 @@ from labkit.paths import LABHOST
 _READY, _FAILED, _SOCKET, _RUN, _ENDED = 1, 2, 3, 4, 5
 _MESSAGE_BYTES = 64 * 1024
 
-_HELP = (
-    "no private network: {what}: {why}; unprivileged user namespaces seem to be off "
-    "(docs/troubleshooting.md tells how to turn them on: "
+NO_NAMESPACES = (
+    "unprivileged user namespaces seem to be off (docs/troubleshooting.md tells how to turn them on: "
     "kernel.apparmor_restrict_unprivileged_userns=0 on Ubuntu 24.04, "
     "kernel.unprivileged_userns_clone=1 on older Debian, user.max_user_namespaces>0)"
 )
@@ -70,6 +70,7 @@ class PrivateNetwork:
                     [str(LABHOST), str(theirs.fileno())],
                     pass_fds=[theirs.fileno()],
                     stdin=subprocess.DEVNULL,
+                    start_new_session=True,  # Ctrl-C is for the harness, which then ends it
                 )
             except OSError as error:
                 ours.close()
@@ -79,7 +80,7 @@ class PrivateNetwork:
         if kind != _READY:
             why = os.strerror(numbers[0])
             self.close()
-            raise HarnessError(_HELP.format(what=text.decode(), why=why))
+            raise HarnessError(f"no private network: {text.decode()}: {why}; {NO_NAMESPACES}")
         self._diag = self.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG)
         self.sockets = KernelSockets(self._diag)
         """What the kernel tells of this network's sockets."""
@@ -110,6 +111,8 @@ class PrivateNetwork:
         strings = [str(cwd), *argv, *(f"{name}={value}" for name, value in env.items())]
         request = struct.pack("=4i", _RUN, guest, len(argv), len(env))
         request += b"".join(os.fsencode(text) + b"\0" for text in strings)
+        if len(request) > _MESSAGE_BYTES:
+            raise OSError(errno.E2BIG, os.strerror(errno.E2BIG), argv[0])
         numbers, passed = self._ask(request, fds, _RUN)
         if numbers[0]:
             raise OSError(numbers[0], os.strerror(numbers[0]), argv[0])

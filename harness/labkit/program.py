@@ -141,7 +141,10 @@ class Program:
             self.kill()
 
     def _take_report(self, _: int) -> None:
-        data, fds, _, _ = socket.recv_fds(self._reports, 8192, 1)
+        try:
+            data, fds, _, _ = socket.recv_fds(self._reports, 8192, 1)
+        except ConnectionResetError:  # it ended without reading what release() sent
+            data, fds = b"", []
         if not data:
             self._loop.watch(self._reports.fileno(), 0, lambda _: None)
             if self.exit is None:
@@ -174,7 +177,7 @@ class Program:
 
     def release(self) -> None:
         """Lets the program begin; until then only its sandbox is made."""
-        with contextlib.suppress(BrokenPipeError):  # what went wrong is reported all the same
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # what went wrong is reported all the same
             self._reports.send(b"g")
 
     @property

@@ -25,6 +25,8 @@ from labkit.verdict import mismatch_of, orderly, why_elsewhere
 
 DEADLINE = 20.0
 """Seconds a whole test may take, whatever its programs do."""
+_PATIENCE = 20.0
+"""Seconds for what the harness itself does, also after the test's own deadline."""
 STALL = 1.5
 """Seconds without any sign of life in any program, after which nothing will come any more.
 
@@ -32,6 +34,8 @@ Sign of life: a thread that can run, or has run (its context switches). A progra
 is only slow, or waits for the processor on a busy machine, never counts as stalled.
 """
 
+_AT_ONCE = 3.0
+"""Seconds a server may take to end by a signal."""
 _Kept = TypeVar("_Kept", Peer, Listener)
 _UNSETTLED = [state for state in ALL_STATES if state not in (LISTEN, TIME_WAIT)]
 
@@ -89,13 +93,19 @@ class Scenario:
         self.programs.append(program)
         self._capture.wait_ready()
         program.release()
-        self._loop.wait(lambda: program.started or program.exit is not None)
+        try:
+            self._loop.wait(lambda: program.started or program.exit is not None,
+                            at_least=_PATIENCE)
+        except DeadlinePassed:
+            raise HarnessError(f"the sandbox of {program.command} was not ready in time") from None
+        self._last_sign = time.monotonic()
         return program
 
     def pause(self, program: Program) -> None:
         """Stops the program as Ctrl-Z does; returns once it is stopped."""
         program.send_signal(signal.SIGSTOP)
-        self._loop.wait(lambda: program.activity().stopped or program.exit is not None, poll=0.001)
+        self._loop.wait(lambda: program.activity().stopped or program.exit is not None,
+                        poll=0.001, at_least=_PATIENCE)
 
     def resume(self, program: Program) -> None:
         """Lets a paused program go on, as `fg` does."""
@@ -163,7 +173,10 @@ class Scenario:
     def expect_exit(
         self, program: Program, status: int = 0, cause: Optional[str] = None
     ) -> None:
-        """Waits for the program's end, which must be by itself and with STATUS."""
+        """Waits for the program's end, which must be by itself and with STATUS.
+
+        It must leave no process of its own behind.
+        """
         self.wait_for(lambda: program.exit is not None
                       and (program.output_ended or bool(program.exit.leftovers)),
                       f"`{program.command}` exits with status {status}",
@@ -175,6 +188,25 @@ class Scenario:
                 seen=f"it {program.exit}{_last_words(program)}",
                 cause=cause or ("sigpipe" if program.exit.signal == 13 else "exit-status"),
             )
+        if program.exit.leftovers:
+            names = ", ".join(program.exit.leftovers)
+            raise Mismatch(expected=f"`{program.command}` leaves no process behind",
+                           seen=f"a second later there still were: {names}",
+                           cause="left-over-process")
+
+    def end_by_signal(self, server: Program, number: int) -> None:
+        """Sends the signal NUMBER; the server must exit at once, with status 0.
+
+        'Within a second' says the contract; what is measured here grants a busy machine
+        three times as much.
+        """
+        sent = time.monotonic()
+        server.send_signal(number)
+        self.expect_exit(server, 0)
+        took = time.monotonic() - sent
+        if took > _AT_ONCE:
+            raise Mismatch(expected=f"{signal.Signals(number).name} ends the server within 1 s",
+                           seen=f"it took {took:.1f} s", cause="slow-end")
 
     def expect_line(self, program: Program, line: str, cause: Optional[str] = None) -> None:
         """Waits for the next line on the program's stdout, which must be LINE."""
@@ -213,15 +245,6 @@ class Scenario:
             raise Mismatch(expected=f"`{program.command}` prints nothing more to stdout",
                            seen=describe(bytes(program.stdout)), cause="messages")
 
-    def expect_no_leftovers(self, program: Program) -> None:
-        """A program that has ended left no process of its own behind."""
-        assert program.exit is not None
-        if program.exit.leftovers:
-            names = ", ".join(program.exit.leftovers)
-            raise Mismatch(expected=f"`{program.command}` leaves no process behind",
-                           seen=f"a second later there still were: {names}",
-                           cause="left-over-process")
-
     def expect_children_buried(self, program: Program) -> None:
         """Waits until the program consists of itself alone, without a child or a zombie."""
         self.wait_for(lambda: program.processes() <= 1,
@@ -239,7 +262,7 @@ class Scenario:
 
     def wait_gone(self, program: Program) -> None:
         """Waits for the program's end, however it comes."""
-        self._loop.wait(lambda: program.exit is not None)
+        self._loop.wait(lambda: program.exit is not None, at_least=_PATIENCE)
 
     def wait_blocked(self, program: Program, seconds: float = 2.0) -> None:
         """Waits until the program waits for something, and has done so for a moment.
@@ -254,7 +277,7 @@ class Scenario:
             seen.append(state.switches if state.blocked else -len(seen))
             return len(seen) >= 5 and len(set(seen[-5:])) == 1 or time.monotonic() > end
 
-        self._loop.wait(settled, poll=0.004)
+        self._loop.wait(settled, poll=0.004, at_least=_PATIENCE)
 
     def expect_output(self, program: Program, data: bytes, cause: Optional[str] = None) -> None:
         """Waits until the program's stdout has as many bytes as DATA, and they must be DATA."""
@@ -278,13 +301,13 @@ class Scenario:
             before, end = program.activity(), time.monotonic() + seconds
             self._last_sign = end  # to stand still is no stall here
             self._loop.wait(lambda: time.monotonic() >= end or program.exit is not None,
-                            poll=seconds / 4)
+                            poll=seconds / 4, at_least=_PATIENCE)
             if program.exit is not None:
                 raise Mismatch(expected=f"`{program.command}` waits",
                                seen=f"it {program.exit}{_last_words(program)}")
             after = program.activity()
             used, woken = after.seconds - before.seconds, after.switches - before.switches
-            if used <= 0.02 and woken <= 10:
+            if used <= 0.02 and woken <= 2:
                 return
         raise Mismatch(
             expected=f"`{program.command}` uses no processor time while it waits",
@@ -451,6 +474,7 @@ class Scenario:
             for peer in self._peers:
                 peer.close()
             self.network.close()
+            self._capture.close()
             for program in self.programs:
                 program.close()
             self._loop.close()

@@ -28,9 +28,7 @@ def table(results: Sequence[Result], out: Path, seen_from: Path) -> str:
         for step in sorted({result.test.step for result in of_lab}):
             of_step = [result for result in of_lab if result.test.step == step]
             lines.append(_row(_step_label(step, of_step, titles), of_step))
-            for result in of_step:
-                if result.status != PASSED:
-                    lines += _feedback(result, told)
+            lines += _feedback_of_step([r for r in of_step if r.status != PASSED], told)
         lines.append("")
     return "\n".join([*lines, *_summary(results, out, seen_from)]) + "\n"
 
@@ -64,18 +62,31 @@ def _row(label: str, results: Sequence[Result], mark: bool = True) -> str:
     return f"{label:<{left}} {points:>8} {_MARKS[worst] if mark else ''}".rstrip()
 
 
-def _feedback(result: Result, told: dict[str, str]) -> list[str]:
-    """RESULT's feedback, in full where it is new; TOLD: which test told it first."""
-    heading = f"{_MARKS[result.status]}: {result.test.title}"
-    lines = textwrap.wrap(heading, WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 12)
-    text = result.output + (f"\n{_last_lines(result.detail)}" if result.detail else "")
-    fault = text.partition("\nread on: ")[0]  # what to read differs from step to step
-    if fault in told:
-        return [*lines, *_wrap(f"as above, at '{told[fault]}'", 8)]
-    told[fault] = result.test.title
-    for line in text.split("\n"):
-        lines += _wrap(line, 8)
+def _feedback_of_step(results: Sequence[Result], told: dict[str, str]) -> list[str]:
+    """The feedback of tests that did not pass; TOLD: which test told a fault first.
+
+    Each fault is told once; the tests that fail for the same reason are counted.
+    """
+    lines: list[str] = []
+    again: dict[str, list[Result]] = {}
+    for result in results:
+        text = result.output + (f"\n{_last_lines(result.detail)}" if result.detail else "")
+        fault = text.partition("\nread on: ")[0]  # what to read differs from step to step
+        if fault in told:
+            again.setdefault(told[fault], []).append(result)
+            continue
+        told[fault] = result.test.title
+        lines += _heading(f"{_MARKS[result.status]}: {result.test.title}")
+        for line in text.split("\n"):
+            lines += _wrap(line, 8)
+    for title, same in again.items():
+        count = f"{len(same)} more test{'s' if len(same) > 1 else ''}"
+        lines += _heading(f"{_MARKS[same[0].status]}: {count}, for the reason told at '{title}'")
     return lines
+
+
+def _heading(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 12)
 
 
 def _wrap(line: str, indent: int) -> list[str]:

@@ -193,7 +193,7 @@ def test_a_make_that_fills_the_disk_is_ended(
 
 def test_a_build_sees_no_network_and_no_home(source: Path, work: Path) -> None:
     (source / "Makefile").write_text(
-        "all:\n\t@ls /root /home /work 2>&1; tail -n +3 /proc/net/dev; echo end\n")
+        "all:\n\t@ls /root /home /srv 2>&1; tail -n +3 /proc/net/dev; echo end\n")
     log = build(LAB, source, work, reference=False).log
     assert log.count("No such file") == 3 and "eth" not in log and "end" in log
 
@@ -201,6 +201,15 @@ def test_a_build_sees_no_network_and_no_home(source: Path, work: Path) -> None:
 def test_a_build_that_locks_its_folders_is_removed(source: Path, work: Path) -> None:
     (source / "Makefile").write_text("all:\n\tmkdir -p a/b && touch a/b/c && chmod -R 0 a\n")
     build(LAB, source, work, reference=False)
+    building.remove_tree(work / LAB)
+    assert not (work / LAB).exists()
+
+
+def test_a_build_that_locks_its_own_folder_costs_itself_only(source: Path, work: Path) -> None:
+    (source / "Makefile").write_text("all:\n\tchmod 0 .\n")
+    made = build(LAB, source, work, reference=False)
+    with pytest.raises(Mismatch):
+        made.program("server")
     building.remove_tree(work / LAB)
     assert not (work / LAB).exists()
 

@@ -78,7 +78,7 @@ def test_processes_left_over_are_named(world: World) -> None:
     assert program.exit is not None
     assert program.exit.leftovers == ["sleep"]
     with pytest.raises(Mismatch, match="sleep"):
-        lab.expect_no_leftovers(program)
+        lab.expect_exit(program, 0)
 
 
 def test_a_process_that_ends_soon_after_is_not_left_over(world: World) -> None:
@@ -177,7 +177,7 @@ def test_a_busy_wait_is_told_from_waiting(world: World) -> None:
 
 
 def test_a_program_sees_its_folder_and_a_bare_system(world: World) -> None:
-    lab = world(prog="pwd; ls -d /home /root /work /mnt 2>/dev/null; ls")
+    lab = world(prog="pwd; ls -d /home /root /srv /mnt 2>/dev/null; ls")
     program = lab.start("prog")
     lab.expect_exit(program, 0)
     assert program.stdout == b"/lab\nprog\n"
@@ -321,3 +321,17 @@ def test_an_unknown_expectation_is_an_error_of_the_harness(world: World) -> None
     lab = world()
     with pytest.raises(HarnessError):
         lab.expect_packets("teardown.first_closser=client")
+
+
+def test_a_scenario_gives_back_its_descriptors(workspace: Path) -> None:
+    (workspace / "prog").write_text("#!/bin/sh\necho hello\n")
+    (workspace / "prog").chmod(0o755)
+    counts = []
+    for _ in range(3):
+        lab = Scenario(workspace, lambda name: workspace / name, workspace / "trace.pcapng")
+        lab.expect_exit(lab.start("prog"), 0)
+        lab.listen(4321)
+        lab.connect(4321)
+        lab.close()
+        counts.append(len(os.listdir("/proc/self/fd")))
+    assert counts[0] == counts[1] == counts[2]

@@ -26,8 +26,10 @@ pair_test = dict(programs=("server", "client"))
 
 
 @pytest.mark.parametrize("arguments", [
-    ["-p", "65536"], ["-p", "-1"], ["-p", "80x"], ["-p", ""], ["-x"], ["surplus"],
-], ids=["port-65536", "port--1", "port-80x", "port-empty", "unknown-option", "surplus-word"])
+    ["-p", "65536"], ["-p", "-1"], ["-p", "80x"], ["-p", "4294971617"], ["-p", ""], ["-x"],
+    ["surplus"],
+], ids=["port-65536", "port--1", "port-80x", "port-2^32+4321", "port-empty", "unknown-option",
+        "surplus-word"])
 @graded(step=0, points=1, **server_test)
 def test_server_explains_wrong_arguments(lab: Scenario, arguments: list[str]) -> None:
     """Wrong arguments to the server: a usage line on stderr, exit status 2."""
@@ -51,8 +53,18 @@ def test_server_serves_ipv6(lab: Scenario) -> None:
     """`-a ::1` listens on IPv6 and serves there."""
     server = lab.start_server("server", "-a", "::1", port=PORT, address="::1", cause="no-ipv6")
     lab.expect_line(server, "listening on ::1 port 4321")
-    echo_once(lab, lab.connect(PORT, "::1"))
+    peer = lab.connect(PORT, "::1")
+    lab.expect_line(server, f"connection from ::1 port {peer.port}")
+    echo_once(lab, peer)
     lab.expect_orderly(len(TEXT), len(TEXT))
+
+
+@graded(step=1, points=1, **server_test)
+def test_server_says_that_a_name_is_unknown(lab: Scenario) -> None:
+    """A name that nobody knows: a line `server: ...` on stderr, exit status 1."""
+    server = lab.start("server", "-a", "no-such-host.invalid")
+    lab.expect_exit(server, 1, cause="lookup-error")
+    lab.expect_complaint(server, r"server: .+")
 
 
 @graded(step=2, points=1, **server_test)
@@ -88,9 +100,10 @@ def test_server_says_that_its_port_is_taken(lab: Scenario) -> None:
 
 @graded(step=4, points=2, **server_test)
 def test_server_prints_its_start_line(lab: Scenario) -> None:
-    """`listening on 127.0.0.1 port 4321` is on stdout, at once also in a pipe."""
-    server = lab.start_server("server", port=PORT)
+    """`listening on 127.0.0.1 port 4321` is on stdout, also in a pipe, once it listens."""
+    server = lab.start("server")
     lab.expect_line(server, "listening on 127.0.0.1 port 4321")
+    lab.connect(PORT).close()  # the line has promised it
 
 
 @graded(step=4, points=2, **server_test)
@@ -300,11 +313,7 @@ def test_server_keeps_no_descriptor(lab: Scenario) -> None:
         peer = lab.connect(PORT)
         echo_once(lab, peer)
         peer.close()
-    lab.wait_blocked(server)
-    if server.descriptors() > before:
-        raise Mismatch(
-            expected=f"{before} open descriptors, as before the first client",
-            seen=f"{server.descriptors()} after twenty clients", cause="descriptor-leak")
+    expect_descriptors(lab, server, before)
     lab.expect_orderly(len(TEXT), len(TEXT), connections=20)
 
 
@@ -343,13 +352,16 @@ def test_server_can_be_started_again_at_once(lab: Scenario) -> None:
 
 @graded(step=10, points=3, **server_test)
 def test_server_outlives_a_reset(lab: Scenario) -> None:
-    """A client that resets in the middle ends its own connection only."""
-    lab.start_server("server", port=PORT)
+    """A client that resets in the middle ends its own connection only, and leaves nothing."""
+    server = lab.start_server("server", port=PORT)
+    lab.wait_blocked(server)
+    before = server.descriptors()
     rude = lab.connect(PORT, label="the client that resets")
     rude.send(TEXT)
     rude.expect(TEXT)
     rude.reset()
     echo_after(lab, "reset-ends-server")
+    expect_descriptors(lab, server, before)
     lab.expect_packets("connections=2", "1:teardown.kind=reset", "1:teardown.reset_by=client",
                        "2:teardown.kind=fin", "2:teardown.first_closer=client")
 
@@ -381,10 +393,7 @@ def test_server_outlives_a_reset_while_it_sends(lab: Scenario) -> None:
     lab.wait_blocked(server)
     rude.reset()
     echo_after(lab, "reset-ends-server")
-    lab.wait_blocked(server)
-    if server.descriptors() > before:
-        raise Mismatch(expected=f"{before} open descriptors, as before",
-                       seen=f"{server.descriptors()}", cause="descriptor-leak")
+    expect_descriptors(lab, server, before)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
@@ -393,9 +402,19 @@ def test_server_ends_by_a_signal(lab: Scenario, number: int) -> None:
     """SIGINT or SIGTERM ends a server that waits for a client: exit status 0."""
     server = lab.start_server("server", port=PORT)
     lab.wait_blocked(server)
-    server.send_signal(number)
-    lab.expect_exit(server, 0)
-    lab.expect_no_leftovers(server)
+    lab.end_by_signal(server, number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+@graded(step=11, points=1, **server_test)
+def test_server_ends_while_its_client_is_silent(lab: Scenario, number: int) -> None:
+    """SIGINT or SIGTERM ends a server also while it waits for what its client says next."""
+    server = lab.start_server("server", port=PORT)
+    peer = lab.connect(PORT)
+    peer.send(TEXT)
+    peer.expect(TEXT)
+    lab.wait_blocked(server)
+    lab.end_by_signal(server, number)
 
 
 @graded(step=11, points=2, **server_test)
@@ -405,17 +424,17 @@ def test_server_ends_while_it_serves(lab: Scenario) -> None:
     peer = lab.connect(PORT, receive_buffer=4096)
     peer.start_sending(BIG)
     lab.wait_blocked(server)
-    server.send_signal(signal.SIGTERM)
-    lab.expect_exit(server, 0)
-    lab.expect_no_leftovers(server)
+    lab.end_by_signal(server, signal.SIGTERM)
 
 
 # -- The client's command line ----------------------------------------------
 
 
 @pytest.mark.parametrize("arguments", [
-    ["-p", "65536"], ["-p", "-1"], ["-p", "80x"], ["-p", ""], ["-x"], ["localhost", "surplus"],
-], ids=["port-65536", "port--1", "port-80x", "port-empty", "unknown-option", "surplus-word"])
+    ["-p", "65536"], ["-p", "-1"], ["-p", "80x"], ["-p", "4294971617"], ["-p", ""], ["-x"],
+    ["localhost", "surplus"],
+], ids=["port-65536", "port--1", "port-80x", "port-2^32+4321", "port-empty", "unknown-option",
+        "surplus-word"])
 @graded(step=0, points=1, **client_test)
 def test_client_explains_wrong_arguments(lab: Scenario, arguments: list[str]) -> None:
     """Wrong arguments to the client: a usage line on stderr, exit status 2."""
@@ -432,7 +451,7 @@ def test_client_understands_a_name(lab: Scenario) -> None:
     client = lab.start("client", "localhost", stdin=TEXT)
     serve_once(lab, listener, TEXT, cause="dotted-only")
     lab.expect_output(client, TEXT)
-    lab.expect_exit(client, 0)
+    finish(lab, client)
     lab.expect_orderly(len(TEXT), len(TEXT), packets="ip")
 
 
@@ -443,8 +462,16 @@ def test_client_connects_by_ipv6(lab: Scenario) -> None:
     client = lab.start("client", "::1", stdin=TEXT)
     serve_once(lab, listener, TEXT, cause="no-ipv6")
     lab.expect_output(client, TEXT)
-    lab.expect_exit(client, 0)
+    finish(lab, client)
     lab.expect_orderly(len(TEXT), len(TEXT))
+
+
+@graded(step=12, points=1, **client_test)
+def test_client_says_that_a_name_is_unknown(lab: Scenario) -> None:
+    """A name that nobody knows: a line `client: ...` on stderr, exit status 1."""
+    client = lab.start("client", "no-such-host.invalid", stdin=TEXT)
+    lab.expect_exit(client, 1, cause="lookup-error")
+    lab.expect_complaint(client, r"client: .+")
 
 
 @graded(step=13, points=4, **client_test)
@@ -455,7 +482,7 @@ def test_client_connects_to_the_right_port(lab: Scenario) -> None:
         client = lab.start("client", *options, stdin=TEXT)
         serve_once(lab, listener, TEXT)
         lab.expect_output(client, TEXT)
-        lab.expect_exit(client, 0)
+        finish(lab, client)
     lab.expect_orderly(len(TEXT), len(TEXT), connections=2)
 
 
@@ -466,7 +493,7 @@ def test_client_tries_every_address(lab: Scenario) -> None:
     client = lab.start("client", "localhost", stdin=TEXT)
     serve_once(lab, listener, TEXT, cause="no-ipv6")
     lab.expect_output(client, TEXT)
-    lab.expect_exit(client, 0)
+    finish(lab, client)
     lab.expect_orderly(len(TEXT), len(TEXT), packets="ip6")
 
 
@@ -493,7 +520,7 @@ def test_client_waits_without_using_the_processor(lab: Scenario) -> None:
     peer.expect_eof()
     lab.expect_idle(client)
     peer.close()
-    lab.expect_exit(client, 0)
+    finish(lab, client)
 
 
 @graded(step=14, points=1, **client_test)
@@ -512,7 +539,7 @@ def test_client_goes_on_after_being_stopped(lab: Scenario) -> None:
     client.close_stdin()
     peer.expect_eof(cause="no-half-close")
     peer.close()
-    lab.expect_exit(client, 0)
+    finish(lab, client)
     lab.expect_orderly(len(TEXT), len(TEXT))
 
 
@@ -531,7 +558,7 @@ def test_client_sends_what_is_typed_at_once(lab: Scenario) -> None:
     client.close_stdin()
     peer.expect_eof(cause="no-half-close")
     peer.close()
-    lab.expect_exit(client, 0)
+    finish(lab, client)
     lab.expect_orderly(3 * len(line), 3 * len(line))
 
 
@@ -542,7 +569,7 @@ def test_client_sends_every_byte_value(lab: Scenario) -> None:
     client = lab.start("client", stdin=BINARY)
     serve_once(lab, listener, BINARY)
     lab.expect_output(client, BINARY)
-    lab.expect_exit(client, 0)
+    finish(lab, client)
     lab.expect_orderly(len(BINARY), len(BINARY))
 
 
@@ -555,7 +582,7 @@ def test_client_sends_a_big_stream_to_a_slow_server(lab: Scenario) -> None:
     peer.echo_strictly(BIG, cause="deadlock")
     peer.close()
     lab.expect_output(client, BIG)
-    lab.expect_exit(client, 0)
+    finish(lab, client)
     lab.expect_orderly(len(BIG), len(BIG))
 
 
@@ -572,6 +599,18 @@ def test_client_ends_with_status_1_when_it_is_reset(lab: Scenario) -> None:
     lab.expect_complaint(client, r"client: .+: Connection reset by peer")
 
 
+@graded(step=16, points=1, **client_test)
+def test_client_ends_with_status_1_when_it_is_reset_late(lab: Scenario) -> None:
+    """A reset in place of the server's FIN, after the client's own: exit status 1."""
+    listener = lab.listen(PORT)
+    client = lab.start("client", stdin=TEXT)
+    peer = lab.accept(listener)
+    peer.expect(TEXT)
+    peer.expect_eof(cause="no-half-close")
+    peer.reset()
+    lab.expect_exit(client, 1)
+
+
 @graded(step=16, points=3, **client_test)
 def test_client_prints_a_reply_in_pieces(lab: Scenario) -> None:
     """Two lines that arrive byte by byte are printed whole: the client reads in a loop."""
@@ -584,7 +623,7 @@ def test_client_prints_a_reply_in_pieces(lab: Scenario) -> None:
         peer.send_in_pieces(TEXT)
         lab.expect_output(client, TEXT, cause="single-read")
     peer.close()
-    lab.expect_exit(client, 0)
+    finish(lab, client)
     lab.expect_orderly(len(TEXT), 2 * len(TEXT))
 
 
@@ -597,7 +636,7 @@ def test_client_ends_at_the_servers_end_of_file(lab: Scenario) -> None:
     peer.send(TEXT)
     peer.half_close()
     lab.expect_output(client, TEXT)
-    lab.expect_exit(client, 0)
+    finish(lab, client)
     peer.expect_eof()
     lab.expect_orderly(0, len(TEXT), first_closer="server")
 
@@ -629,7 +668,7 @@ def test_client_prints_a_big_reply_to_a_slow_reader(lab: Scenario) -> None:
     lab.expect_output(client, BIG, cause="partial-write")
     peer.half_close()
     peer.expect_eof()
-    lab.expect_exit(client, 0)
+    finish(lab, client)
     lab.expect_orderly(0, len(BIG))
 
 
@@ -648,7 +687,7 @@ def test_client_half_closes_and_reads_on(lab: Scenario) -> None:
     peer.wait_acknowledged()
     peer.close()
     lab.expect_output(client, TEXT, cause="closes-both")
-    lab.expect_exit(client, 0)
+    finish(lab, client)
     lab.expect_orderly(len(TEXT), len(TEXT))
 
 
@@ -659,8 +698,21 @@ def test_client_sends_its_message(lab: Scenario) -> None:
     client = lab.start("client", "-m", "hello there", stdin=b"not this\n")
     serve_once(lab, listener, b"hello there\n", cause="messages")
     lab.expect_output(client, b"hello there\n")
-    lab.expect_exit(client, 0)
+    finish(lab, client)
     lab.expect_orderly(12, 12)
+
+
+@pytest.mark.parametrize("message", ["", "x" * 40_000], ids=["empty", "long"])
+@graded(step=19, points=1, **client_test)
+def test_client_sends_a_message_of_any_length(lab: Scenario, message: str) -> None:
+    """`-m ''` sends a newline alone; a message of 40,000 bytes arrives whole."""
+    line = message.encode() + b"\n"
+    listener = lab.listen(PORT)
+    client = lab.start("client", "-m", message, stdin=b"")
+    serve_once(lab, listener, line, cause="messages")
+    lab.expect_output(client, line)
+    finish(lab, client)
+    lab.expect_orderly(len(line), len(line))
 
 
 # -- Both together, and with ncat -------------------------------------------
@@ -672,7 +724,7 @@ def test_pair_says_hello(lab: Scenario) -> None:
     server = lab.start_server("server", port=PORT)
     client = lab.start("client", "-m", "hello")
     lab.expect_output(client, b"hello\n")
-    lab.expect_exit(client, 0)
+    finish(lab, client)
     lab.expect_orderly(6, 6)
     lab.expect_line(server, "listening on 127.0.0.1 port 4321")
     lab.expect_line_matching(server, r"connection from 127\.0\.0\.1 port \d+")
@@ -684,7 +736,7 @@ def test_pair_carries_a_big_stream(lab: Scenario) -> None:
     lab.start_server("server", port=PORT)
     client = lab.start("client", stdin=BIG)
     lab.expect_output(client, BIG)
-    lab.expect_exit(client, 0)
+    finish(lab, client)
     lab.expect_orderly(len(BIG), len(BIG))
 
 
@@ -709,7 +761,7 @@ def test_client_is_served_by_ncat(lab: Scenario) -> None:
     ncat.write(TEXT)
     lab.expect_output(client, TEXT)
     client.close_stdin()
-    lab.expect_exit(client, 0)
+    finish(lab, client)
     lab.expect_orderly(len(BINARY), len(TEXT))
 
 
@@ -724,12 +776,26 @@ def expect_usage_error(lab: Scenario, name: str, arguments: list[str]) -> None:
     lab.expect_silence(program)
 
 
+def finish(lab: Scenario, client) -> None:
+    """The client exits with 0, and stdout has had the echo and nothing else."""
+    lab.expect_exit(client, 0)
+    lab.expect_silence(client)
+
+
 def echo_once(lab: Scenario, peer) -> None:
     """A line goes out and comes back, then both sides close, the client first."""
     peer.send(TEXT)
     peer.expect(TEXT)
     peer.half_close()
     peer.expect_eof()
+
+
+def expect_descriptors(lab: Scenario, server, before: int) -> None:
+    """The server has as many descriptors open as it had BEFORE its clients."""
+    lab.wait_blocked(server)
+    if server.descriptors() > before:
+        raise Mismatch(expected=f"{before} open descriptors, as before the first client",
+                       seen=f"{server.descriptors()}", cause="descriptor-leak")
 
 
 def echo_after(lab: Scenario, cause: str) -> None:

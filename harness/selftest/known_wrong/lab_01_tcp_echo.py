@@ -275,6 +275,43 @@ SERVERS = [
         "ends_by_a_signal[SIGTERM]", "slow-end",
         ("    _exit(0);", ""),
     ),
+    server(
+        "dies-of-an-unknown-name", "the result of getaddrinfo is not looked at",
+        "says_that_a_name_is_unknown", "lookup-error",
+        ("    if (error != 0) {\n        fprintf(stderr, \"server: %s: %s\\n\", address,",
+         "    if (error != 0) {\n        exit(list->ai_family);\n"
+         "        fprintf(stderr, \"server: %s: %s\\n\", address,"),
+    ),
+    server(
+        "takes-a-port-beyond-32-bits", "a port that overflows is taken",
+        "explains_wrong_arguments[port-2^32+4321]", "usage",
+        ("strtoul(text, NULL, 10) <= 65535", "(unsigned)strtoul(text, NULL, 10) <= 65535"),
+    ),
+    server(
+        "leaks-after-a-reset", "a descriptor stays open for each reset",
+        "outlives_a_reset", "descriptor-leak",
+        ('            perror("server: recv"); ', '            (void)dup(conn_fd); '
+         'perror("server: recv"); '),
+    ),
+    server(
+        "looks-twenty-times-a-second", "busy waiting: a timeout of 50 ms in a loop",
+        "waits_without_using_the_processor", "busy-wait", *POLL_H,
+        (BEFORE_ACCEPT, "        while (poll(&(struct pollfd){listen_fd, POLLIN, 0}, 1, 50) == 0)"
+         "\n            ;\n" + BEFORE_ACCEPT),
+    ),
+    server(
+        "serves-on-after-sigint", "a signal is looked at between clients only",
+        "ends_while_its_client_is_silent[SIGINT]", "slow-end",
+        (ECHO, "        sigset_t set;\n        sigemptyset(&set);\n"
+         "        sigaddset(&set, SIGINT);\n        sigprocmask(SIG_BLOCK, &set, NULL);\n"
+         + ECHO + "        sigprocmask(SIG_UNBLOCK, &set, NULL);\n"),
+    ),
+    server(
+        "takes-its-time-to-end", "the server ends 5 s after the signal",
+        "ends_by_a_signal[SIGTERM]", "slow-end", *POLL_H,
+        ("    _exit(0);", "    for (int i = 0; i < 50; i++)\n        poll(NULL, 0, 100);\n"
+         "    _exit(0);"),
+    ),
 ]
 
 CONNECTS = "connect(conn_fd, ai->ai_addr, ai->ai_addrlen) == 0"
@@ -458,6 +495,38 @@ CLIENTS = [
         "message-and-stdin", "`-m` sends stdin too",
         "sends_its_message", "messages",
         ("up->len = size - 1;\n    up->open = false;", "up->len = size - 1;"),
+    ),
+    client(
+        "dies-of-an-unknown-name", "the result of getaddrinfo is not looked at",
+        "says_that_a_name_is_unknown", "lookup-error",
+        ("    if (error != 0) {\n        fprintf(stderr, \"client: %s: %s\\n\", host,",
+         "    if (error != 0) {\n        exit(list->ai_family);\n"
+         "        fprintf(stderr, \"client: %s: %s\\n\", host,"),
+    ),
+    client(
+        "says-goodbye-on-stdout", "something of its own on stdout",
+        "half_closes_and_reads_on", "messages",
+        ("    if (close(conn_fd) < 0)", '    printf("connection closed\\n");\n'
+         "    if (close(conn_fd) < 0)"),
+    ),
+    client(
+        "takes-a-late-reset-for-the-end", "a reset after its own FIN is exit status 0",
+        "ends_with_status_1_when_it_is_reset_late", "exit-status",
+        ("        filled(down, n, \"recv\");\n", "        if (n < 0 && errno == ECONNRESET && "
+         "!up->open)\n            exit(0);\n        filled(down, n, \"recv\");\n"),
+    ),
+    client(
+        "cuts-a-long-message", "-m with a fixed buffer",
+        "sends_a_message_of_any_length[long]", "messages",
+        ("int main(int argc, char *argv[])\n{", "int main(int argc, char *argv[])\n{\n"
+         "    for (int i = 1; i < argc; i++)\n        if (strlen(argv[i]) > 999)\n"
+         "            argv[i][999] = 0;\n"),
+    ),
+    client(
+        "leaves-a-child", "left-over child",
+        "half_closes_and_reads_on", "left-over-process",
+        ("    if (close(conn_fd) < 0)", "    if (fork() == 0)\n        for (;;)\n"
+         "            pause();\n    if (close(conn_fd) < 0)"),
     ),
 ]
 
