@@ -25,7 +25,8 @@ _READY, _FAILED, _SOCKET, _RUN, _ENDED = 1, 2, 3, 4, 5
 _MESSAGE_BYTES = 64 * 1024
 
 NO_NAMESPACES = (
-    "unprivileged user namespaces seem to be off (docs/troubleshooting.md tells how to turn them on: "
+    "unprivileged user namespaces seem to be off "
+    "(docs/troubleshooting.md tells how to turn them on: "
     "kernel.apparmor_restrict_unprivileged_userns=0 on Ubuntu 24.04, "
     "kernel.unprivileged_userns_clone=1 on older Debian, user.max_user_namespaces>0)"
 )

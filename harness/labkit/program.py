@@ -177,7 +177,8 @@ class Program:
 
     def release(self) -> None:
         """Lets the program begin; until then only its sandbox is made."""
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # what went wrong is reported all the same
+        # Where the sandbox has failed already, its report tells.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self._reports.send(b"g")
 
     @property

@@ -184,7 +184,8 @@ def test_a_program_sees_its_folder_and_a_bare_system(world: World) -> None:
 
 
 def test_a_program_cannot_write_to_its_folder_or_the_system(world: World) -> None:
-    lab = world(prog="for f in /lab/x /usr/x /etc/x /x; do (echo > $f) 2>/dev/null && echo $f; done")
+    lab = world(prog="for f in /lab/x /usr/x /etc/x /x; do"
+                     " (echo > $f) 2>/dev/null && echo $f; done")
     program = lab.start("prog")
     lab.wait_gone(program)
     assert program.stdout == b""
