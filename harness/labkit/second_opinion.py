@@ -6,6 +6,7 @@ It dissects with code that no one here wrote, and adds up with a few lines of it
 from __future__ import annotations
 
 import contextlib
+import warnings
 from pathlib import Path
 from typing import Any, Optional, Sequence
 
@@ -82,10 +83,12 @@ class _Sender:
 
 
 def _read(trace: Path) -> tuple[int, dict[tuple[str, int, str, int], _Sender]]:
-    from scapy.layers.inet import IP, TCP
-    from scapy.layers.inet6 import IPv6
-    from scapy.layers.l2 import Ether
-    from scapy.utils import RawPcapNgReader
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what scapy says of itself is no fault of a test
+        from scapy.layers.inet import IP, TCP
+        from scapy.layers.inet6 import IPv6
+        from scapy.layers.l2 import Ether
+        from scapy.utils import RawPcapNgReader
 
     total = 0
     seen: dict[tuple[str, int, str, int], _Sender] = {}

@@ -82,6 +82,8 @@ def test_some_failed_is_1(suite: SmallSuite) -> None:
     (["-k", "nothing_like_it", "-j1"], "no test matches"),
     (["-k", "nothing_like_it", "-j2"], "no test matches"),
     (["-k", "and and", "-j1"], "and and"),
+    (["-k", "a b(", "-j2"], "'a b(' is no expression"),
+    (["-o", ""], "no folder is named"),
 ])
 def test_a_wrong_call_is_2_and_one_line(
     suite: SmallSuite, arguments: list[str], words: str
@@ -91,6 +93,14 @@ def test_a_wrong_call_is_2_and_one_line(
     assert grade.status == 2
     assert words in grade.complaint()
     assert snapshot(suite.top / "labs") == before
+
+
+def test_it_can_be_called_by_a_link(suite: SmallSuite) -> None:
+    link = suite.top / "grade-link"
+    link.symlink_to(suite.harness / "grade")
+    done = subprocess.run([link, "-j1"], cwd=suite.top, capture_output=True, text=True,
+                          check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_submission_needs_one_lab(suite: SmallSuite) -> None:
