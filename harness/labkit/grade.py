@@ -66,7 +66,8 @@ def _parse(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     parser.add_argument("-o", dest="out", metavar="OUT", type=_folder, default=str(DEFAULT_OUT),
                         help="folder for results and traces (%(default)s)")
     parser.add_argument("-j", dest="jobs", metavar="JOBS", type=_jobs,
-                        default=len(os.sched_getaffinity(0)), help="tests at a time (%(default)s)")
+                        default=len(os.sched_getaffinity(0)) + 1,  # they wait more than they work
+                        help="tests at a time (%(default)s)")
     parser.add_argument("-k", dest="expression", metavar="EXPRESSION", default="",
                         type=_expression,
                         help="only tests that match, as in pytest; step_3 is that step's tests")

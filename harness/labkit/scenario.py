@@ -299,9 +299,8 @@ class Scenario:
         """
         for _ in range(3):
             before, end = program.activity(), time.monotonic() + seconds
-            self._last_sign = end  # to stand still is no stall here
-            self._loop.wait(lambda: time.monotonic() >= end or program.exit is not None,
-                            poll=seconds / 4, at_least=_PATIENCE)
+            while (left := end - time.monotonic()) > 0 and program.exit is None:
+                self._loop.turn(left)
             if program.exit is not None:
                 raise Mismatch(expected=f"`{program.command}` waits",
                                seen=f"it {program.exit}{_last_words(program)}")
