@@ -58,7 +58,7 @@ def test_fails_and_cannot_be_torn_down(broken_later):
 
 @graded(step=30, points=8, programs=("client",))
 def test_is_skipped():
-    pytest.skip("no reason")
+    pytest.skip("no reason")  # a graded test that skips is not graded: this one shows it
 
 @pytest.mark.parametrize("size", [0, 1])
 @graded(step=3, points=9, programs=("client",))
