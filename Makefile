@@ -14,7 +14,7 @@ ALONE := env $(addprefix -u ,MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES $(VALUES))
 
 .DEFAULT_GOAL := all
 .PHONY: all help setup grade test bench labs labcap labbox clean $(LABS)
-.PHONY: try-labs needs-build needs-grade needs-test
+.PHONY: try-labs needs-build needs-grade needs-test needs-bench
 .NOTPARALLEL: # set up, then build, then run
 
 all: labs labcap labbox ## build everything
@@ -37,7 +37,7 @@ test: needs-test all ## run all the suite's own tests
 	@$(MAKE) --no-print-directory -s -C harness/labcap sanitized
 	@$(ALONE) harness/python -m pytest -n auto harness/selftest harness/tests
 
-bench: needs-test all ## measure speed
+bench: needs-bench all ## measure speed
 	@$(ALONE) bench/run
 
 labs: $(LABS) ## build the lab programs
@@ -50,7 +50,7 @@ labcap: needs-build ## build the packet recorder and analyser
 labbox: needs-build ## build the private network and the sandbox
 	@$(MAKE) --no-print-directory -s -C harness/labbox
 
-needs-build needs-grade needs-test: needs-%:
+needs-build needs-grade needs-test needs-bench: needs-%:
 	@harness/setup $*
 
 clean: ## remove what was built, and out/

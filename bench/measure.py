@@ -1,82 +1,59 @@
-"""What grading costs: one graded test against the bare cycle, and lab 01's whole run.
+"""What the suite costs and what it yields, measured on this machine as it is now.
 
-All figures of one call come from this machine as it is now; only the ratios say something
-elsewhere. Usage: bench/run [ROUNDS], 30 when not said.
+Only the ratios say something elsewhere: both sides of each come from the same run.
 """
 
 from __future__ import annotations
 
-import os
-import resource
-import statistics
-import subprocess
+import argparse
 import sys
-import tempfile
-import time
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(REPO / "harness"), str(REPO / "harness" / "tests")]
 
-from labkit import sandbox  # noqa: E402
-from labkit.paths import LABCAP  # noqa: E402
-from labkit.scenario import Scenario  # noqa: E402
-
-PROGRAMS = REPO / "labs" / "01-tcp-echo"
+import echo_speed  # noqa: E402
+import grading_cost  # noqa: E402
+from labkit.feedback import HarnessError  # noqa: E402
 
 
-def bare_cycle(folder: Path) -> float:
-    """Milliseconds of one run of the pair, recorded and checked without the harness."""
-    argv = [REPO / "bench" / "bare_cycle", LABCAP, PROGRAMS / "server", PROGRAMS / "client",
-            folder / "bare.pcapng"]
-    done = subprocess.run(argv, check=True, capture_output=True, text=True, timeout=30)
-    return float(done.stdout)
+def positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
 
 
-def graded_cycle(work: Path, folder: Path) -> float:
-    """Milliseconds of the graded test of the pair, from its network to its end."""
-    from test_01_tcp_echo import test_pair_says_hello
-
-    began = time.perf_counter()
-    lab = Scenario(work, lambda name: PROGRAMS / name, folder / "graded.pcapng")
-    try:
-        test_pair_says_hello(lab)
-    finally:
-        lab.close()
-    return (time.perf_counter() - began) * 1e3
-
-
-def whole_run(out: Path) -> tuple[float, float]:
-    """Seconds of wall clock and of processor time of `harness/grade 01`."""
-    began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([REPO / "harness" / "grade", "01", "-o", out], check=True,
-                   stdout=subprocess.DEVNULL, timeout=300)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return time.perf_counter() - began, used
-
-
-def row(what: str, value: str, target: str = "") -> None:
-    print(f"{what:<52} {value:>12}  {target}")
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bench/run", description=__doc__)
+    parser.add_argument("part", nargs="?", choices=("grading", "echo"),
+                        help="only what grading costs, or only the echo servers' speed")
+    parser.add_argument("--table", action="store_true",
+                        help="print the echo servers' speed as lab 01's handout shows it")
+    parser.add_argument("--rounds", type=positive, default=30,
+                        help="rounds of the grading part (%(default)s)")
+    parser.add_argument("--seconds", type=positive, default=4,
+                        help="how long each server of the echo part is asked with 1, with 50 "
+                             "and with 1,000 clients (%(default)s)")
+    parser.add_argument("--programs", type=Path, default=echo_speed.LAB_PROGRAMS,
+                        metavar="FOLDER", help="lab 01's programs, where they are not in labs/")
+    return parser.parse_args()
 
 
 def main() -> int:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 30
-    bare, graded = [], []
-    with tempfile.TemporaryDirectory() as name, sandbox.workspace() as work:
-        folder = Path(name)
-        bare_cycle(folder), graded_cycle(work, folder)  # the first of each is not counted
-        for _ in range(rounds):
-            bare.append(bare_cycle(folder))
-            graded.append(graded_cycle(work, folder))
-        wall, used = zip(*(whole_run(folder / "out") for _ in range(3)))
-    ratio = statistics.median(g / b for g, b in zip(graded, bare))
-    row("bare cycle, median", f"{statistics.median(bare):.1f} ms")
-    row("one graded test, median", f"{statistics.median(graded):.1f} ms")
-    row("one graded test / bare cycle, median of pairs", f"{ratio:.2f}", "at most 1.5")
-    row(f"lab 01 graded on {os.cpu_count()} cores, median of 3",
-        f"{statistics.median(wall):.2f} s", "under 5 s on 2 cores")
-    row("processor time of that", f"{statistics.median(used):.2f} s")
+    options = arguments()
+    try:
+        if options.part != "echo" and not options.table:
+            grading_cost.report(options.rounds)
+        if options.part is None and not options.table:
+            print()
+        if options.part != "grading":
+            results = echo_speed.measure(options.seconds, options.programs.resolve())
+            show = echo_speed.print_markdown if options.table else echo_speed.print_report
+            show(results)
+    except HarnessError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

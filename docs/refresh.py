@@ -2,7 +2,7 @@
 
     harness/python docs/refresh.py            draws every block anew
     harness/python docs/refresh.py --check    names the files that are not current, exit 1
-    harness/python docs/refresh.py --record   records the traces themselves anew, then draws
+    harness/python docs/refresh.py --record [NAME...]   records traces anew, then draws
 
 A block stands between `<!-- trace: NAME -->` and `<!-- end trace -->`, in any Markdown
 file of the repository; NAME.pcapng is its trace.
@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Callable
+from typing import Callable, NamedTuple, Sequence
 
 REPO = Path(__file__).resolve().parent.parent
 TRACES = REPO / "docs" / "traces"
@@ -23,6 +24,7 @@ sys.path.insert(0, str(REPO / "harness"))
 
 from labkit import sandbox  # noqa: E402
 from labkit.paths import LABCAP, LABS  # noqa: E402
+from labkit.program import Program  # noqa: E402
 from labkit.scenario import Scenario  # noqa: E402
 
 _BLOCK = re.compile(r"(<!-- trace: (\S+) -->\n).*?(<!-- end trace -->)", re.DOTALL)
@@ -58,25 +60,106 @@ def record_echo_hello(lab: Scenario) -> None:
     lab.expect_orderly(6, 6)
 
 
-RECORDED: dict[str, tuple[str, Callable[[Scenario], None]]] = {
-    "echo-hello": ("01-tcp-echo", record_echo_hello),
+def record_hello_server(lab: Scenario) -> None:
+    """A line for hello_server, which closes first; the client's stdin stays open."""
+    lab.start_server("hello_server", port=8000)
+    client = lab.start("client", "-p", "8000")
+    client.write(b"hi\n")
+    lab.expect_output(client, b"Hello, you are connected!\n")
+    lab.expect_exit(client, 0)
+    lab.expect_orderly(3, 26, first_closer="server")
+
+
+def record_turns(lab: Scenario) -> None:
+    """A line each, then the client's `exit`."""
+    server = lab.start_server("turn_server", port=2018)
+    lab.expect_line_matching(server, "listening on .*")
+    client = lab.start("turn_client")
+    client.write(b"hello\n")
+    lab.expect_line(server, "hello")
+    server.write(b"hi\n")
+    lab.expect_line(client, "hi")
+    client.write(b"exit\n")
+    lab.expect_exit(client, 0)
+    lab.expect_orderly(6, 3)
+
+
+def say_good_night(lab: Scenario) -> tuple[Program, Program]:
+    """The client says good night and its stdin ends; the server answers, and its stdin ends."""
+    server = lab.start_server("server", port=5188)
+    client = lab.start("client")
+    client.write(b"good night\n")
+    lab.expect_line_matching(server, "listening on .*")
+    lab.expect_line_matching(server, "connection from .*")
+    lab.expect_line(server, "good night")
+    client.close_stdin()
+    lab.wait_blocked(client)
+    server.write(b"sleep well\n")
+    lab.expect_line(client, "sleep well")
+    server.close_stdin()
+    return server, client
+
+
+def record_chat(lab: Scenario) -> None:
+    """Both half-close."""
+    for program in say_good_night(lab):
+        lab.expect_exit(program, 0)
+    lab.expect_orderly(11, 11)
+
+
+def record_chat_that_never_ends(lab: Scenario) -> None:
+    """Both close where they should half-close: each waits for the other's end of file."""
+    for program in say_good_night(lab):
+        lab.expect_running(program, cause="exit-status")
+
+
+class Recording(NamedTuple):
+    """A trace of the documents: the lab whose programs it shows, and what they do."""
+
+    lab: str
+    scenario: Callable[[Scenario], None]
+    edit: tuple[str, str, str] = ("", "", "")
+    """A file, a text in it and what stands in its place: the programs are built with that."""
+
+
+RECORDED = {
+    "echo-hello": Recording("01-tcp-echo", record_echo_hello),
+    "hello-server": Recording("01-tcp-echo", record_hello_server),
+    "turns": Recording("02-p2p-chat", record_turns),
+    "chat-shutdown": Recording("02-p2p-chat", record_chat),
+    "chat-close": Recording("02-p2p-chat", record_chat_that_never_ends,
+                            ("chat.c", "shutdown(conn_fd, SHUT_WR)", "close(conn_fd)")),
 }
 
 
-def record() -> None:
-    """Runs each scenario of RECORDED with the built programs of labs/."""
+def record(names: Sequence[str]) -> None:
+    """Runs those scenarios of RECORDED, all when NAMES is empty, with the programs of labs/."""
     with sandbox.workspace() as work:
-        for name, (lab_name, scenario) in RECORDED.items():
-            lab = Scenario(work, lambda p, n=lab_name: LABS / n / p, TRACES / f"{name}.pcapng")
+        for name in names or RECORDED:
+            programs = built(RECORDED[name], work / name)
+            lab = Scenario(work, lambda p, at=programs: at / p, TRACES / f"{name}.pcapng")
             try:
-                scenario(lab)
+                RECORDED[name].scenario(lab)
             finally:
                 lab.close()
 
 
+def built(recording: Recording, folder: Path) -> Path:
+    """The lab's programs, made in the new FOLDER, with the recording's edit."""
+    shutil.copytree(LABS / recording.lab, folder)
+    file, old, new = recording.edit
+    if file:
+        text = (folder / file).read_text("utf-8")
+        if text.count(old) != 1:
+            raise SystemExit(f"{file}: {text.count(old)} times in it: {old}")
+        (folder / file).write_text(text.replace(old, new), "utf-8")
+    subprocess.run(["make", "-s", "-C", folder], check=True)
+    return folder
+
+
 def main() -> int:
-    if sys.argv[1:] == ["--record"]:
-        record()
+    if sys.argv[1:2] == ["--record"] and RECORDED.keys() >= set(sys.argv[2:]):
+        record(sys.argv[2:])
     elif sys.argv[1:] not in ([], ["--check"]):
         print(__doc__, file=sys.stderr)
         return 2

@@ -20,7 +20,11 @@ from labkit.network import NO_NAMESPACES
 from labkit.intake import Refused, copy_reference, copy_submission
 from labkit.paths import LABS
 
-PROGRAMS = {"01-tcp-echo": ("server", "client")}
+PROGRAMS = {
+    "01-tcp-echo": ("server", "client", "server_fork", "server_thread", "server_poll",
+                    "hello_server", "prompt_server"),
+    "02-p2p-chat": ("turn_server", "turn_client", "server", "client"),
+}
 """The programs of each lab, as its table names them."""
 
 MAKEFILES = ("GNUmakefile", "makefile", "Makefile")

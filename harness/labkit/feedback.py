@@ -99,9 +99,31 @@ CAUSES = {
         "client's recv() it serves nobody else.",
         "poll(2); fork(2); pthreads(7)",
     ),
+    "keeps-listening": Cause(
+        "The server still listens although it has the one peer it wants: the kernel goes on "
+        "connecting others, who then wait for ever. Close the listening socket after accept().",
+        "listen(2), backlog; close(2); tcp(7)",
+    ),
     "left-over-process": Cause(
         "The program has ended, but processes that it started are still there.",
         "kill(2); waitpid(2)",
+    ),
+    "left-over-thread": Cause(
+        "Threads that served clients are still there after those have gone: a thread must end, and "
+        "be joined or detached, or each client costs one more for good.",
+        "pthread_create(3); pthread_detach(3); pthread_join(3)",
+    ),
+    "lines-lost": Cause(
+        "The last lines are lost: the program ended, or closed, before it had passed on everything "
+        "that it had taken in. What one side says last may still be on its way when the other's "
+        "end of file comes.",
+        "recv(2), RETURN VALUE 0; exit(3) and _exit(2), stdio buffers; RFC 9293 section 3.6",
+    ),
+    "lines-mixed": Cause(
+        "A line arrives in parts, or with another one in its middle: two processes, threads or "
+        "buffers write to the same place in turns. One writer, or one write() for each line, keeps "
+        "lines whole.",
+        "write(2); pipe(7), PIPE_BUF; stdio(3), buffers after fork(2)",
     ),
     "linger-rst": Cause(
         "The connection is cut by a reset although everything was read: SO_LINGER with a time of "
@@ -112,6 +134,12 @@ CAUSES = {
         "That the name cannot be looked up is not told: getaddrinfo() returns a number other "
         "than 0 then, leaves its list unset, and gai_strerror() says why.",
         "getaddrinfo(3), RETURN VALUE; gai_strerror(3)",
+    ),
+    "memory-grows": Cause(
+        "Memory grows with every byte for a client that does not read: what cannot be sent is kept "
+        "without a bound. Read no more from a client while much is waiting to be sent to it; TCP's "
+        "window then slows it down.",
+        "poll(2), POLLOUT; RFC 9293 section 3.8.6, the window",
     ),
     "messages": Cause(
         "What the program prints or sends is not, character for character, what the lab's table "
@@ -162,6 +190,17 @@ CAUSES = {
         "This alone does not tell. Compare the trace of this test with the handout's ladder.",
         "the handout's section 'On the wire'",
     ),
+    "out-of-descriptors": Cause(
+        "With every descriptor in use accept() fails with EMFILE, and the program ends, stops "
+        "serving, or asks again at once for ever. The clients it has must go on; who waits is "
+        "served when one of them has gone.",
+        "accept(2), EMFILE; getrlimit(2), RLIMIT_NOFILE",
+    ),
+    "out-of-turn": Cause(
+        "A side speaks, or prints, when it is not its turn: a line is sent before the other side's "
+        "line has come, or more than one in a turn.",
+        "the handout's section 'Run it'; read(2), one line at a time",
+    ),
     "partial-write": Cause(
         "send() or write() took only a part of the data, and the rest was never sent. Each returns "
         "how many bytes it took: go on from there until all are gone.",
@@ -176,6 +215,12 @@ CAUSES = {
         "A client's reset ends the whole server: ECONNRESET from recv() or send() is the end of "
         "that one connection. Close it, and serve the next client.",
         "recv(2), ECONNRESET; RFC 9293 section 3.5.3",
+    ),
+    "shared-descriptor": Cause(
+        "The FIN is missing although a process has called close(): after fork() another process "
+        "still holds the same socket, and only the last close() ends the connection. "
+        "shutdown(fd, SHUT_WR) sends the FIN at once, whoever else holds it.",
+        "shutdown(2); close(2); fork(2) on open file descriptions",
     ),
     "sigpipe": Cause(
         "The program was ended by SIGPIPE: it sent to a connection that the other side had closed. "
@@ -196,6 +241,11 @@ CAUSES = {
         "The line stays in stdio's buffer: into a pipe or a file, stdout is written only when the "
         "buffer is full. Flush after each line.",
         "stdout(3), NOTES; fflush(3); setvbuf(3)",
+    ),
+    "too-few-clients": Cause(
+        "Only so many clients are served at once: a table of fixed size, a pool of workers or an "
+        "fd_set (FD_SETSIZE) is full, and the next client waits or is sent away.",
+        "select(2), FD_SETSIZE; epoll(7); getrlimit(2), RLIMIT_NOFILE",
     ),
     "udp-not-tcp": Cause(
         "The socket is a UDP one (SOCK_DGRAM); this lab wants TCP (SOCK_STREAM).",
@@ -222,7 +272,8 @@ CAUSES = {
         "bind(2); connect(2); getopt(3)",
     ),
     "zombie-children": Cause(
-        "Child processes that have ended stay as zombies, as nobody waits for them.",
+        "Child processes stay when their clients have gone: as zombies, when they have ended and "
+        "nobody waits for them, or because they never end.",
         "waitpid(2), NOTES; sigaction(2), SIGCHLD",
     ),
 }

@@ -105,8 +105,9 @@ class _Grade:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self._seen_from = Path.cwd()
-        self._labs = _known_labs(options.labs)
-        self._submission = _known_submission(options.submission, self._labs)
+        asked = _known_labs(options.labs)
+        self._submission = _known_submission(options.submission, asked)
+        self._labs = _labs_with_tests(asked)
         out = Path(os.path.abspath(options.out))
         _keep_apart(self._submission, out)
         self._run = Run(self._labs, self._submission, out)
@@ -209,6 +210,14 @@ def _known_labs(words: Sequence[str]) -> list[str]:
         if word not in names:
             raise UsageProblem(f"there is no lab {word!r}; the labs are {', '.join(PROGRAMS)}")
     return sorted({names[word] for word in words} or PROGRAMS)
+
+
+def _labs_with_tests(labs: Sequence[str]) -> list[str]:
+    """LABS without those that no graded test is of. Raises HarnessError when none is left."""
+    left = [lab for lab in labs if test_files(lab)]
+    if not left:
+        raise HarnessError(f"there is no graded test of {', '.join(labs)}")
+    return left
 
 
 def _known_submission(text: Optional[str], labs: Sequence[str]) -> Optional[Path]:

@@ -6,25 +6,64 @@ import re
 import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Callable, Optional, Sequence, TypeVar
+from typing import Any, Callable, Mapping, NamedTuple, Optional, Sequence, TypeVar, Union
 
 import pytest
 
+from labkit.feedback import HarnessError
 from labkit.paths import HARNESS
 
 Test = TypeVar("Test", bound=Callable[..., Any])
+
+PerProgram = Union[int, Mapping[str, int]]
+"""A number, or one for each program by name."""
 
 TRACE_NAME = re.compile(r"\d\d-\d\d-test_[\w.-]+\.pcapng", re.ASCII)
 """Names of the traces that graded tests write, and nobody else."""
 
 
-def graded(*, step: int, points: int, programs: Sequence[str]) -> Callable[[Test], Test]:
+def graded(
+    *, step: PerProgram, points: PerProgram, programs: Sequence[str] = ()
+) -> Callable[[Test], Test]:
     """Marks a test as the judge of STEP, worth POINTS, of the submission's PROGRAMS.
 
-    The module says which lab it is in its constant LAB; the first line of the test's
-    docstring is its title.
+    One rule for several programs is a test that is parametrised over an argument called
+    `program`: then STEP and POINTS may be one number for each of them, by name, and the
+    program need not be in PROGRAMS, which are those besides it. The module says which lab
+    it is in its constant LAB; the first line of the test's docstring is its title.
     """
     return pytest.mark.graded(step=step, points=points, programs=tuple(programs))
+
+
+class Judged(NamedTuple):
+    """What one graded test judges."""
+
+    step: int
+    points: int
+    programs: tuple[str, ...]
+
+
+def judged(mark: Mapping[str, Any], values: Mapping[str, Any]) -> Judged:
+    """What a test with graded(**MARK) judges.
+
+    values: those of its arguments, where it is parametrised. Raises HarnessError.
+    """
+    programs, program = tuple(mark["programs"]), values.get("program")
+    if program is not None:
+        programs = tuple(dict.fromkeys((program, *programs)))
+    if not programs:
+        raise HarnessError("a graded test names its programs, or has an argument `program`")
+    return Judged(_for_program(mark, "step", program), _for_program(mark, "points", program),
+                  programs)
+
+
+def _for_program(mark: Mapping[str, Any], what: str, program: Optional[str]) -> int:
+    number = mark[what]
+    if isinstance(number, Mapping):
+        if program not in number:
+            raise HarnessError(f"a graded test tells no {what} for the program {program}")
+        number = number[program]
+    return int(number)
 
 
 @dataclass(frozen=True)
@@ -60,16 +99,20 @@ def graded_test(item: pytest.Item) -> Optional[GradedTest]:
     if marker is None:
         return None
     lab = getattr(item.module, "LAB")  # type: ignore[attr-defined]
-    step = marker.kwargs["step"]
+    callspec = getattr(item, "callspec", None)
+    try:
+        found = judged(marker.kwargs, {} if callspec is None else callspec.params)
+    except HarnessError as error:
+        raise pytest.UsageError(f"{item.nodeid}: {error}") from None
     return GradedTest(
         nodeid=item.nodeid,
         name=item.name,
         lab=lab,
-        step=step,
-        points=marker.kwargs["points"],
-        programs=marker.kwargs["programs"],
+        step=found.step,
+        points=found.points,
+        programs=found.programs,
         title=_title(item),
-        trace_name=f"{lab[:2]}-{step:02}-{_file_name(item.name)}.pcapng",
+        trace_name=f"{lab[:2]}-{found.step:02}-{_file_name(item.name)}.pcapng",
     )
 
 

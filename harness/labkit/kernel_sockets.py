@@ -29,6 +29,10 @@ class Endpoint(NamedTuple):
     state: int
     local: tuple[str, int]
     remote: tuple[str, int]
+    queue: int
+    """Of a listening socket: connections that wait to be accepted."""
+    limit: int
+    """Of a listening socket: how long that queue may be (listen(2), backlog)."""
 
 
 class KernelSockets:
@@ -81,4 +85,5 @@ def _endpoint(data: bytes, at: int) -> Endpoint:
     size = 4 if family == socket.AF_INET else 16
     source = socket.inet_ntop(family, data[at + 8 : at + 8 + size])
     target = socket.inet_ntop(family, data[at + 24 : at + 24 + size])
-    return Endpoint(state, (source, sport), (target, dport))
+    queue, limit = struct.unpack_from("=II", data, at + 56)
+    return Endpoint(state, (source, sport), (target, dport), queue, limit)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import selectors
 import signal
 import socket
@@ -93,6 +94,10 @@ class PrivateNetwork:
         numbers, fds = self._ask(request, [], _SOCKET)
         if numbers[0]:
             raise OSError(numbers[0], os.strerror(numbers[0]))
+        if not fds:  # the kernel had to leave it out (unix(7), MSG_CTRUNC)
+            raise HarnessError("the harness can have no more descriptors open; its limit is "
+                               f"{resource.getrlimit(resource.RLIMIT_NOFILE)[0]} "
+                               "(ulimit -n, limits.conf(5))")
         return socket.socket(fileno=fds[0])
 
     def run(

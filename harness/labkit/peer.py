@@ -12,8 +12,8 @@ from typing import Any, Callable, Optional, Protocol
 
 from labkit.feedback import Mismatch
 
-CLOSED = 7
-"""A state of tcp(7), TCP_INFO: after a reset."""
+ESTABLISHED, CLOSED = 1, 7
+"""States of tcp(7), TCP_INFO: connected, and after a reset."""
 LINE = 80
 """Bytes kept of each message sent, to know them when they come back with another one."""
 
@@ -77,7 +77,7 @@ class Peer:
 
     def _unacknowledged(self) -> int:
         """Bytes sent that may still be acknowledged; none of them once there was a reset."""
-        if self.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == CLOSED:
+        if tcp_state(self.sock) == CLOSED:
             return 0
         raw = fcntl.ioctl(self.sock, termios.TIOCOUTQ, b"\0\0\0\0")
         return int(struct.unpack("=i", raw)[0])
@@ -123,6 +123,15 @@ class Peer:
                 seen=f"{len(self.received)} more bytes: {describe(bytes(self.received))}",
                 cause="fixed-length" if 0 in self.received else "messages",
             )
+
+    def expect_nothing(self, cause: str = "messages") -> None:
+        """So far no byte has come but those that were read, nor the end of file."""
+        try:
+            seen = self.sock.recv(64, socket.MSG_PEEK)
+        except BlockingIOError:
+            return
+        raise Mismatch(expected=f"{self.label} is not sent anything yet",
+                       seen=describe(seen) if seen else "end of file", cause=cause)
 
     def expect_reset(self) -> None:
         """Reads until the connection is reset, as a test wants it after sending a reset."""
@@ -274,6 +283,11 @@ class Listener:
         if self.sock.fileno() >= 0:
             self._waiter.watch(self.sock.fileno(), 0, lambda _: None)
             self.sock.close()
+
+
+def tcp_state(sock: socket.socket) -> int:
+    """The state of SOCK's connection, as its kernel has it."""
+    return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
 
 
 def describe(data: bytes) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import selectors
@@ -15,8 +16,13 @@ from typing import NamedTuple, Optional, Union
 
 from labkit.events import EventLoop
 from labkit.feedback import HarnessError
+from labkit.limits import check_descriptors
 from labkit.network import PrivateNetwork
-from labkit.sandbox import ENVIRONMENT, run_argv
+from labkit.processes import (
+    Activity, Memory, activity_of, descriptors_of, memory_of, threads_of, tree_of,
+)
+from labkit.sandbox import DESCRIPTORS, ENVIRONMENT, run_argv
+from labkit.terminal import Typist, make_terminal
 
 _STARTED, _ENDED = 1, 2
 OUTPUT_LIMIT = 256 * 1024 * 1024
@@ -43,24 +49,14 @@ class Exit(NamedTuple):
         return f"exited with status {self.status}"
 
 
-class Activity(NamedTuple):
-    """What a program's processes have done so far (proc_pid_status(5), schedstat)."""
-
-    blocked: bool
-    """Every thread waits for something."""
-    switches: int
-    """How often they stopped or were stopped."""
-    seconds: float
-    """Processor time."""
-    stopped: bool
-    """It was stopped by a signal, as by Ctrl-Z."""
-
-
 class Program:
     """A program; once released it runs, and the event loop takes in its output all the time.
 
-    stdin: bytes to feed and then close, a descriptor to hand over, or None for a pipe
+    stdin: bytes to write and then close, a descriptor to hand over, or None for a pipe
     that the test writes to and closes. stdout: None for a pipe, or a descriptor.
+    terminal: in place of these pipes stdin and stdout are one terminal, where write() types
+    and close_stdin() is Ctrl-D (see terminal.py); stderr is a pipe as ever, to be told apart.
+    descriptors: how many it may have open (RLIMIT_NOFILE).
     """
 
     def __init__(
@@ -73,7 +69,12 @@ class Program:
         *,
         stdin: Stdin = None,
         stdout: Optional[int] = None,
+        terminal: bool = False,
+        descriptors: int = DESCRIPTORS,
     ) -> None:
+        check_descriptors(descriptors, argv[0])
+        if terminal and (isinstance(stdin, int) or stdout is not None):
+            raise ValueError("stdin and stdout are a terminal, or descriptors")
         self.name = os.path.basename(argv[0])
         self.command = shlex.join(argv)
         self.stdout = bytearray()
@@ -85,11 +86,15 @@ class Program:
         self.pid: Optional[int] = None
         """Its process id as seen from outside, once it has started."""
         self._complaint = bytearray()
-        self._to_stdin = bytearray(stdin if isinstance(stdin, bytes) else b"")
-        self._close_stdin = isinstance(stdin, bytes)
+        self._to_stdin = bytearray()
+        self._close_stdin = False
         self._stdin: Optional[int] = None
+        self._typist = Typist() if terminal else None
         self._readers: dict[int, bytearray] = {}
-        self._start(network, run_argv(work, folder, argv), stdin, stdout)
+        self._start(network, run_argv(work, folder, argv, descriptors), stdin, stdout)
+        if isinstance(stdin, bytes):
+            self.write(stdin)
+            self.close_stdin()
 
     def _start(
         self, network: PrivateNetwork, argv: list[str], stdin: Stdin, stdout: Optional[int]
@@ -98,13 +103,11 @@ class Program:
         self._reports = ours
         null = os.open(os.devnull, os.O_RDWR)
         give = [null, null, self._reader(self._complaint), theirs.detach()]
-        if isinstance(stdin, int):
-            give.append(os.dup(stdin))
+        if self._typist is not None:
+            give += self._terminal()
         else:
-            read_end, self._stdin = os.pipe()
-            os.set_blocking(self._stdin, False)
-            give.append(read_end)
-        give.append(os.dup(stdout) if stdout is not None else self._reader(self.stdout))
+            give.append(os.dup(stdin) if isinstance(stdin, int) else self._stdin_pipe())
+            give.append(os.dup(stdout) if stdout is not None else self._reader(self.stdout))
         give.append(self._reader(self.stderr))
         try:
             self._sandbox = network.run(argv, give, env=ENVIRONMENT, guest=True)
@@ -112,15 +115,30 @@ class Program:
             for fd in {*give}:
                 os.close(fd)
         self._loop.watch(ours.fileno(), selectors.EVENT_READ, self._take_report)
-        self._feed(0)
+
+    def _stdin_pipe(self) -> int:
+        """A pipe that write() fills; returns the read end."""
+        read_end, self._stdin = os.pipe()
+        os.set_blocking(self._stdin, False)
+        return read_end
 
     def _reader(self, into: bytearray) -> int:
         """A pipe whose read end fills INTO; returns the write end."""
         read_end, write_end = os.pipe()
         os.set_blocking(read_end, False)
-        self._readers[read_end] = into
-        self._watch_output(read_end)
+        self._read_from(read_end, into)
         return write_end
+
+    def _terminal(self) -> list[int]:
+        """A terminal for the program's stdin and stdout, which are returned."""
+        ours, theirs = make_terminal()
+        self._stdin = os.dup(ours)
+        self._read_from(ours, self.stdout)
+        return [theirs, os.dup(theirs)]
+
+    def _read_from(self, fd: int, into: bytearray) -> None:
+        self._readers[fd] = into
+        self._watch_output(fd)
 
     def _watch_output(self, fd: int) -> None:
         self._loop.watch(fd, selectors.EVENT_READ, lambda _: self._take_output(fd))
@@ -131,14 +149,23 @@ class Program:
             data = os.read(fd, 1 << 18)
         except BlockingIOError:
             return
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            data = b""  # nobody has the terminal open any more, and nobody reads from it
+            self._to_stdin.clear()
+            self._forget_stdin()
         into += data
         if not data:
-            self._loop.watch(fd, 0, lambda _: None)
-            del self._readers[fd]
-            os.close(fd)
+            self._forget_reader(fd)
         elif len(into) > OUTPUT_LIMIT:
             self.overflowed = True
             self.kill()
+
+    def _forget_reader(self, fd: int) -> None:
+        self._loop.watch(fd, 0, lambda _: None)
+        del self._readers[fd]
+        os.close(fd)
 
     def _take_report(self, _: int) -> None:
         try:
@@ -203,14 +230,34 @@ class Program:
                 self._watch_output(fd)
 
     def write(self, data: bytes) -> None:
-        """Queues DATA for stdin; the loop writes it as the program reads."""
-        self._to_stdin += data
+        """Queues DATA for stdin; the loop writes it as the program reads.
+
+        At a terminal it is typed; raises ValueError where that cannot be (Typist.text).
+        """
+        self._to_stdin += data if self._typist is None else self._typist.text(data)
         self._feed(0)
 
     def close_stdin(self) -> None:
-        """End of file on stdin, after what is queued."""
-        self._close_stdin = True
+        """End of file on stdin, after what is queued.
+
+        At a terminal it is typed, and more can be typed after it.
+        """
+        if self._typist is not None:
+            self._to_stdin += self._typist.end_of_file()
+        else:
+            self._close_stdin = True
         self._feed(0)
+
+    def hang_up(self) -> None:
+        """The terminal goes away, with what was not typed or printed yet: its window is closed.
+
+        The program finds end of file on it, and can write no more (EIO).
+        """
+        assert self._typist is not None
+        for fd in [fd for fd, into in self._readers.items() if into is self.stdout]:
+            self._forget_reader(fd)
+        self._to_stdin.clear()
+        self._forget_stdin()
 
     @property
     def stdin_pending(self) -> int:
@@ -227,11 +274,18 @@ class Program:
         except BlockingIOError:
             self._loop.watch(self._stdin, selectors.EVENT_WRITE, self._feed)
             return
-        except BrokenPipeError:
+        except OSError as error:
+            if error.errno not in (errno.EPIPE, errno.EIO):
+                raise
             self._to_stdin.clear()  # the program has ended or closed its stdin
             self._close_stdin = True
         self._loop.watch(self._stdin, 0, self._feed)
         if self._close_stdin:
+            self._forget_stdin()
+
+    def _forget_stdin(self) -> None:
+        if self._stdin is not None:
+            self._loop.watch(self._stdin, 0, self._feed)
             os.close(self._stdin)
             self._stdin = None
 
@@ -246,40 +300,41 @@ class Program:
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
 
+    @property
+    def last_words(self) -> str:
+        """The end of what it said on stderr, to be added to what was seen of it."""
+        text = self.stderr[-300:].decode(errors="replace").strip()
+        return f"; on stderr: {text}" if text else ""
+
     def activity(self) -> Activity:
         """What its processes do now; blocked and all else 0 once there are none."""
-        blocked, switches, nanoseconds, stopped = True, 0, 0, False
-        for pid in _tree(self.pid) if self.pid is not None and self.exit is None else ():
-            try:
-                for task in Path(f"/proc/{pid}/task").iterdir():
-                    status = (task / "status").read_text("ascii", "replace")
-                    found = re.findall(r"^State:\t(\w)|_switches:\t(\d+)", status, re.M)
-                    blocked &= found[0][0] not in "RD"
-                    stopped |= found[0][0] == "T"
-                    switches += sum(int(count or 0) for _, count in found)
-                    nanoseconds += int((task / "schedstat").read_text("ascii").split()[0])
-            except (FileNotFoundError, ProcessLookupError):
-                continue  # it has just ended
-        return Activity(blocked, switches, nanoseconds / 1e9, stopped)
+        return activity_of(self._tree())
 
     def descriptors(self) -> int:
         """How many descriptors the program has open; 0 when it has ended."""
-        try:
-            return len(os.listdir(f"/proc/{self.pid}/fd"))
-        except (FileNotFoundError, ProcessLookupError):
-            return 0
+        return descriptors_of(self.pid) if self.pid is not None else 0
 
     def processes(self) -> int:
         """How many processes the program consists of now, zombies included."""
-        return len(_tree(self.pid)) if self.pid is not None and self.exit is None else 0
+        return len(self._tree())
+
+    def threads(self) -> int:
+        """How many threads all its processes have now; each process has at least one."""
+        return sum(map(threads_of, self._tree()))
+
+    def memory(self) -> Memory:
+        """What all its processes have in memory now."""
+        found = [memory_of(pid) for pid in self._tree()]
+        return Memory(sum(m.resident for m in found), sum(m.private for m in found))
+
+    def _tree(self) -> list[int]:
+        return tree_of(self.pid) if self.pid is not None and self.exit is None else []
 
     def close(self) -> None:
         """Gives back the descriptors; the network's end ends the program itself."""
-        for fd in [*self._readers, *([self._stdin] if self._stdin is not None else [])]:
-            self._loop.watch(fd, 0, lambda _: None)
-            os.close(fd)
-        self._readers.clear()
-        self._stdin = None
+        for fd in list(self._readers):
+            self._forget_reader(fd)
+        self._forget_stdin()
         self._loop.watch(self._reports.fileno(), 0, lambda _: None)
         self._reports.close()
         if self._pidfd is not None:
@@ -294,17 +349,3 @@ def _pid_of(pidfd: int) -> int:
     if found is None:
         raise HarnessError("this kernel does not tell a pidfd's process (before Linux 5.3?)")
     return int(found.group(1))
-
-
-def _tree(pid: int) -> list[int]:
-    """PID and all its descendants."""
-    found, wanted = [], [pid]
-    while wanted:
-        parent = wanted.pop()
-        found.append(parent)
-        try:
-            for task in Path(f"/proc/{parent}/task").iterdir():
-                wanted += map(int, (task / "children").read_text("ascii").split())
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-    return found

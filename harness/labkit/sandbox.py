@@ -19,8 +19,10 @@ from labkit.paths import LABINIT
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/tmp", "TMPDIR": "/tmp"}
 
 BUILD_LIMITS = "core=0,cpu=60,fsize=268435456,nproc=512"
-RUN_LIMITS = "core=0,cpu=30,fsize=1073741824,nproc=4096,nofile=1024"
+RUN_LIMITS = "core=0,cpu=30,fsize=1073741824,nproc=4096"
 """getrlimit(2): bytes, seconds of processor time, processes of the sandbox."""
+DESCRIPTORS = 1024
+"""What a program may have open, where a test does not say otherwise."""
 
 GUEST_ID = 65534
 """Who a guest of the real root is: nobody, as in labhost.c."""
@@ -56,7 +58,9 @@ def workspace() -> Iterator[Path]:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def run_argv(work: Path, folder: Path, argv: Sequence[str]) -> list[str]:
+def run_argv(
+    work: Path, folder: Path, argv: Sequence[str], descriptors: int = DESCRIPTORS
+) -> list[str]:
     """ARGV in a sandbox on the caller's network, FOLDER read-only.
 
     labinit (see there) is given descriptors 3 to 6. WORK is a workspace().
@@ -65,7 +69,7 @@ def run_argv(work: Path, folder: Path, argv: Sequence[str]) -> list[str]:
     for name in _ETC:
         own += ["--ro-bind", str(work / "etc" / name), f"/etc/{name}"]
     own += ["--ro-bind", str(folder), "/lab"]
-    return [*_bwrap(own), "/run/labinit", RUN_LIMITS, *argv]
+    return [*_bwrap(own), "/run/labinit", f"{RUN_LIMITS},nofile={descriptors}", *argv]
 
 
 def build_argv(folder: Path) -> list[str]:

@@ -7,21 +7,24 @@ from __future__ import annotations
 
 import contextlib
 import warnings
+from collections import Counter
 from pathlib import Path
 from typing import Any, Optional, Sequence
 
 from labkit.feedback import HarnessError
 
 _FIN, _SYN, _RST = 0x01, 0x02, 0x04
-_HEADERS = 14 + 60 + 60
-"""Bytes of a frame that Ethernet, IP and TCP can take up; the payload is not dissected."""
+_IPV4, _IPV6 = b"\x08\x00", b"\x86\xdd"
+"""EtherType."""
+_TCP = 6
+"""The protocol number; programs on a loopback send no IPv6 extension header before it."""
 
 
 def compare(trace: Path, flows: Sequence[dict[str, Any]]) -> None:
     """Raises HarnessError when labcap's FLOWS and scapy's reading of TRACE do not agree.
 
-    Compared for each TCP connection: packets, unique payload bytes and whether there is a
-    FIN, each way; and the number of packets in the file.
+    Compared for each TCP connection that had its addresses and ports to itself: packets,
+    unique payload bytes and whether there is a FIN, each way; and the packets in the file.
     """
     total, seen = _read(trace)
     capture = flows[-1]
@@ -29,29 +32,31 @@ def compare(trace: Path, flows: Sequence[dict[str, Any]]) -> None:
         raise HarnessError(f"labcap counts {capture['packets']} packets, scapy {total}")
     if capture["skipped"]["duplicates"]:
         return
-    for flow in flows:
-        if flow["type"] != "tcp":
-            continue
+    connections = [flow for flow in flows if flow["type"] == "tcp"]
+    uses = Counter(map(_ends, connections))
+    for flow in connections:
+        if uses[_ends(flow)] > 1:
+            continue  # of the same addresses and ports as another: scapy's lines add them up
         for way, source, target in (("to_server", "client", "server"),
                                     ("to_client", "server", "client")):
-            key = (flow[source]["address"], flow[source]["port"],
-                   flow[target]["address"], flow[target]["port"])
+            key = (*_end(flow[source]), *_end(flow[target]))
             sender = seen.get(key, _Sender())
             has_fin = flow["teardown"][f"{source}_fin"] is not None
             ours = (flow[way]["packets"], flow[way]["bytes"], has_fin)
             theirs = (sender.packets, sender.unique_bytes(), sender.has_fin)
-            if ours != theirs and not _ports_reused(flow, flows):
+            if ours != theirs:
                 raise HarnessError(
                     f"connection {flow['id']}, {way}: packets, bytes and FIN are {ours} "
                     f"by labcap and {theirs} by scapy"
                 )
 
 
-def _ports_reused(flow: dict[str, Any], flows: Sequence[dict[str, Any]]) -> bool:
-    """Several connections of the same addresses and ports: scapy's lines add them up."""
-    same = [f for f in flows if f["type"] == "tcp"
-            and {str(f["client"]), str(f["server"])} == {str(flow["client"]), str(flow["server"])}]
-    return len(same) > 1
+def _end(side: dict[str, Any]) -> tuple[str, int]:
+    return side["address"], side["port"]
+
+
+def _ends(flow: dict[str, Any]) -> frozenset[tuple[str, int]]:
+    return frozenset((_end(flow["client"]), _end(flow["server"])))
 
 
 class _Sender:
@@ -87,7 +92,6 @@ def _read(trace: Path) -> tuple[int, dict[tuple[str, int, str, int], _Sender]]:
         warnings.simplefilter("ignore")  # what scapy says of itself is no fault of a test
         from scapy.layers.inet import IP, TCP
         from scapy.layers.inet6 import IPv6
-        from scapy.layers.l2 import Ether
         from scapy.utils import RawPcapNgReader
 
     total = 0
@@ -95,14 +99,20 @@ def _read(trace: Path) -> tuple[int, dict[tuple[str, int, str, int], _Sender]]:
     with contextlib.closing(RawPcapNgReader(str(trace))) as reader:
         for data, _ in reader:
             total += 1
-            packet = Ether(data[:_HEADERS]).payload
-            if not isinstance(packet, (IP, IPv6)) or TCP not in packet:
-                continue
-            tcp = packet[TCP]
-            if isinstance(packet, IP):
-                length = packet.len - packet.ihl * 4 - tcp.dataofs * 4
+            # One header at a time, and none of TCP's options: a third of the time of Ether(data).
+            kind = data[12:14]
+            if kind == _IPV4:
+                packet = IP(data[14:34])
+                protocol, header, length = packet.proto, packet.ihl * 4, packet.len
+            elif kind == _IPV6:
+                packet = IPv6(data[14:54])
+                protocol, header, length = packet.nh, 40, packet.plen + 40
             else:
-                length = packet.plen - tcp.dataofs * 4
+                continue
+            if protocol != _TCP:
+                continue
+            tcp = TCP(data[14 + header : 34 + header])
             key = (packet.src, tcp.sport, packet.dst, tcp.dport)
-            seen.setdefault(key, _Sender()).add(tcp.seq, length, int(tcp.flags))
+            seen.setdefault(key, _Sender()).add(
+                tcp.seq, length - header - tcp.dataofs * 4, int(tcp.flags))
     return total, seen

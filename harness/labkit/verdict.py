@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 from typing import Any, Optional, Sequence
 
@@ -29,6 +31,14 @@ def mismatch_of(unmet: Sequence[str], flows: Sequence[dict[str, Any]]) -> Mismat
         seen="; ".join(line.split(": ", 1)[1] for line in unmet),
         cause=_cause(wanted, connections),
     )
+
+
+def fault_told(said: bytes) -> Optional[str]:
+    """What the error that a program printed, SAID, shows by itself."""
+    text = said.decode(errors="replace")
+    if any(os.strerror(code) in text for code in (errno.EADDRNOTAVAIL, errno.ENETUNREACH)):
+        return "byte-order"  # no host here has the address it used
+    return "udp-not-tcp" if os.strerror(errno.EOPNOTSUPP) in text else None
 
 
 def why_elsewhere(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from pathlib import Path
 from typing import Iterator
 
 import pytest
 
 from labkit import sandbox
+from labkit.scenario import Scenario
 from small_suite import SmallSuite
-from workbench import Workbench
+from workbench import Benches, Workbench, World, compile_c
 
 
 @pytest.fixture
@@ -23,7 +26,43 @@ def small_suite_of_module(tmp_path_factory: pytest.TempPathFactory) -> SmallSuit
 
 
 @pytest.fixture(scope="session")
-def bench() -> Iterator[Workbench]:
-    """The programs of lab 01, and room for variants of them."""
+def benches() -> Iterator[Benches]:
+    """The programs of each lab, and room for variants of them."""
+    with contextlib.ExitStack() as rooms:
+        yield functools.lru_cache(maxsize=None)(
+            lambda lab: Workbench(rooms.enter_context(sandbox.workspace()), lab))
+
+
+@pytest.fixture(scope="session")
+def bench(benches: Benches) -> Workbench:
+    """Those of lab 01."""
+    return benches("01-tcp-echo")
+
+
+@pytest.fixture
+def workspace() -> Iterator[Path]:
     with sandbox.workspace() as work:
-        yield Workbench(work, "01-tcp-echo")
+        yield work
+
+
+@pytest.fixture
+def world(workspace: Path) -> Iterator[World]:
+    """Makes a scenario whose programs are given as name='text': shell scripts, or C."""
+    folder = workspace / "submission"
+    folder.mkdir()
+    scenarios: list[Scenario] = []
+
+    def make(**programs: str) -> Scenario:
+        for name, text in programs.items():
+            if "int main(" in text:
+                compile_c(text, folder / name)
+            else:
+                (folder / name).write_text("#!/bin/sh\n" + text)
+                (folder / name).chmod(0o755)
+        scenarios.append(Scenario(workspace, lambda name: folder / name,
+                                  workspace / "trace.pcapng"))
+        return scenarios[-1]
+
+    yield make
+    for scenario in scenarios:
+        scenario.close()

@@ -13,67 +13,89 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from workbench import GradedTest, Workbench, graded_tests
+from workbench import LABS_THERE, Benches, GradedTest, graded_tests
 
-from labkit.build import build
+from labkit.build import PROGRAMS, build
 from labkit.paths import HARNESS, LABS
 from labkit.scenario import STALL
 
-LAB = "01-tcp-echo"
-TESTS = graded_tests("test_01_tcp_echo.py").values()
-CORRECT = Path(__file__).parent / "correct" / LAB
-DESIGNS = sorted(folder.name for folder in CORRECT.iterdir() if folder.is_dir())
+CORRECT = Path(__file__).parent / "correct"
+TESTS = {lab: graded_tests(lab) for lab in LABS_THERE}
+DESIGNS = [folder for lab in LABS_THERE for folder in sorted((CORRECT / lab).glob("*"))
+           if folder.is_dir()]
+"""Each has the C file of one program of its lab, or of several."""
+
+Built = Callable[[Path], Path]
 
 
-def submission_of(design: str, folder: Path) -> Path:
-    """Puts DESIGN into FOLDER, with the lab's own source for the other program."""
-    for source in (LABS / LAB).glob("*.c"):
-        shutil.copy(source, folder)
-    for source in (*CORRECT.glob("*.h"), *(CORRECT / design).iterdir()):
-        shutil.copy(source, folder)
-    return folder
+def programs_of(design: Path) -> list[str]:
+    return [name for name in PROGRAMS[design.parent.name] if (design / f"{name}.c").is_file()]
+
+
+def name_of(design: Path) -> str:
+    return f"{design.parent.name[:2]}-{design.name}"
 
 
 @pytest.fixture(scope="session")
-def built(bench: Workbench, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The folder in which a design has been built, as grading builds a submission."""
+def built(benches: Benches, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """The folder in which a design has been built, as grading builds a submission.
 
+    The lab's own programs are there in place of those that the design has not.
+    """
     @functools.lru_cache(maxsize=None)
-    def folder_of(design: str) -> Path:
-        done = build(LAB, submission_of(design, tmp_path_factory.mktemp(design)),
-                     bench.folder(f"build-{design}"), reference=False)
-        assert done.ok and "warning" not in done.log, done.log
+    def folder_of(design: Path) -> Path:
+        bench, submission = benches(design.parent.name), tmp_path_factory.mktemp(design.name)
+        for source in (*design.parent.glob("*.h"), *design.iterdir()):
+            shutil.copy(source, submission)
+        done = build(bench.lab, submission, bench.folder(f"build-{design.name}"), reference=False)
+        assert list(done.programs) == programs_of(design), done.log
+        assert "warning" not in done.log, done.log
+        for name in set(bench.programs) - set(done.programs):
+            shutil.copy2(bench.reference / name, done.folder)
         return done.folder
 
     return folder_of
 
 
-def judged() -> Iterator[tuple[str, GradedTest]]:
+def judged() -> Iterator[tuple[Path, GradedTest]]:
     """Each design with each test that judges it."""
     for design in DESIGNS:
-        for test in TESTS:
-            if design.split("_")[0] in test.programs:
+        for test in TESTS[design.parent.name].values():
+            if not set(test.programs).isdisjoint(programs_of(design)):
                 yield design, test
 
 
 @pytest.mark.parametrize(
-    "design, test", judged(), ids=[f"{design}-{test.name}" for design, test in judged()]
+    "design, test", judged(),
+    ids=[f"{name_of(design)}-{test.name}" for design, test in judged()],
 )
-def test_passes(
-    bench: Workbench, built: Callable[[str], Path], design: str, test: GradedTest
-) -> None:
-    bench.run(test, built(design), STALL)
+def test_passes(benches: Benches, built: Built, design: Path, test: GradedTest) -> None:
+    benches(design.parent.name).run(test, built(design), STALL)
 
 
-def test_a_whole_submission_gets_all_points(tmp_path: Path) -> None:
-    """A server and a client of other designs, with a Makefile of their own."""
+@pytest.mark.parametrize("design", DESIGNS, ids=map(name_of, DESIGNS))
+def test_a_design_is_of_some_program(design: Path) -> None:
+    assert programs_of(design)
+
+
+@pytest.mark.parametrize("lab", LABS_THERE)
+def test_a_whole_submission_gets_all_points(tmp_path: Path, lab: str) -> None:
+    """Programs of other designs, in folders below, with a Makefile of its own."""
     submission, out = tmp_path / "submission", tmp_path / "out"
-    submission.mkdir()
-    submission_of("client_epoll", submission)
-    shutil.copytree(CORRECT / "server_thread", submission, dirs_exist_ok=True)
-    done = subprocess.run([HARNESS / "grade", "01", "-s", submission, "-o", out],
+    shutil.copytree(LABS / lab, submission / "own",
+                    ignore=shutil.ignore_patterns(*PROGRAMS[lab]))
+    shutil.copytree(CORRECT / lab, submission / "others")
+    designs = {name: design.name for design in DESIGNS if design.parent.name == lab
+               for name in programs_of(design)}
+    others = "".join(
+        f"\t$(CC) -std=gnu11 -O2 -pthread -Iothers -o {name} others/{design}/{name}.c\n"
+        for name, design in designs.items())
+    own = " ".join(f"own/{name}" for name in PROGRAMS[lab] if name not in designs)
+    copy = f"\t$(MAKE) -C own\n\tcp {own} .\n" if own else ""
+    (submission / "Makefile").write_text(f"all:\n{others}{copy}")
+    done = subprocess.run([HARNESS / "grade", lab, "-s", submission, "-o", out],
                           capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     tests = json.loads((out / "results.json").read_text())["tests"]
-    assert len(tests) == len(TESTS)
+    assert len(tests) == len(TESTS[lab])
     assert all(test["score"] == test["max_score"] for test in tests)

@@ -19,6 +19,12 @@ LAB = "01-tcp-echo"
 BROKEN = "int main(void)\n{\n    return undeclared;\n}\n"
 
 
+@pytest.fixture(autouse=True)
+def two_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lab of two programs is enough here."""
+    monkeypatch.setitem(building.PROGRAMS, LAB, ("server", "client"))
+
+
 @pytest.fixture
 def work() -> Iterator[Path]:
     with sandbox.workspace() as folder:

@@ -132,6 +132,14 @@ def test_no_graded_test_at_all_is_3(suite: SmallSuite) -> None:
     assert suite.grade("-j1").status == 3
 
 
+def test_a_lab_without_graded_tests_is_left_out_of_all_labs(suite: SmallSuite) -> None:
+    suite.tests(PASSING)
+    assert suite.grade("-j1").status == 0
+    grade = suite.grade("02")
+    assert grade.status == 3
+    assert "there is no graded test of 02-p2p-chat" in grade.complaint()
+
+
 @pytest.mark.parametrize("jobs", ["-j2", "-j3"])
 def test_a_worker_that_crashes_is_3_and_costs_one_test(suite: SmallSuite, jobs: str) -> None:
     suite.tests(PASSING + '''
@@ -345,7 +353,7 @@ def test_python_explains_what_is_missing(tmp_path: Path) -> None:
 
 
 def test_every_cause_that_the_harness_names_is_explained() -> None:
-    files = [*(HARNESS / "labkit").glob("*.py"), *(HARNESS / "tests").glob("*.py")]
+    files = [*(HARNESS / "labkit").rglob("*.py"), *(HARNESS / "tests").glob("*.py")]
     named = {key for file in files for key in
              re.findall(r'cause(?:=| or |: .*= )"([\w-]+)"', file.read_text("utf-8"))}
     assert named and named <= set(feedback.CAUSES)

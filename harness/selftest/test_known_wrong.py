@@ -8,22 +8,20 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from known_wrong import KnownWrong
-from known_wrong.lab_01_tcp_echo import KNOWN_WRONG
-from workbench import STALL, Workbench, graded_tests
+from known_wrong import KnownWrong, of_every_lab
+from workbench import LABS_THERE, STALL, Benches, graded_tests
 
 from labkit.feedback import CAUSES, Mismatch
 from labkit.paths import HARNESS, LABS
 
-LAB = "01-tcp-echo"
-TESTS = graded_tests("test_01_tcp_echo.py")
-CORRECT = Path(__file__).parent / "correct" / LAB
+TESTS = {lab: graded_tests(lab) for lab in LABS_THERE}
+KNOWN_WRONG = of_every_lab()
+CORRECT = Path(__file__).parent / "correct"
 
 
-def source_of(wrong: KnownWrong) -> str:
-    if not wrong.base:
-        return wrong.source((LABS / LAB / f"{wrong.program}.c").read_text())
-    return wrong.source((CORRECT / wrong.base / f"{wrong.program}.c").read_text())
+def source_of(lab: str, wrong: KnownWrong) -> str:
+    folder = CORRECT / lab / wrong.base if wrong.base else LABS / lab
+    return wrong.source((folder / wrong.file_name).read_text())
 
 
 def stall_for(wrong: KnownWrong) -> float:
@@ -31,12 +29,14 @@ def stall_for(wrong: KnownWrong) -> float:
     return 1.5 if wrong.cause == "left-over-process" else STALL
 
 
-@pytest.mark.parametrize("wrong", KNOWN_WRONG, ids=[wrong.name for wrong in KNOWN_WRONG])
-def test_is_caught_with_its_cause(bench: Workbench, wrong: KnownWrong) -> None:
-    folder = bench.variant(wrong.name, wrong.program, source_of(wrong),
-                           "-w", f"-I{CORRECT}")
+@pytest.mark.parametrize("lab, wrong", KNOWN_WRONG,
+                         ids=[f"{lab[:2]}-{wrong.name}" for lab, wrong in KNOWN_WRONG])
+def test_is_caught_with_its_cause(benches: Benches, lab: str, wrong: KnownWrong) -> None:
+    bench = benches(lab)
+    folder = bench.variant(wrong.name, [wrong.program], wrong.file_name, source_of(lab, wrong),
+                           "-w", f"-I{CORRECT / lab}")
     with pytest.raises(Mismatch) as caught:
-        bench.run(TESTS[wrong.killed_by], folder, stall_for(wrong))
+        bench.run(TESTS[lab][wrong.killed_by], folder, stall_for(wrong))
     assert caught.value.cause == wrong.cause, caught.value.text()
 
 
@@ -45,12 +45,12 @@ def test_is_caught_with_its_cause(bench: Workbench, wrong: KnownWrong) -> None:
 )
 def test_is_told_to_the_student(tmp_path: Path, name: str) -> None:
     """The same through harness/grade: exit status 1, and the cause in results.json."""
-    wrong = next(wrong for wrong in KNOWN_WRONG if wrong.name == name)
+    lab, wrong = next((lab, wrong) for lab, wrong in KNOWN_WRONG if wrong.name == name)
     submission, out = tmp_path / "submission", tmp_path / "out"
-    shutil.copytree(LABS / LAB, submission)
-    (submission / f"{wrong.program}.c").write_text(source_of(wrong))
+    shutil.copytree(LABS / lab, submission)
+    (submission / wrong.file_name).write_text(source_of(lab, wrong))
     done = subprocess.run(
-        [HARNESS / "grade", "01", "-s", submission, "-o", out, "-k", wrong.killed_by],
+        [HARNESS / "grade", lab, "-s", submission, "-o", out, "-k", wrong.killed_by],
         capture_output=True, text=True, check=False,
     )
     assert done.returncode == 1, done.stdout + done.stderr
@@ -61,11 +61,11 @@ def test_is_told_to_the_student(tmp_path: Path, name: str) -> None:
 
 
 def test_names_are_unique() -> None:
-    assert len({wrong.name for wrong in KNOWN_WRONG}) == len(KNOWN_WRONG)
+    assert len({(lab, wrong.name) for lab, wrong in KNOWN_WRONG}) == len(KNOWN_WRONG)
 
 
 def test_every_cause_is_told_of_some_program() -> None:
-    about_other_programs = {"idle-client-blocks", "connection-refused"}
+    about_other_programs = {"connection-refused"}
     about_no_program = {"not-built", "program-missing", "other"}
-    told = {wrong.cause for wrong in KNOWN_WRONG}
+    told = {wrong.cause for _, wrong in KNOWN_WRONG}
     assert told == CAUSES.keys() - about_other_programs - about_no_program

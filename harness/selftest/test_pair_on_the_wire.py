@@ -18,7 +18,7 @@ COMPLETE = "31"
 def test_tshark_finds_the_pairs_connection_complete(
     bench: Workbench, name: str, size: int
 ) -> None:
-    bench.run(graded_tests("test_01_tcp_echo.py")[name], bench.reference)
+    bench.run(graded_tests("01-tcp-echo")[name], bench.reference)
     rows = tshark(bench.reference / f"{name}.pcapng", "tcp.stream", "tcp.completeness",
                   "tcp.srcport", "tcp.len", "tcp.flags.reset", "tcp.analysis.retransmission",
                   "tcp.analysis.out_of_order", "tcp.analysis.zero_window_probe")
@@ -30,7 +30,7 @@ def test_tshark_finds_the_pairs_connection_complete(
 
 def test_tshark_reads_the_interface_and_whole_packets(bench: Workbench) -> None:
     name = "test_pair_says_hello"
-    bench.run(graded_tests("test_01_tcp_echo.py")[name], bench.reference)
+    bench.run(graded_tests("01-tcp-echo")[name], bench.reference)
     rows = tshark(bench.reference / f"{name}.pcapng", "frame.interface_name", "frame.cap_len",
                   "frame.len")
     assert {row[0] for row in rows} == {"lo"}

@@ -104,7 +104,7 @@ def terminal() -> Iterator[int]:
     os.close(ours)
 
 
-@pytest.mark.parametrize("arguments", [(), ("build",), ("grade",), ("test",)])
+@pytest.mark.parametrize("arguments", [(), ("build",), ("grade",), ("test",), ("bench",)])
 def test_nothing_is_called_or_said_when_nothing_is_missing(
     machine: Machine, arguments: tuple[str, ...]
 ) -> None:
@@ -119,7 +119,7 @@ def test_nothing_is_called_or_said_when_nothing_is_missing(
 def test_another_argument_is_a_usage_error(machine: Machine, arguments: tuple[str, ...]) -> None:
     result = machine.run(*arguments)
     assert result.returncode == 2
-    assert result.stderr == "usage: harness/setup [build|grade|test]\n"
+    assert result.stderr == "usage: harness/setup [build|grade|test|bench]\n"
 
 
 def test_root_installs_just_what_is_missing_and_no_package_asks(machine: Machine) -> None:
@@ -134,15 +134,17 @@ def test_root_installs_just_what_is_missing_and_no_package_asks(machine: Machine
     assert machine.updates() == 0
 
 
-@pytest.mark.parametrize("level, wanted", [("build", False), ("grade", False), ("test", True)])
-def test_only_the_tests_need_tshark(machine: Machine, level: str, wanted: bool) -> None:
+@pytest.mark.parametrize("level, wanted", [("build", False), ("grade", False), ("test", True),
+                                           ("bench", True)])
+def test_tests_and_measuring_need_tshark(machine: Machine, level: str, wanted: bool) -> None:
     machine.lack("tshark")
     machine.apt("tshark")
     assert machine.run(level).returncode == 0
     assert [line.split()[-1] for line in machine.installed()] == ["tshark"] * wanted
 
 
-@pytest.mark.parametrize("level, wanted", [("build", False), ("grade", True), ("test", True)])
+@pytest.mark.parametrize("level, wanted", [("build", False), ("grade", True), ("test", True),
+                                           ("bench", True)])
 def test_building_needs_no_python_module(machine: Machine, level: str, wanted: bool) -> None:
     machine.apt()
     machine.run(level, lacking="xdist scapy")
@@ -158,6 +160,20 @@ def test_a_header_counts_by_being_there(machine: Machine) -> None:
     result = machine.run("build")
     assert result.returncode == 0, result.stderr
     assert machine.installed()[0].endswith(" libc6-dev libpcap-dev")
+
+
+@pytest.mark.parametrize("level, wanted", [("grade", False), ("test", False), ("bench", True)])
+def test_only_measuring_needs_the_event_libraries(
+    machine: Machine, level: str, wanted: bool
+) -> None:
+    machine.command("cc", """[ "$1" = -E ] || { echo /lib/a.so; exit; }
+read -r line
+case $line in *"<uv.h>" | *"<ev.h>") [ -e installed ] ;; esac""")
+    machine.apt()
+    machine.run(level)
+    assert [line.split()[-2:] for line in machine.installed()] == [
+        ["libev-dev", "libuv1-dev"]
+    ] * wanted
 
 
 def test_the_sanitizers_library_counts_by_being_there(machine: Machine) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from workbench import Workbench, graded_tests
+from workbench import LABS_THERE, Benches, graded_tests
 
+from labkit.build import PROGRAMS
 from labkit.paths import LABS
 
-LAB = "01-tcp-echo"
-TESTS = graded_tests("test_01_tcp_echo.py")
+TESTS = {lab: graded_tests(lab) for lab in LABS_THERE}
 WARNINGS = ("-Wall", "-Wextra", "-Werror")
 
 STEP = re.compile(
@@ -22,55 +23,80 @@ STEP = re.compile(
 
 
 class Step(NamedTuple):
-    """One step of a program, and the program without it."""
+    """One step of a lab, and the C file it is in without it."""
 
+    lab: str
     number: int
-    program: str
+    file: str
+    """A program's, or a module's: then it is a step of every program that needs the module."""
     source: str
-    """The program's source with the step's stub in place of its code."""
+    """The file's text with the step's stub in place of its code."""
+
+    def programs(self, there: list[str]) -> list[str]:
+        """Those of the programs THERE that may be without the step."""
+        own = self.file[: -len(".c")]
+        return [own] if own in PROGRAMS[self.lab] else there
 
 
-def steps() -> list[Step]:
-    """The steps of all the lab's programs, in their sources' order."""
+def sources(lab: str) -> list[Path]:
+    return sorted((LABS / lab).glob("*.c"))
+
+
+def steps(lab: str) -> list[Step]:
+    """The steps of all the lab's C files, in their order."""
     found = []
-    for path in sorted((LABS / LAB).glob("*.c")):
+    for path in sources(lab):
         text = path.read_text()
         for match in STEP.finditer(text):
             stub = (match["stub"] or "") + "\n"
             source = text[: match.start()] + stub + text[match.end() :]
-            found.append(Step(int(match["number"]), path.stem, source))
+            found.append(Step(lab, int(match["number"]), path.name, source))
     return found
 
 
-STEPS = steps()
+STEPS = {lab: steps(lab) for lab in LABS_THERE}
+ALL_STEPS = [step for lab in LABS_THERE for step in STEPS[lab]]
+each_lab = pytest.mark.parametrize("lab", LABS_THERE)
 
 
-@pytest.mark.parametrize("step", STEPS, ids=[f"step-{s.number}-{s.program}" for s in STEPS])
-def test_program_without_a_step_builds_and_is_caught(bench: Workbench, step: Step) -> None:
-    folder = bench.variant(f"without-step-{step.number}", step.program, step.source, *WARNINGS)
-    judges = [t for t in TESTS.values() if t.step == step.number and step.program in t.programs]
+@pytest.mark.parametrize("step", ALL_STEPS,
+                         ids=[f"{s.lab[:2]}-step-{s.number}-{s.file}" for s in ALL_STEPS])
+def test_program_without_a_step_builds_and_is_caught(benches: Benches, step: Step) -> None:
+    bench = benches(step.lab)
+    programs = step.programs(bench.programs)
+    folder = bench.variant(f"without-step-{step.number}", programs, step.file, step.source,
+                           *WARNINGS)
+    judges = [test for test in TESTS[step.lab].values()
+              if test.step == step.number and not set(programs).isdisjoint(test.programs)]
     assert any(bench.catches(test, folder) for test in judges), (
         f"without step {step.number}, all of these pass: {[test.name for test in judges]}")
 
 
-def test_every_mark_of_a_step_is_a_step() -> None:
-    text = "".join(path.read_text() for path in sorted((LABS / LAB).glob("*.c")))
+@each_lab
+def test_every_mark_of_a_step_is_a_step(lab: str) -> None:
+    text = "".join(path.read_text() for path in sources(lab))
     begun = re.findall(r"/\* STEP (\d+)", text)
-    assert begun == re.findall(r"/\* END STEP (\d+)", text) == [str(s.number) for s in STEPS]
+    ended = re.findall(r"/\* END STEP (\d+)", text)
+    assert begun == ended == [str(step.number) for step in STEPS[lab]]
 
 
-def test_steps_are_numbered_without_a_gap() -> None:
-    assert sorted(step.number for step in STEPS) == list(range(1, len(STEPS) + 1))
+@each_lab
+def test_steps_are_numbered_without_a_gap(lab: str) -> None:
+    numbers = sorted(step.number for step in STEPS[lab])
+    assert numbers == list(range(1, len(STEPS[lab]) + 1))
 
 
-def test_graded_tests_are_marked_with_the_steps_there_are() -> None:
+@each_lab
+def test_graded_tests_are_marked_with_the_steps_there_are(lab: str) -> None:
     """Step 0 is the command line, which a starter comes with."""
-    assert {test.step for test in TESTS.values()} - {0} == {step.number for step in STEPS}
+    marked = {test.step for test in TESTS[lab].values()}
+    assert marked - {0} == {step.number for step in STEPS[lab]}
 
 
-def test_handout_tells_of_the_steps_there_are() -> None:
-    handout = (LABS / LAB / "README.md").read_text()
+@each_lab
+def test_handout_tells_of_the_steps_there_are(lab: str) -> None:
+    handout = (LABS / lab / "README.md").read_text()
     section = handout.split("\n## Steps\n")[1].split("\n## ")[0]
-    numbers = [str(number) for number in sorted(step.number for step in STEPS)]
+    numbers = [str(number) for number in sorted(step.number for step in STEPS[lab])]
     assert re.findall(r"^\*\*(\d+) · ", section, re.M) == numbers
     assert re.findall(r"-k step_(\d+)`", section) == numbers

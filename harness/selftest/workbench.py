@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import enum
 import importlib.util
+import itertools
 import shutil
 import subprocess
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Callable, Iterable, NamedTuple
+from typing import Any, Callable, Iterable, NamedTuple, Sequence
 
+from labkit.build import PROGRAMS
 from labkit.feedback import Mismatch
-from labkit.paths import HARNESS, LABS
+from labkit.grading import judged, test_files
+from labkit.paths import LABS
 from labkit.scenario import Scenario
 
 STALL = 0.4
 """Seconds; shorter than in grading: here nearly every program is known to stand still."""
+LABS_THERE = [lab for lab in PROGRAMS if (LABS / lab).is_dir()]
 
 
 class GradedTest(NamedTuple):
@@ -31,11 +36,16 @@ class GradedTest(NamedTuple):
         self.function(lab, **self.values)
 
 
-def graded_tests(file_name: str) -> dict[str, GradedTest]:
-    """By name, with parametrisation ids as pytest writes them: what is in tests/FILE_NAME."""
-    module = _load(HARNESS / "tests" / file_name)
-    functions = [value for name, value in vars(module).items() if name.startswith("test_")]
-    return {test.name: test for function in functions for test in _variants(function)}
+def graded_tests(lab: str) -> dict[str, GradedTest]:
+    """By name, as pytest writes it: LAB's graded tests."""
+    tests: dict[str, GradedTest] = {}
+    for file in test_files(lab):
+        for name, function in vars(_load(file)).items():
+            for test in _variants(function) if name.startswith("test_") else ():
+                if test.name in tests:
+                    raise ValueError(f"{file.name}: there is another {test.name}")
+                tests[test.name] = test
+    return tests
 
 
 def _load(file: Path) -> ModuleType:
@@ -47,25 +57,59 @@ def _load(file: Path) -> ModuleType:
 
 
 def _variants(function: Callable[..., None]) -> Iterable[GradedTest]:
-    marks = {mark.name: mark for mark in getattr(function, "pytestmark")}
-    how = marks["graded"].kwargs
-    name, step, programs = function.__name__, how["step"], how["programs"]
-    if "parametrize" not in marks:
-        return [GradedTest(name, function, {}, step, programs)]
-    argument, values = marks["parametrize"].args
-    return [GradedTest(f"{name}[{key}]", function, {argument: value}, step, programs)
-            for key, value in zip(marks["parametrize"].kwargs["ids"], values)]
+    marks = getattr(function, "pytestmark")
+    [how] = [mark.kwargs for mark in marks if mark.name == "graded"]
+    axes = [_axis(*mark.args, **mark.kwargs) for mark in marks if mark.name == "parametrize"]
+    for chosen in itertools.product(*axes):
+        values = {name: value for _, named in chosen for name, value in named.items()}
+        ids = "-".join(key for key, _ in chosen)
+        name = f"{function.__name__}[{ids}]" if ids else function.__name__
+        found = judged(how, values)
+        yield GradedTest(name, function, values, found.step, found.programs)
+
+
+def _axis(
+    arguments: Any, rows: Iterable[Any], ids: Any = None
+) -> list[tuple[str, dict[str, Any]]]:
+    """What pytest.mark.parametrize has of one decorator: ids, and values by argument."""
+    names = [a.strip() for a in arguments.split(",")] if isinstance(arguments, str) else arguments
+    axis = []
+    for number, row in enumerate(rows):
+        values = [row] if len(names) == 1 else list(row)
+        words = [_id(name, number, value) for name, value in zip(names, values)]
+        axis.append(("-".join(words) if ids is None else ids[number], dict(zip(names, values))))
+    if len({key for key, _ in axis}) < len(axis):
+        raise ValueError(f"parametrize({arguments!r}): give ids of which no two are equal")
+    return axis
+
+
+def _id(argument: str, number: int, value: Any) -> str:
+    """What pytest calls a VALUE that has no id."""
+    if isinstance(value, str):
+        return value.encode("unicode_escape").decode("ascii")
+    if value is None or isinstance(value, (int, float, enum.Enum)):
+        return str(value)
+    return f"{argument}{number}"
 
 
 class Workbench:
-    """Programs built below WORK, a sandbox.workspace(), and graded tests run on them."""
+    """LAB's programs built below WORK, a sandbox.workspace(), and graded tests run on them.
+
+    A program is linked with those modules (the C files of the lab that are no programs)
+    that it needs, as the linker finds out.
+    """
 
     def __init__(self, work: Path, lab: str) -> None:
         self.work = work
         self.lab = lab
+        self._objects = self.folder("objects")
         self.reference = self.folder("reference")
-        for source in (LABS / lab).glob("*.c"):
-            compile_c(source.read_text(), self.reference / source.stem)
+        sources = sorted((LABS / lab).glob("*.c"))
+        self.programs = [file.stem for file in sources if file.stem in PROGRAMS[lab]]
+        """Those of the lab's table whose sources are there."""
+        for file in sources:
+            self._compile(file, self._objects)
+        self._link(self.programs, self._objects, self.reference)
 
     def folder(self, name: str) -> Path:
         """A new folder NAME that a sandbox can show."""
@@ -74,13 +118,20 @@ class Workbench:
         folder.chmod(0o755)
         return folder
 
-    def variant(self, name: str, program: str, source: str, *options: str) -> Path:
-        """A new folder NAME: the reference programs, and PROGRAM compiled from SOURCE instead."""
+    def variant(
+        self, name: str, programs: Sequence[str], file: str, source: str, *options: str
+    ) -> Path:
+        """A new folder NAME: the lab's programs, and PROGRAMS with SOURCE as FILE instead.
+
+        FILE is a program's own C file or a module's; OPTIONS are for compiling it.
+        """
         folder = self.folder(name)
         for path in self.reference.iterdir():
-            if path.suffix == "" and path.name != program:
+            if path.suffix == "" and path.name not in programs:
                 shutil.copy2(path, folder)
-        compile_c(source, folder / program, *options)
+        (folder / file).write_text(source)
+        self._compile(folder / file, folder, *options)
+        self._link(programs, folder, folder)
         return folder
 
     def run(self, test: GradedTest, folder: Path, stall: float = STALL) -> None:
@@ -100,9 +151,41 @@ class Workbench:
             return True
         return False
 
+    def _compile(self, file: Path, into: Path, *options: str) -> None:
+        run("cc", "-std=gnu11", "-pthread", f"-iquote{LABS / self.lab}", *options,
+            "-c", "-o", into / f"{file.stem}.o", file)
 
-def compile_c(source: str, program: Path, *options: str) -> None:
-    """Compiles SOURCE, a C file's text, to PROGRAM; its source lies beside it then."""
+    def _link(self, programs: Sequence[str], changed: Path, folder: Path) -> None:
+        """Makes PROGRAMS in FOLDER of the objects in CHANGED, and of the lab's for all others."""
+        def object_of(name: str) -> Path:
+            return changed / name if (changed / name).exists() else self._objects / name
+
+        library = folder / "modules.a"  # of which the linker takes only what it needs
+        run("ar", "rcs", library, *map(object_of, self._modules()))
+        for program in programs:
+            run("cc", "-pthread", "-o", folder / program, object_of(f"{program}.o"), library)
+        library.unlink()
+
+    def _modules(self) -> list[str]:
+        return sorted(path.name for path in self._objects.glob("*.o")
+                      if path.stem not in PROGRAMS[self.lab])
+
+
+Benches = Callable[[str], Workbench]
+"""A lab's workbench, made when it is first asked for: what the fixture `benches` gives."""
+
+
+World = Callable[..., Scenario]
+"""What the fixture `world` gives: makes a scenario with small programs of a test's own."""
+
+
+def compile_c(source: str, program: Path) -> None:
+    """Compiles SOURCE, a C file's text, to PROGRAM, beside which its source then lies."""
     file = program.with_suffix(".c")
     file.write_text(source)
-    subprocess.run(["cc", "-std=gnu11", *options, "-o", str(program), str(file)], check=True)
+    run("cc", "-std=gnu11", "-Wall", "-Werror", "-pthread", "-o", program, file)
+
+
+def run(*command: object) -> None:
+    """Runs COMMAND, which must succeed."""
+    subprocess.run([str(word) for word in command], check=True)

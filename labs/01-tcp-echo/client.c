@@ -14,19 +14,22 @@
  * Sending and receiving take place at once. A client that first sent all and
  * then read would hang on a big stream: the server waits until its echo is
  * read, so it reads no more; we wait until it reads.
+ *
+ * net.c makes the connection.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <netdb.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "net.h"
+
+const char program[] = "client";
 
 /*
  * One direction of the conversation: bytes that were read and are still to be
@@ -41,92 +44,10 @@ struct stream {
     char buffer[PIPE_BUF];
 };
 
-/* Ends the program: without its one connection it has nothing to do. */
-static void die(const char *what)
-{
-    fprintf(stderr, "client: %s: %s\n", what, strerror(errno));
-    exit(1);
-}
-
 static void usage(void)
 {
     fprintf(stderr, "usage: client [-p PORT] [-m MESSAGE] [HOST]\n");
     exit(2);
-}
-
-/* strtoul() alone would also take " 80", "+80", "-1" and "80x". */
-static bool is_port(const char *text)
-{
-    return text[0] != '\0' && text[strspn(text, "0123456789")] == '\0'
-        && strtoul(text, NULL, 10) <= 65535;
-}
-
-/*
- * Fills the descriptors 0, 1 and 2 that our caller left closed. Otherwise the
- * socket would get such a number and be taken for stdin or stdout. So a closed
- * stdin is an empty one, and a closed stdout cannot be written to.
- */
-static void keep_standard_fds(void)
-{
-    int fd = open("/dev/null", O_RDONLY);
-
-    while (fd >= 0 && fd <= STDERR_FILENO)
-        fd = open("/dev/null", O_RDONLY);
-    if (fd < 0)
-        die("/dev/null");
-    close(fd);
-}
-
-/* Returns the socket addresses of HOST, at least one, to be freed. */
-static struct addrinfo *look_up(const char *host, const char *port)
-{
-    struct addrinfo *list = NULL;
-
-    /* STEP 12: look up the host. A name may have several addresses:
-     * `localhost` has ::1 and 127.0.0.1. */
-    struct addrinfo hints = { .ai_family = AF_UNSPEC,       /* IPv4 or IPv6 */
-                              .ai_socktype = SOCK_STREAM,   /* TCP */
-                              .ai_flags = AI_NUMERICSERV };
-    int error = getaddrinfo(host, port, &hints, &list);
-    if (error != 0) {
-        fprintf(stderr, "client: %s: %s\n", host,
-                error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error));
-        exit(1);
-    }
-    /* END STEP 12; stub:
-    fprintf(stderr, "client: no address %s port %s\n", host, port);
-    exit(1); */
-
-    return list;
-}
-
-/* Returns a socket connected to the host; ends the program if none can be. */
-static int connect_to(const char *host, const char *port)
-{
-    struct addrinfo *list = look_up(host, port);
-    int conn_fd = -1, why = 0;
-
-    /* STEP 13: connect to the first address that answers. connect() sends
-     * the SYN and returns when the handshake is done, or has failed. */
-    for (struct addrinfo *ai = list; ai != NULL; ai = ai->ai_next) {
-        conn_fd = socket(ai->ai_family, ai->ai_socktype, ai->ai_protocol);
-        if (conn_fd >= 0
-            && connect(conn_fd, ai->ai_addr, ai->ai_addrlen) == 0)
-            break;
-        why = errno;                    /* close() may change errno */
-        if (conn_fd >= 0)
-            close(conn_fd);
-        conn_fd = -1;
-    }
-    /* END STEP 13; stub: why = ENOSYS; */
-
-    freeaddrinfo(list);
-    if (conn_fd < 0) {
-        fprintf(stderr, "client: connect to %s port %s: %s\n",
-                host, port, strerror(why));
-        exit(1);
-    }
-    return conn_fd;
 }
 
 /* Takes in what a read() or recv() into the empty stream has returned. */
@@ -278,11 +199,7 @@ int main(int argc, char *argv[])
     if (optind < argc)
         usage();
     keep_standard_fds();
-
-    /* To write to a closed pipe or connection raises SIGPIPE, which would end
-     * us without a word. Ignored, it leaves us the error EPIPE to report. */
-    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
-        die("SIGPIPE");
+    ignore_sigpipe();
 
     int conn_fd = connect_to(host, port);
     if (message != NULL)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+from pathlib import Path
 from typing import NamedTuple
 
 Edits = tuple[tuple[str, str], ...]
@@ -22,11 +24,26 @@ class KnownWrong(NamedTuple):
     """The key of labkit.feedback.CAUSES that its feedback must have."""
     base: str = ""
     """The correct design to start from; the lab's own program where there is none."""
+    file: str = ""
+    """The C file to edit, which may be a module's; the program's own where there is none."""
+
+    @property
+    def file_name(self) -> str:
+        return self.file or f"{self.program}.c"
 
     def source(self, text: str) -> str:
-        """TEXT, the right program's source, with the fault in it."""
+        """TEXT, the right file's, with the fault in it."""
         for old, new in self.edits:
             if text.count(old) != 1:
                 raise ValueError(f"{self.name}: {text.count(old)} times in the source: {old!r}")
             text = text.replace(old, new)
         return text
+
+
+def of_every_lab() -> list[tuple[str, KnownWrong]]:
+    """Each with its lab, from the lab_*.py of this folder: their LAB and KNOWN_WRONG."""
+    found = []
+    for file in sorted(Path(__file__).parent.glob("lab_*.py")):
+        module = importlib.import_module(f"known_wrong.{file.stem}")
+        found += [(module.LAB, wrong) for wrong in module.KNOWN_WRONG]
+    return found

@@ -1,0 +1,25 @@
+"""One graded test's world, and what a test can do and ask in it: pytest gives it as `lab`.
+
+Each module is one room of it: world.py what all stand in, programs.py and listening.py the
+submission's programs, output.py what they print, costs.py what they use, peers.py the
+test's own side, wire.py the verdict on the recording.
+"""
+
+from __future__ import annotations
+
+from labkit.scenario.costs import Costs, Footprint
+from labkit.scenario.output import Output
+from labkit.scenario.peers import Peers
+from labkit.scenario.programs import Programs
+from labkit.scenario.wire import Wire
+from labkit.scenario.world import DEADLINE, STALL
+
+__all__ = ["DEADLINE", "STALL", "Footprint", "Scenario"]
+
+
+class Scenario(Programs, Output, Costs, Peers, Wire):
+    """Everything a graded test starts and asks.
+
+    Whatever the submission does wrong is raised as Mismatch; what goes wrong in the
+    harness itself as HarnessError or any other exception.
+    """

@@ -1,0 +1,89 @@
+"""What programs use while they run: processor time, descriptors, processes, threads, memory."""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+from labkit.feedback import Mismatch
+from labkit.program import Program
+from labkit.scenario.world import World
+
+_CAUSES = {"descriptors": "descriptor-leak", "processes": "zombie-children",
+           "threads": "left-over-thread"}
+
+
+class Footprint(NamedTuple):
+    """How many of each a program has."""
+
+    descriptors: int
+    processes: int
+    threads: int
+
+
+class Costs(World):
+    """Watching what a program uses."""
+
+    def footprint(self, program: Program) -> Footprint:
+        """What the program has, once it waits for something: mostly before its first client."""
+        self.wait_blocked(program)
+        return _footprint(program)
+
+    def expect_back_to(self, program: Program, before: Footprint) -> None:
+        """Waits until the program has no more of anything than BEFORE its clients came."""
+        now = before
+
+        def surplus() -> list[str]:
+            nonlocal now
+            now = _footprint(program)
+            return [what for what, count in now._asdict().items()
+                    if count > getattr(before, what)]
+
+        self.wait_for(
+            lambda: not surplus(),
+            f"`{program.command}` keeps nothing of clients that have gone: "
+            + _counts(before, list(_CAUSES)),
+            lambda: _counts(now, surplus()),
+            lambda: _CAUSES[min(surplus(), key=["processes", "threads", "descriptors"].index)],
+            poll=0.002,
+        )
+        if program.exit is not None:
+            raise Mismatch(expected=f"`{program.command}` goes on",
+                           seen=f"it {program.exit}{program.last_words}")
+
+    def expect_children_buried(self, program: Program) -> None:
+        """Waits until the program consists of itself alone, without a child or a zombie."""
+        self.wait_for(lambda: program.processes() <= 1,
+                      f"`{program.command}` keeps no process of clients that have gone",
+                      lambda: f"{program.processes() - 1} child processes", "zombie-children",
+                      poll=0.002)
+
+    def expect_idle(self, program: Program, seconds: float = 0.3) -> None:
+        """Watches the program for SECONDS: it must wait, and not look again and again.
+
+        What it still had to do before is forgiven: one quiet span of three is enough.
+        """
+        for _ in range(3):
+            before, end = program.activity(), time.monotonic() + seconds
+            while (left := end - time.monotonic()) > 0 and program.exit is None:
+                self._loop.turn(left)
+            if program.exit is not None:
+                raise Mismatch(expected=f"`{program.command}` waits",
+                               seen=f"it {program.exit}{program.last_words}")
+            after = program.activity()
+            used, woken = after.seconds - before.seconds, after.switches - before.switches
+            if used <= 0.02 and woken <= 2:
+                return
+        raise Mismatch(
+            expected=f"`{program.command}` uses no processor time while it waits",
+            seen=f"in {seconds} s it ran for {used * 1000:.0f} ms and woke up {woken} times",
+            cause="busy-wait",
+        )
+
+
+def _footprint(program: Program) -> Footprint:
+    return Footprint(program.descriptors(), program.processes(), program.threads())
+
+
+def _counts(footprint: Footprint, which: list[str]) -> str:
+    return ", ".join(f"{getattr(footprint, what)} {what}" for what in which)

@@ -1,0 +1,62 @@
+"""Where a server listens, as the kernel of its network sees it."""
+
+from __future__ import annotations
+
+import socket
+from typing import Optional
+
+from labkit.feedback import Mismatch
+from labkit.program import Program
+from labkit.scenario.world import World
+from labkit.verdict import fault_told
+
+
+class Listening(World):
+    """Waiting until a server can be connected to."""
+
+    def wait_listening(
+        self, server: Program, port: int, address: str = "127.0.0.1",
+        cause: Optional[str] = None,
+    ) -> None:
+        """Waits for a listening TCP socket on ADDRESS and PORT, as the kernel sees it."""
+        self.wait_for(
+            lambda: any(e.local == (address, port) for e in self.listening())
+            or server.exit is not None,
+            f"`{server.command}` listens on {address} port {port}",
+            lambda: self._instead_of_listening(),
+            poll=0.001,
+            cause=lambda: cause or self._why_not_listening(port),
+        )
+        if server.exit is not None:
+            raise Mismatch(
+                expected=f"`{server.command}` listens on {address} port {port} and goes on",
+                seen=f"it {server.exit}{server.last_words}",
+                cause=cause or fault_told(server.stderr) or "exit-status",
+            )
+
+    def listening_port(self, server: Program, cause: Optional[str] = None) -> int:
+        """The port of the only listening socket there is, once there is one."""
+        self.wait_for(lambda: bool(self.listening()) or server.exit is not None,
+                      f"`{server.command}` listens", lambda: self._instead_of_listening(),
+                      poll=0.001)
+        ports = [e.local[1] for e in self.listening()]
+        if not ports:
+            raise Mismatch(expected=f"`{server.command}` listens",
+                           seen=f"it {server.exit}{server.last_words}",
+                           cause=cause or "exit-status")
+        return ports[0]
+
+    def _instead_of_listening(self) -> str:
+        found = [f"a listening socket on {e.local[0]} port {e.local[1]}" for e in self.listening()]
+        found += [f"a UDP socket on {e.local[0]} port {e.local[1]}"
+                  for e in self.network.sockets.udp()]
+        return ", ".join(found) or "no listening socket at all"
+
+    def _why_not_listening(self, port: int) -> Optional[str]:
+        swapped = socket.htons(port)
+        if any(e.local[1] == swapped for e in self.listening()):
+            return "byte-order"
+        if self.listening():
+            here = any(e.local[1] == port for e in self.listening())
+            return "wrong-address" if here else "wrong-port"
+        return "udp-not-tcp" if self.network.sockets.udp() else "not-listening"

@@ -1,0 +1,125 @@
+"""The test's own side of connections: scripted clients and servers."""
+
+from __future__ import annotations
+
+import errno
+import os
+import selectors
+import socket
+from typing import Any, Optional, TypeVar
+
+from labkit import capture
+from labkit.feedback import Mismatch
+from labkit.peer import ESTABLISHED, Listener, Peer, tcp_state
+from labkit.scenario.world import World
+from labkit.verdict import fault_told, why_elsewhere
+
+_Kept = TypeVar("_Kept", Peer, Listener)
+
+
+class Peers(World):
+    """Scripted peers in the private network."""
+
+    def connect(
+        self,
+        port: int,
+        host: str = "127.0.0.1",
+        label: str = "the test's client",
+        receive_buffer: int = 0,
+        cause: Optional[str] = None,
+    ) -> Peer:
+        """A scripted client, connected to HOST (a numeric address) and PORT.
+
+        It begins only when the server's queue of connections (listen(2), backlog) has room:
+        so any number can be made, one after the other, and none has its SYN dropped.
+        receive_buffer: bytes (SO_RCVBUF, socket(7)); 0 leaves it to the kernel.
+        """
+        self._capture.wait_ready()
+        expected = f"{label} can connect to {host} port {port}"
+        self._wait_for_room(host, port, expected, cause)
+        sock = self._tcp_socket(host, receive_buffer, 0)
+        try:
+            self._connect(sock, (host, port), expected, cause)
+        except BaseException:
+            self._loop.watch(sock.fileno(), 0, lambda _: None)
+            sock.close()
+            raise
+        return self._keep(Peer(self, sock, label))
+
+    def connect_many(self, count: int, port: int, **how: Any) -> list[Peer]:
+        """COUNT clients, connected all at once; HOW as for connect()."""
+        return [self.connect(port, label=f"client {number} of {count}", **how)
+                for number in range(1, count + 1)]
+
+    def _wait_for_room(
+        self, host: str, port: int, expected: str, cause: Optional[str]
+    ) -> None:
+        """Waits while the queue of the socket that listens there, if one does, is full."""
+        places = [(address, port) for address in (host, "0.0.0.0", "::")]
+
+        def full() -> str:
+            queues = [e.queue for e in self.listening()
+                      if e.local in places and e.queue > e.limit]
+            return f"{queues[0]} connections wait to be accepted, and no more can" if queues else ""
+
+        if full():
+            self.wait_for(lambda: not full(), expected, full, cause or "one-client-only",
+                          poll=0.0005)
+
+    def _connect(
+        self, sock: socket.socket, address: tuple[str, int], expected: str, cause: Optional[str]
+    ) -> None:
+        sock.setblocking(False)
+        error = sock.connect_ex(address)
+        if error == errno.EINPROGRESS and tcp_state(sock) != ESTABLISHED:
+            ready: list[bool] = []
+            self._loop.watch(sock.fileno(), selectors.EVENT_WRITE, lambda _: ready.append(True))
+            self.wait_for(lambda: bool(ready), expected, lambda: "nobody answers",
+                          cause or "not-listening")
+            self._loop.watch(sock.fileno(), 0, lambda _: None)
+        if error in (0, errno.EINPROGRESS):
+            error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            raise Mismatch(expected=expected, seen=os.strerror(error),
+                           cause=cause or "not-listening")
+
+    def listen(
+        self, port: int, host: str = "127.0.0.1", receive_buffer: int = 0, send_buffer: int = 0
+    ) -> Listener:
+        """A scripted server that listens on HOST (a numeric address) and PORT.
+
+        receive_buffer, send_buffer: bytes, of its connections; 0 leaves them to the kernel.
+        """
+        sock = self._tcp_socket(host, receive_buffer, send_buffer)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+        sock.listen(16)
+        return self._keep(Listener(self, sock))
+
+    def _tcp_socket(self, host: str, receive_buffer: int, send_buffer: int) -> socket.socket:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        sock = self.network.socket(family, socket.SOCK_STREAM)
+        for option, size in ((socket.SO_RCVBUF, receive_buffer), (socket.SO_SNDBUF, send_buffer)):
+            if size:
+                sock.setsockopt(socket.SOL_SOCKET, option, size)
+        return sock
+
+    def accept(self, listener: Listener, cause: Optional[str] = None) -> Peer:
+        """The next client of LISTENER; when nobody connects to it, the trace may tell why."""
+        try:
+            return self._keep(listener.accept(cause))
+        except Mismatch as error:
+            found = self._why_not_connected(listener)
+            raise Mismatch(error.expected, error.seen, found or error.cause) from None
+
+    def _why_not_connected(self, listener: Listener) -> Optional[str]:
+        told = [fault for p in self.programs if (fault := fault_told(p.stderr))]
+        if told:
+            return told[0]
+        self._capture.stop()
+        flows = [flow for flow in capture.flows(self.trace) if flow["type"] != "capture"]
+        return why_elsewhere(flows, listener.address, listener.port)
+
+    def _keep(self, thing: _Kept) -> _Kept:
+        self._peers.append(thing)
+        return thing

@@ -1,0 +1,131 @@
+"""Programs of the submission, and of the system: their start, their life, their end."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import time
+from pathlib import Path
+from typing import Any, Optional
+
+from labkit.events import DeadlinePassed
+from labkit.feedback import HarnessError, Mismatch
+from labkit.program import Program, Stdin
+from labkit.sandbox import DESCRIPTORS
+from labkit.scenario.listening import Listening
+from labkit.scenario.world import PATIENCE
+
+_AT_ONCE = 3.0
+"""Seconds a server may take to end by a signal."""
+
+
+class Programs(Listening):
+    """Programs that run in the private network."""
+
+    def start(
+        self, name: str, *args: str, stdin: Stdin = None, stdout: Optional[int] = None,
+        terminal: bool = False, descriptors: int = DESCRIPTORS,
+    ) -> Program:
+        """Starts the submission's program NAME with ARGS in the private network.
+
+        stdin, stdout, terminal: see Program. descriptors: how many it may have open.
+        """
+        return self._run(self._find(name).parent, [f"./{name}", *args], stdin=stdin,
+                         stdout=stdout, terminal=terminal, descriptors=descriptors)
+
+    def start_tool(
+        self, name: str, *args: str, stdin: Stdin = None, stdout: Optional[int] = None
+    ) -> Program:
+        """Starts NAME, a program of the system such as ncat, in the private network.
+
+        Raises HarnessError when it is not installed.
+        """
+        path = shutil.which(name)
+        if path is None:
+            raise HarnessError(f"{name} is missing: run 'make setup'")
+        return self._run(self._work / "etc", [path, *args], stdin=stdin, stdout=stdout)
+
+    def _run(self, folder: Path, argv: list[str], **how: Any) -> Program:
+        program = Program(self._loop, self.network, self._work, folder, argv, **how)
+        self.programs.append(program)
+        self._capture.wait_ready()
+        program.release()
+        try:
+            self._loop.wait(lambda: program.started or program.exit is not None,
+                            at_least=PATIENCE)
+        except DeadlinePassed:
+            raise HarnessError(f"the sandbox of {program.command} was not ready in time") from None
+        self._last_sign = time.monotonic()
+        return program
+
+    def start_server(
+        self, name: str, *args: str, port: int, address: str = "127.0.0.1",
+        cause: Optional[str] = None, **how: Any,
+    ) -> Program:
+        """Starts server NAME and waits until the kernel has it listening on ADDRESS and PORT.
+
+        HOW: as for start().
+        """
+        server = self.start(name, *args, **how)
+        self.wait_listening(server, port, address, cause)
+        return server
+
+    def pause(self, program: Program) -> None:
+        """Stops the program as Ctrl-Z does; returns once it is stopped."""
+        program.send_signal(signal.SIGSTOP)
+        self._loop.wait(lambda: program.activity().stopped or program.exit is not None,
+                        poll=0.001, at_least=PATIENCE)
+
+    def resume(self, program: Program) -> None:
+        """Lets a paused program go on, as `fg` does."""
+        program.send_signal(signal.SIGCONT)
+
+    def wait_gone(self, program: Program) -> None:
+        """Waits for the program's end, however it comes."""
+        self._loop.wait(lambda: program.exit is not None, at_least=PATIENCE)
+
+    def expect_running(self, program: Program, cause: str) -> None:
+        """Waits until the program waits for something; if it has ended, CAUSE is why."""
+        self.wait_blocked(program)
+        if program.exit is not None:
+            raise Mismatch(expected=f"`{program.command}` goes on",
+                           seen=f"it {program.exit}{program.last_words}",
+                           cause="sigpipe" if program.exit.signal == signal.SIGPIPE else cause)
+
+    def expect_exit(
+        self, program: Program, status: int = 0, cause: Optional[str] = None
+    ) -> None:
+        """Waits for the program's end, which must be by itself and with STATUS.
+
+        It must leave no process of its own behind.
+        """
+        self.wait_for(lambda: program.exit is not None
+                      and (program.output_ended or bool(program.exit.leftovers)),
+                      f"`{program.command}` exits with status {status}",
+                      lambda: f"it still runs{program.last_words}", cause or "slow-end")
+        assert program.exit is not None
+        if program.exit.status != status:
+            raise Mismatch(
+                expected=f"`{program.command}` exits with status {status}",
+                seen=f"it {program.exit}{program.last_words}",
+                cause=cause or ("sigpipe" if program.exit.signal == 13 else "exit-status"),
+            )
+        if program.exit.leftovers:
+            names = ", ".join(program.exit.leftovers)
+            raise Mismatch(expected=f"`{program.command}` leaves no process behind",
+                           seen=f"a second later there still were: {names}",
+                           cause="left-over-process")
+
+    def end_by_signal(self, server: Program, number: int) -> None:
+        """Sends the signal NUMBER; the server must exit at once, with status 0.
+
+        'Within a second' says the contract; what is measured here grants a busy machine
+        three times as much.
+        """
+        sent = time.monotonic()
+        server.send_signal(number)
+        self.expect_exit(server, 0)
+        took = time.monotonic() - sent
+        if took > _AT_ONCE:
+            raise Mismatch(expected=f"{signal.Signals(number).name} ends the server within 1 s",
+                           seen=f"it took {took:.1f} s", cause="slow-end")

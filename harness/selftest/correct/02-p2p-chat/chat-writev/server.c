@@ -1,0 +1,2 @@
+/* Both sides are the same program; setup.h knows which one by its name. */
+#include "client.c"

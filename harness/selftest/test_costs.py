@@ -1,0 +1,168 @@
+"""What a program uses is counted: descriptors, processes, threads, memory."""
+
+from __future__ import annotations
+
+import pytest
+from workbench import World
+
+from labkit import sandbox
+from labkit.feedback import Mismatch
+from labkit.program import Program
+from labkit.scenario import Scenario
+
+KEEPER = r"""
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void *stay(void *unused)
+{
+    pause();
+    return unused;
+}
+
+static void *leave(void *unused)
+{
+    usleep(300 * 1000);
+    return unused;
+}
+
+int main(void)
+{
+    char what[3];
+    pthread_t thread;
+
+    while (fgets(what, sizeof what, stdin) != NULL) {
+        if (*what == 't')
+            pthread_create(&thread, NULL, stay, NULL);
+        else if (*what == 'l')
+            pthread_create(&thread, NULL, leave, NULL);
+        else if (*what == 'z' && fork() == 0)
+            _exit(0);
+        else if (*what == 'p' && fork() == 0)
+            stay(NULL);
+        else if (*what == 'd' && dup(0) < 0)
+            return 1;
+        else if (*what == 'm')
+            memset(malloc(32 << 20), 1, 32 << 20);
+        printf("%c\n", *what);
+        fflush(stdout);
+    }
+    return 0;
+}
+"""
+
+
+def keep(lab: Scenario, program: Program, what: str) -> None:
+    for letter in what:
+        program.write(f"{letter}\n".encode())
+        lab.expect_line(program, letter)
+
+
+def test_threads_of_all_processes_are_counted(world: World) -> None:
+    lab = world(prog=KEEPER)
+    program = lab.start("prog")
+    lab.wait_blocked(program)
+    assert (program.threads(), program.processes()) == (1, 1)
+    keep(lab, program, "ttp")
+    assert (program.threads(), program.processes()) == (4, 2)
+    program.kill()
+    lab.wait_gone(program)
+    assert (program.threads(), program.processes()) == (0, 0)
+
+
+def test_memory_of_all_processes_is_counted(world: World) -> None:
+    lab = world(prog=KEEPER)
+    program = lab.start("prog")
+    lab.wait_blocked(program)
+    before = program.memory()
+    assert 0 < before.private < before.resident < 8 << 20
+    keep(lab, program, "mp")
+    after = program.memory()
+    assert 64 << 20 <= after.private - before.private < 70 << 20
+    program.kill()
+    lab.wait_gone(program)
+    assert program.memory() == (0, 0)
+
+
+@pytest.mark.parametrize("what, cause, seen", [
+    ("t", "left-over-thread", "2 threads"),
+    ("z", "zombie-children", "2 processes, 2 threads"),
+    ("p", "zombie-children", "2 processes, 2 threads"),
+    ("dd", "descriptor-leak", "5 descriptors"),
+    ("td", "left-over-thread", "4 descriptors, 2 threads"),
+])
+def test_what_is_kept_is_named(world: World, what: str, cause: str, seen: str) -> None:
+    lab = world(prog=KEEPER)
+    lab.stall = 0.4
+    program = lab.start("prog")
+    before = lab.footprint(program)
+    assert before == (3, 1, 1)
+    keep(lab, program, what)
+    with pytest.raises(Mismatch) as caught:
+        lab.expect_back_to(program, before)
+    assert (caught.value.cause, caught.value.seen) == (cause, seen)
+
+
+def test_what_is_given_back_later_is_waited_for(world: World) -> None:
+    lab = world(prog=KEEPER)
+    program = lab.start("prog")
+    before = lab.footprint(program)
+    keep(lab, program, "ll")
+    assert program.threads() == 3
+    lab.expect_back_to(program, before)
+    assert program.threads() == 1
+
+
+def test_a_program_that_has_ended_is_not_back_to_anything(world: World) -> None:
+    lab = world(prog=KEEPER)
+    program = lab.start("prog")
+    before = lab.footprint(program)
+    program.kill()
+    lab.wait_gone(program)
+    with pytest.raises(Mismatch, match="goes on"):
+        lab.expect_back_to(program, before)
+
+
+# -- Descriptors a program may have --------------------------------------------
+
+
+@pytest.mark.parametrize("descriptors", [17, sandbox.DESCRIPTORS, 2000])
+def test_a_program_has_the_descriptors_it_is_given(world: World, descriptors: int) -> None:
+    lab = world(prog="ulimit -Sn; ulimit -Hn")
+    program = lab.start("prog", descriptors=descriptors)
+    for _ in range(2):
+        lab.expect_line(program, str(descriptors))
+
+
+def test_a_program_has_1024_descriptors_by_default(world: World) -> None:
+    lab = world(prog="ulimit -Hn")
+    lab.expect_line(lab.start("prog"), "1024")
+
+
+# -- stderr of a program that goes on ------------------------------------------
+
+
+@pytest.mark.parametrize("first", ["", "echo first >&2; sleep 0.2; "])
+def test_a_line_of_stderr_is_waited_for_while_the_program_runs(
+    world: World, first: str
+) -> None:
+    lab = world(prog=first + "printf 'peer closed\\nrest' >&2; read line")
+    program = lab.start("prog")
+    lab.expect_stderr_line(program, "peer closed")
+    assert program.exit is None
+
+
+@pytest.mark.parametrize("text", ["printf 'peer closed' >&2; read line",
+                                  "echo 'xpeer closed' >&2; read line",
+                                  "echo 'peer closed!' >&2"])
+def test_a_line_of_stderr_that_is_not_there_is_missed(world: World, text: str) -> None:
+    lab = world(prog=text)
+    lab.stall = 0.4
+    program = lab.start("prog")
+    with pytest.raises(Mismatch, match="peer closed") as caught:
+        lab.expect_stderr_line(program, "peer closed", cause="lines-lost")
+    assert caught.value.cause == "lines-lost"

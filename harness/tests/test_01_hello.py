@@ -1,0 +1,197 @@
+"""Lab 01: hello_server, which reads one message, answers and hangs up."""
+
+from __future__ import annotations
+
+import pytest
+
+from labkit.closing_first import (
+    HELLO, MESSAGE, connect, converse, expect_fin_in_spite_of_input,
+    expect_printed, expect_said, start, whole,
+)
+from labkit.grading import graded
+from labkit.scenario import Scenario
+
+LAB = "01-tcp-echo"
+START_LINE = "listening on 127.0.0.1 port 8000"
+PRINTED = b"received: " + MESSAGE
+LONGEST = 4095
+CLIENTS = 1000
+ORDERLY = ("teardown.kind=fin", "teardown.first_closer=server", "teardown.reset=null",
+           f"to_client.bytes={HELLO.says}")
+
+hello_test = dict(programs=(HELLO.name,))
+
+
+# -- The message ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("message", [b"hello\n", b"hello", b"\n"],
+                         ids=["line", "no-newline", "empty-line"])
+@graded(step=29, points=1, **hello_test)
+def test_hello_server_prints_its_message(lab: Scenario, message: bytes) -> None:
+    """`received: ` and the message are printed, and a newline if it has none."""
+    server = start(lab, HELLO)
+    say(lab, message)
+    lab.expect_line(server, START_LINE)
+    expect_printed(lab, server, b"received: " + message.rstrip(b"\n") + b"\n")
+    whole(lab, HELLO, "the next client")
+    expect_printed(lab, server, PRINTED)
+    lab.expect_packets(*ORDERLY, "connections=2", f"1:to_server.bytes={len(message)}")
+
+
+@graded(step=29, points=1, **hello_test)
+def test_hello_server_prints_every_byte_value(lab: Scenario) -> None:
+    """All 256 byte values, NUL among them, are printed unchanged."""
+    message = bytes(range(256)) * 4
+    server = start(lab, HELLO)
+    say(lab, message)
+    lab.expect_line(server, START_LINE)
+    expect_printed(lab, server, b"received: " + message + b"\n", cause="c-string")
+    lab.expect_orderly(len(message), HELLO.says, first_closer="server")
+
+
+@graded(step=29, points=1, **hello_test)
+def test_hello_server_takes_no_message_for_a_format(lab: Scenario) -> None:
+    """`%s` and `%n` in a message are printed as they came."""
+    message = b"%d %s%s%s %n%n 100%\n"
+    server = start(lab, HELLO)
+    peer = connect(lab, HELLO)
+    peer.send(message)
+    lab.expect_line(server, START_LINE)
+    expect_printed(lab, server, b"received: " + message)
+    expect_said(peer, HELLO.answer)
+    peer.expect_eof(cause="first-closer")
+    peer.close()
+    lab.expect_orderly(len(message), HELLO.says, first_closer="server")
+
+
+@graded(step=30, points=2, **hello_test)
+def test_hello_server_answers_what_came_first(lab: Scenario) -> None:
+    """One read is one message: no more is waited for, and what comes later is not printed."""
+    server = start(lab, HELLO)
+    peer = connect(lab, HELLO)
+    peer.send(b"hel")
+    expect_said(peer, HELLO.answer)
+    peer.send(b"lo\n")
+    expect_fin_in_spite_of_input(lab, peer)
+    peer.close()
+    lab.wait_blocked(server)  # all it prints of this client is printed
+    lab.expect_line(server, START_LINE)
+    expect_printed(lab, server, b"received: hel\n")
+    whole(lab, HELLO, "the next client")
+    expect_printed(lab, server, PRINTED)
+    lab.expect_packets(*ORDERLY, "connections=2", "to_server.bytes=6")
+
+
+@graded(step=29, points=1, **hello_test)
+def test_hello_server_prints_a_long_message(lab: Scenario) -> None:
+    """A message of 4095 bytes is printed whole."""
+    expect_long_message(lab, b"x" * LONGEST)
+
+
+@graded(step=30, points=1, **hello_test)
+def test_hello_server_cuts_a_message_that_is_too_long(lab: Scenario) -> None:
+    """Of 5000 bytes 4095 are printed; the rest is read too, but thrown away."""
+    expect_long_message(lab, b"x" * 5000)
+
+
+@graded(step=29, points=1, **hello_test)
+def test_hello_server_prints_nothing_of_a_client_that_says_nothing(lab: Scenario) -> None:
+    """A client that only half-closes gets a FIN back, and no line is printed for it."""
+    server = start(lab, HELLO)
+    peer = connect(lab, HELLO)
+    peer.half_close()
+    lab.settle()  # an answer to nothing may have come, or not
+    whole(lab, HELLO, "the next client")
+    lab.expect_line(server, START_LINE)
+    expect_printed(lab, server, PRINTED)
+    lab.expect_packets("connections=2", "teardown.kind=fin", "1:teardown.first_closer=client",
+                       f"1:to_client.bytes<={HELLO.says}", "2:teardown.first_closer=server")
+
+
+# -- Many clients at once --------------------------------------------------------
+
+
+@graded(step=29, points=1, **hello_test)
+def test_hello_server_lets_nobody_wait_for_a_silent_client(lab: Scenario) -> None:
+    """While one client is silent, another is served from the first byte to the FIN."""
+    start(lab, HELLO)
+    silent = connect(lab, HELLO, "the silent client")
+    whole(lab, HELLO, "the other client", "idle-client-blocks")
+    silent.expect_nothing()
+    converse(silent, HELLO)
+    silent.close()
+    lab.expect_orderly(len(MESSAGE), HELLO.says, first_closer="server", connections=2)
+
+
+@graded(step=30, points=1, **hello_test)
+def test_hello_server_lets_nobody_wait_for_a_client_that_stays(lab: Scenario) -> None:
+    """While one client does not close after its answer, another is served."""
+    start(lab, HELLO)
+    slow = connect(lab, HELLO, "the client that stays")
+    converse(slow, HELLO)
+    whole(lab, HELLO, "the other client", "idle-client-blocks")
+    slow.close()
+    lab.expect_orderly(len(MESSAGE), HELLO.says, first_closer="server", connections=2)
+
+
+@graded(step=29, points=2, **hello_test)
+def test_hello_server_serves_a_thousand_clients_at_once(lab: Scenario) -> None:
+    """1,000 clients are connected; the last that came is the first to speak."""
+    server = start(lab, HELLO)
+    before = lab.footprint(server)
+    peers = [connect(lab, HELLO, f"client {number}", "too-few-clients")
+             for number in range(1, CLIENTS + 1)]
+    for peer in reversed(peers):
+        converse(peer, HELLO, cause="too-few-clients")
+        peer.close()
+    lab.expect_line(server, START_LINE)
+    for _ in peers:
+        expect_printed(lab, server, PRINTED)
+    lab.expect_back_to(server, before)
+    lab.expect_orderly(len(MESSAGE), HELLO.says, first_closer="server", connections=CLIENTS)
+
+
+@graded(step=29, points=1, **hello_test)
+def test_hello_server_can_run_out_of_descriptors(lab: Scenario) -> None:
+    """More silent clients than descriptors: the server waits, or refuses; later it serves again."""
+    server = lab.start_server(HELLO.name, port=HELLO.port, descriptors=16)
+    before = lab.footprint(server)
+    peers = [connect(lab, HELLO, cause="out-of-descriptors") for _ in range(14)]
+    lab.expect_running(server, "out-of-descriptors")
+    lab.expect_idle(server)
+    for peer in peers:
+        peer.close()
+    whole(lab, HELLO, "the next client", "out-of-descriptors")
+    lab.expect_back_to(server, before)
+
+
+# -- What several tests do ---------------------------------------------------------
+
+
+def say(lab: Scenario, message: bytes) -> None:
+    """A client sends MESSAGE, gets the answer and the FIN, and closes."""
+    peer = connect(lab, HELLO)
+    peer.send(message)
+    expect_said(peer, HELLO.answer)
+    peer.expect_eof(cause="first-closer")
+    peer.close()
+
+
+def expect_long_message(lab: Scenario, message: bytes) -> None:
+    """LONGEST bytes are printed of MESSAGE, all of which is there when the server reads."""
+    server = start(lab, HELLO)
+    lab.wait_blocked(server)
+    lab.pause(server)
+    peer = connect(lab, HELLO)
+    peer.send(message)
+    peer.wait_acknowledged()
+    lab.resume(server)
+    expect_said(peer, HELLO.answer)
+    expect_fin_in_spite_of_input(lab, peer)
+    peer.close()
+    lab.expect_line(server, START_LINE)
+    expect_printed(lab, server, b"received: " + message[:LONGEST] + b"\n")
+    whole(lab, HELLO, "the next client")
+    expect_printed(lab, server, PRINTED)
+    lab.expect_packets(*ORDERLY, "connections=2", f"1:to_server.bytes={len(message)}")
