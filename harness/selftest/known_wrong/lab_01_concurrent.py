@@ -228,7 +228,8 @@ POLLING = [
     polling(
         "forgets-what-send-did-not-take", "partial `write` not continued",
         "waits_for_a_slow_reader", "partial-write",
-        ("    client->len -= (size_t)n;", "    client->len = 0;"),
+        ("    if (sent < 0 || sent == n)\n        return sent == n;",
+         "    if (sent <= n)\n        return sent >= 0;"),
     ),
     polling(
         "asks-for-both", "busy waiting, while a client does not read",

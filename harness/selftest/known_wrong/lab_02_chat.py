@@ -13,7 +13,7 @@ def wrong(
 ) -> KnownWrong:
     """A wrong PROGRAM, caught by test_chat_KILLED_BY; designs are made wrong in client.c."""
     test, _, values = killed_by.partition("[")
-    if not test.startswith(("server_", "of_the_pair")):
+    if not test.startswith(("server_", "client_", "of_the_pair", "says_")):
         test += f"[{program}" + (f"-{values}" if values else "]")
     elif values:
         test += f"[{values}"
@@ -277,6 +277,53 @@ BYTES = [
     ),
 ]
 
+# -- At a terminal, both together, with ncat ------------------------------------------
+
+TOGETHER = [
+    wrong(
+        "client", "reads-on-after-ctrl-d", "end of file at a terminal is not obeyed",
+        "at_a_terminal", "no-half-close",
+        ("        if (n == 0)\n", "        if (n == 0 && isatty(from))\n            continue;\n"
+         "        if (n == 0)\n"),
+    ),
+    wrong(
+        "client", "drops-an-unfinished-line", "the last line lost",
+        "at_a_terminal_when_the_peer_closes", "lines-lost",
+        (WRITE, "        if (isatty(from) && n > 0 && buffer[n - 1] != '\\n')\n"
+         "            continue;\n" + WRITE),
+    ),
+    wrong(
+        "client", "closes-where-the-server-does-not",
+        "`close` in one process while another still holds the descriptor (no FIN)",
+        "of_the_pair[client-pipes]", "shared-descriptor",
+        (HALF_CLOSE, "    if (why == 0 && close(conn_fd) < 0)"),
+    ),
+    wrong(
+        "client", "takes-turns-with-blocks", "deadlock on a big stream",
+        "of_the_pair_with_megabytes", "deadlock",
+        ("    start_child(conn_fd);\n", ""),
+        (CARRY_OUT, "    int failed = -1;\n    char block[8192];\n"
+         "    for (ssize_t n; (n = read(0, block, sizeof block)) > 0; ) {\n"
+         "        write_all(conn_fd, block, n);\n        n = read(conn_fd, block, 4096);\n"
+         "        write_all(1, block, n);\n    }\n"),
+    ),
+    wrong(
+        "client", "leaves-a-child-to-its-peer", "left-over child",
+        "when_the_other_side_is_killed", "left-over-process",
+        ("PR_SET_PDEATHSIG, SIGKILL", "PR_SET_PDEATHSIG, 0"),
+    ),
+    wrong(
+        "server", "greets-its-peer", "something of its own to the peer",
+        "server_talks_with_ncat", "messages",
+        (CARRY_OUT, "    write_all(conn_fd, \"Welcome!\\n\", 9);\n" + CARRY_OUT),
+    ),
+    wrong(
+        "client", "leaves-with-ncat", "closes both directions too early",
+        "client_talks_with_ncat", "closes-both",
+        (SAY_CLOSED, "    say_closed();\n    kill(parent, SIGTERM);\n    _exit(HAS_SAID_SO);\n"),
+    ),
+]
+
 # -- Errors, signals, the listening socket ------------------------------------------
 
 ERRORS = [
@@ -294,6 +341,35 @@ ERRORS = [
         "client", "takes-a-late-reset-for-the-end", "wrong exit status",
         "ends_with_status_1_when_it_is_reset_late", "exit-status",
         (CARRY_IN, CARRY_IN + "    if (failed == conn_fd)\n        _exit(HAS_SAID_SO);\n"),
+    ),
+    wrong(
+        "client", "unsent-bytes-are-a-success", "wrong exit status",
+        "ends_with_status_1_when_it_is_reset_while_it_sends", "exit-status",
+        ("        fail(what);\n    way->start +=", "        exit(0);\n    way->start +="),
+        base="chat-poll",
+    ),
+    wrong(
+        "client", "goes-on-without-stdout", "does not end when its disk is full",
+        "says_that_stdout_is_full", "slow-end",
+        (WRITE, "        if (write_all(to, buffer, n) < 0 && to != STDOUT_FILENO)\n"),
+    ),
+    wrong(
+        "client", "waits-by-epoll-for-a-file", "stdin that is a file is not read",
+        "takes_its_stdin_from_a_file[file]", "lines-lost",
+        (CARRY_OUT, "    struct epoll_event event = { .events = EPOLLIN };\n"
+         "    if (epoll_ctl(epoll_create1(0), EPOLL_CTL_ADD, 0, &event) < 0)\n"
+         "        die(\"epoll_ctl\");\n" + CARRY_OUT),
+        ("#include <sys/prctl.h>", "#include <sys/epoll.h>\n#include <sys/prctl.h>"),
+    ),
+    wrong(
+        "client", "takes-ctrl-z-for-an-error", "`EINTR` taken for an error",
+        "goes_on_after_being_stopped", "eintr",
+        ("        if (n < 0 && errno == EINTR)\n            continue;\n", ""),
+        ("    pthread_t printer;\n", "    pthread_t printer;\n"
+         "    struct timeval hour = { 3600, 0 };\n"
+         "    setsockopt(conn_fd, SOL_SOCKET, SO_RCVTIMEO, &hour, sizeof hour);\n"),
+        ("#include <pthread.h>", "#include <pthread.h>\n#include <sys/time.h>"),
+        base="chat-threads",
     ),
     wrong(
         "server", "killed-by-sigpipe", "killed by SIGPIPE",
@@ -316,6 +392,16 @@ ERRORS = [
         (CARRY_OUT, "    signal(SIGINT, SIG_IGN);\n" + CARRY_OUT),
     ),
     wrong(
+        "server", "hears-no-signal-after-its-stdin", "SIGTERM does not end it",
+        "server_ends_by_a_signal_after_its_stdin[SIGTERM]", "slow-end",
+        (AFTER_HALF_CLOSE, AFTER_HALF_CLOSE + "    signal(SIGTERM, SIG_IGN);\n"),
+    ),
+    wrong(
+        "server", "hears-no-signal-while-it-sends", "SIGTERM does not end it",
+        "server_ends_by_a_signal_while_it_sends", "slow-end",
+        (WRITE, "        signal(SIGTERM, SIG_IGN);\n" + WRITE),
+    ),
+    wrong(
         "server", "keeps-listening", "does not stop listening",
         "server_stops_listening", "keeps-listening",
         ("    if (close(listen_fd) < 0)", "    if (listen_fd < 0)"), file="server.c",
@@ -327,4 +413,4 @@ ERRORS = [
     ),
 ]
 
-KNOWN_WRONG = HALF_CLOSING + PEER_CLOSED + BYTES + ERRORS
+KNOWN_WRONG = HALF_CLOSING + PEER_CLOSED + BYTES + TOGETHER + ERRORS

@@ -185,6 +185,11 @@ CLIENTS = [
         (CLIENTS_FAMILY, ".ai_family = AF_INET,\n"),
     ),
     wrong(
+        "client", "ipv4-of-a-name-only", "no IPv6",
+        "tries_every_address", "no-ipv6",
+        (CLIENTS_FAMILY, ".ai_family = strchr(host, ':') ? AF_INET6 : AF_INET,\n"),
+    ),
+    wrong(
         "client", "first-address-only", "a name's other addresses not tried",
         "understands_a_name", "first-address-only",
         ("        if (conn_fd >= 0\n            && connect(",

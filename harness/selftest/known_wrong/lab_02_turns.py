@@ -15,7 +15,9 @@ def wrong(
     if killed_by.startswith(program):
         test = f"test_{killed_by}"
     else:
-        test = f"test_turns_{killed_by}[{program}]"
+        test = f"test_turns_{killed_by}"
+        if not killed_by.startswith("of_the_pair"):
+            test += f"[{program}]"
     return KnownWrong(f"{program}-{name}", fault, program, edits, test, cause, base,
                       f"{program}.c" if base else file)
 
@@ -229,6 +231,18 @@ TURNS = [
         ("signal(SIGPIPE, SIG_IGN)", "signal(SIGPIPE, SIG_DFL)"), file="net.c",
     ),
     wrong(
+        "turn_client", "unsent-line-is-a-success", "wrong exit status",
+        "end_with_status_1_when_reset_while_speaking", "exit-status",
+        ("        die(\"send\");", "        _exit(0);"),
+    ),
+    wrong(
+        "turn_client", "meets-a-gone-peer-with-failure", "wrong exit status",
+        "end_when_the_peer_closed_meanwhile", "exit-status",
+        ("            return;\n        } else {",
+         "            exit(heard.ended);\n        } else {"),
+        base="turns-poll",
+    ),
+    wrong(
         "turn_client", "looks-every-10-ms", "busy waiting",
         "wait_without_using_the_processor", "busy-wait",
         ("poll(fds, 2, -1) < 0", "poll(fds, 2, 10) <= 0"), base="turns-poll",
@@ -248,6 +262,42 @@ TURNS = [
         ("    converse(conn_fd, peer);", "    signal(SIGTERM, SIG_IGN);\n"
          "    converse(conn_fd, peer);"),
         (STDLIB_H, "#include <signal.h>\n" + STDLIB_H), file="turn_server.c",
+    ),
+]
+
+# -- At terminals, both together, with ncat -------------------------------------------
+
+TOGETHER = [
+    wrong(
+        "turn_client", "reads-on-after-ctrl-d", "end of file at a terminal is not obeyed",
+        "are_taken_at_a_terminal", "descriptor-leak",
+        ("    ssize_t n = " + GETLINE + ";", "    ssize_t n;\n"
+         "    while ((n = " + GETLINE + ") < 0\n"
+         "           && isatty(fileno(source)))\n        clearerr(source);"),
+    ),
+    wrong(
+        "turn_client", "drops-what-was-typed-ahead", "a line lost",
+        "of_the_pair_at_terminals", "lines-lost",
+        ("        print_line(&line);\n", "        print_line(&line);\n"
+         "        tcflush(0, TCIFLUSH);\n"),
+        (STDLIB_H, STDLIB_H + "#include <termios.h>\n"), file="turn_client.c",
+    ),
+    wrong(
+        "turn_server", "goes-on-after-a-clients-stop", "`stop` does not end it",
+        "of_the_pair[stop]", "slow-end",
+        (BY_STOP + " || ", ""), file="turn_server.c",
+    ),
+    wrong(
+        "turn_server", "greets-its-client", "something of its own to the peer",
+        "turn_server_talks_with_ncat", "messages",
+        ("    converse(conn_fd, peer);",
+         "    send_all(conn_fd, \"Welcome!\\n\", 9);\n    converse(conn_fd, peer);"),
+        file="turn_server.c",
+    ),
+    wrong(
+        "turn_client", "prints-its-own-lines", "something of its own on stdout",
+        "turn_client_talks_with_ncat", "messages",
+        (CLIENT_SENDS, CLIENT_SENDS + "        print_line(&line);\n"), file="turn_client.c",
     ),
 ]
 
@@ -278,4 +328,4 @@ CLOSING = [
     ),
 ]
 
-KNOWN_WRONG = LINES + TURNS + CLOSING
+KNOWN_WRONG = LINES + TURNS + TOGETHER + CLOSING
