@@ -54,5 +54,5 @@ needs-build needs-grade needs-test needs-bench: needs-%:
 	@harness/setup $*
 
 clean: ## remove what was built, and out/
-	@for dir in $(LABS) $(PARTS); do $(MAKE) --no-print-directory -s -C $$dir clean; done
+	@for dir in $(LABS) $(PARTS) bench; do $(MAKE) --no-print-directory -s -C $$dir clean; done
 	@rm -rf out

@@ -1,4 +1,4 @@
-"""What grading costs: one graded test against the bare cycle, and lab 01's whole run."""
+"""What grading costs: one graded test against the bare cycle, and the whole run of all labs."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ def graded_cycle(work: Path, folder: Path) -> float:
 
 
 def whole_run(out: Path) -> tuple[float, float]:
-    """Seconds of wall clock and of processor time of `harness/grade 01`."""
+    """Seconds of wall clock and of processor time of `harness/grade`."""
     began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([REPO / "harness" / "grade", "01", "-o", out], check=True,
+    subprocess.run([REPO / "harness" / "grade", "-o", out], check=True,
                    stdout=subprocess.DEVNULL, timeout=300)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
@@ -66,6 +66,6 @@ def report(rounds: int) -> None:
     row("bare cycle, median", f"{statistics.median(bare):.1f} ms")
     row("one graded test, median", f"{statistics.median(graded):.1f} ms")
     row("one graded test / bare cycle, median of pairs", f"{ratio:.2f}", "at most 1.5")
-    row(f"lab 01 graded on {os.cpu_count()} cores, median of 3",
-        f"{statistics.median(wall):.2f} s", "under 5 s on 2 cores")
+    row(f"all labs graded on {os.cpu_count()} cores, median of 3",
+        f"{statistics.median(wall):.1f} s", "under 45 s on 2 cores")
     row("processor time of that", f"{statistics.median(used):.2f} s")

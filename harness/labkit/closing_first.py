@@ -108,15 +108,6 @@ def wait_for_the_fin(lab: Scenario) -> None:
                  lambda: "it did not come", "first-closer", poll=0.001)
 
 
-def expect_fin_in_spite_of_input(lab: Scenario, peer: Peer) -> None:
-    """The server's FIN comes, and not a reset for what the server had not read."""
-    wait_for_the_fin(lab)
-    if tcp_state(peer.sock) == CLOSED:
-        raise Mismatch(expected=f"{peer.label} receives a FIN", seen="the connection was reset",
-                       cause="unread-input-rst")
-    peer.expect_eof()
-
-
 def send_after_the_fin(peer: Peer, data: bytes) -> None:
     """DATA, sent after the server's FIN: the server must take it, and not answer with a reset."""
     peer.send(data)

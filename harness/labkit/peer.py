@@ -124,6 +124,18 @@ class Peer:
                 cause="fixed-length" if 0 in self.received else "messages",
             )
 
+    def expect_fin(self) -> None:
+        """The FIN comes, though not all that was sent may have been read; then end of file.
+
+        A reset in its place is what close(2) makes of unread input.
+        """
+        self._wait(lambda: tcp_state(self.sock) != ESTABLISHED, f"{self.label} receives a FIN",
+                   lambda: "it did not come", "first-closer", poll=0.001)
+        if tcp_state(self.sock) == CLOSED:
+            raise Mismatch(expected=f"{self.label} receives a FIN",
+                           seen="the connection was reset", cause="unread-input-rst")
+        self.expect_eof()
+
     def expect_nothing(self, cause: str = "messages") -> None:
         """So far no byte has come but those that were read, nor the end of file."""
         try:

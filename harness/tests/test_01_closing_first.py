@@ -7,8 +7,8 @@ import signal
 import pytest
 
 from labkit.closing_first import (
-    MESSAGE, MORE, SERVERS, connect, converse, expect_fin_in_spite_of_input, expect_said,
-    for_both, send_after_the_fin, start, wait_for_the_fin, whole,
+    MESSAGE, MORE, SERVERS, connect, converse, expect_said, for_both, send_after_the_fin, start,
+    wait_for_the_fin, whole,
 )
 from labkit.echo import expect_usage_error
 from labkit.scenario import Scenario
@@ -152,7 +152,7 @@ def test_closer_takes_more_than_it_asked_for(lab: Scenario, program: str) -> Non
     peer = connect(lab, kind)
     peer.start_sending(MORE)
     expect_said(peer, kind.answer)
-    expect_fin_in_spite_of_input(lab, peer)
+    peer.expect_fin()
     peer.send(b"")  # until all is sent
     peer.close()
     lab.expect_orderly(len(MORE), kind.says, first_closer="server")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from labkit.closing_first import (
-    HELLO, MESSAGE, connect, converse, expect_fin_in_spite_of_input,
-    expect_printed, expect_said, start, whole,
+    HELLO, MESSAGE, connect, converse, expect_printed, expect_said, start, whole,
 )
 from labkit.grading import graded
 from labkit.scenario import Scenario
@@ -73,7 +72,7 @@ def test_hello_server_answers_what_came_first(lab: Scenario) -> None:
     peer.send(b"hel")
     expect_said(peer, HELLO.answer)
     peer.send(b"lo\n")
-    expect_fin_in_spite_of_input(lab, peer)
+    peer.expect_fin()
     peer.close()
     lab.wait_blocked(server)  # all it prints of this client is printed
     lab.expect_line(server, START_LINE)
@@ -188,7 +187,7 @@ def expect_long_message(lab: Scenario, message: bytes) -> None:
     peer.wait_acknowledged()
     lab.resume(server)
     expect_said(peer, HELLO.answer)
-    expect_fin_in_spite_of_input(lab, peer)
+    peer.expect_fin()
     peer.close()
     lab.expect_line(server, START_LINE)
     expect_printed(lab, server, b"received: " + message[:LONGEST] + b"\n")

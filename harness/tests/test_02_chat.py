@@ -157,6 +157,7 @@ def test_chat_does_not_wait_for_a_peer_that_does_not_read(lab: Scenario, program
     """4 MiB each way, and the peer reads nothing until it has sent its own."""
     talk = converse(lab, program)
     talk.program.write(FOUR_MIB)
+    lab.wait_blocked(talk.program)
     talk.start_hearing(FOUR_MIB)
     talk.expect_heard(FOUR_MIB, cause="deadlock")
     talk.expect_said(FOUR_MIB, cause="deadlock")
@@ -169,8 +170,9 @@ def test_chat_does_not_wait_for_a_stdout_that_is_not_read(lab: Scenario, program
     """1 MiB each way, and stdout is not read until the peer has had its own."""
     talk = converse(lab, program)
     talk.program.hold_output()
-    talk.program.write(MIB)
     talk.start_hearing(MIB)
+    lab.wait_blocked(talk.program)
+    talk.program.write(MIB)
     talk.expect_said(MIB, cause="deadlock")
     talk.program.take_output()
     talk.expect_heard(MIB, cause="deadlock")

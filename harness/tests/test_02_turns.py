@@ -7,10 +7,9 @@ import signal
 import pytest
 
 from labkit.chat import (
-    LINE, LONG_LINE, MIB, PORTS, TURNS, Conversation, converse, expect_nothing_printed, for_each,
-    its_turn, peers_turn,
+    LINE, LONG_LINE, MIB, MORE, PORTS, TURNS, Conversation, converse, expect_nothing_printed,
+    for_each, its_turn, peers_turn,
 )
-from labkit.closing_first import MORE, expect_fin_in_spite_of_input
 from labkit.echo import finish
 from labkit.grading import graded
 from labkit.program import Program
@@ -341,7 +340,7 @@ def test_turn_server_ends_without_a_reset(lab: Scenario) -> None:
     talk = peers_turn(lab, "turn_server")
     talk.peer.send(b"stop\n" + MORE)
     talk.expect_heard(b"stop\n")
-    expect_fin_in_spite_of_input(lab, talk.peer)
+    talk.peer.expect_fin()
     talk.peer.close()
     talk.expect_exit()
 
@@ -353,7 +352,7 @@ def test_turn_client_ends_without_a_reset(lab: Scenario) -> None:
     talk.peer.send(LINE + MORE)
     talk.expect_heard(LINE)
     talk.program.write(b"exit\n")
-    expect_fin_in_spite_of_input(lab, talk.peer)
+    talk.peer.expect_fin()
     talk.peer.close()
     talk.expect_exit()
 
