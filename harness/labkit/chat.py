@@ -31,7 +31,8 @@ PORTS = {"turn_server": 2018, "turn_client": 2018, "server": 5188, "client": 518
 
 LINE = b"How are you?\n"
 LONG_LINE = bytes(32 + i * 7 % 95 for i in range(100_000)) + b"\n"
-MIB = bytes(i * 7 % 251 for i in range(1 << 20))
+MIB = bytes(1 + i * 7 % 250 for i in range(1 << 20))
+"""Without a NUL: where it stops, it was not taken for a string."""
 MORE = MIB[:100_000]
 """More than anybody asked for."""
 

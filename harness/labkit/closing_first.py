@@ -33,6 +33,10 @@ class Server(NamedTuple):
     greeting: bytes
     answer: bytes
     """To MESSAGE; then comes the FIN."""
+    prints: bytes
+    """Of MESSAGE."""
+    patience: float
+    """Seconds that it waits for the client's FIN after its own."""
 
     @property
     def says(self) -> int:
@@ -40,8 +44,10 @@ class Server(NamedTuple):
         return len(self.greeting + self.answer)
 
 
-HELLO = Server("hello_server", 8000, (), b"", b"Hello, you are connected!\n")
-PROMPT = Server("prompt_server", 55555, ("-n", "1"), b"welcome !!!\n", b"Please enter the data:")
+HELLO = Server("hello_server", 8000, (), b"", b"Hello, you are connected!\n",
+               b"received: " + MESSAGE, 10.0)
+PROMPT = Server("prompt_server", 55555, ("-n", "1"), b"welcome !!!\n", b"Please enter the data:",
+                b"round 1: 6 bytes, 6 in all\n", 5.0)
 SERVERS = {server.name: server for server in (HELLO, PROMPT)}
 
 
@@ -106,6 +112,18 @@ def wait_for_the_fin(lab: Scenario) -> None:
     """Waits until a FIN, or a reset, has arrived in every connection; reads nothing."""
     lab.wait_for(lambda: not lab.network.sockets.tcp([ESTABLISHED]), "the server's FIN",
                  lambda: "it did not come", "first-closer", poll=0.001)
+
+
+def wait_until_given_up(lab: Scenario, peer: Peer, server: Server) -> None:
+    """The server closes in the end, however much PEER, which never closes, still says."""
+
+    def given_up() -> bool:
+        if tcp_state(peer.sock) != CLOSED:
+            peer.start_sending(b"x")
+        return tcp_state(peer.sock) == CLOSED
+
+    lab.wait_for(given_up, f"{server.patience:.0f} s after its FIN the server waits no longer",
+                 lambda: "it still takes what the client sends", "waits-for-ever", poll=0.1)
 
 
 def send_after_the_fin(peer: Peer, data: bytes) -> None:

@@ -262,6 +262,11 @@ CAUSES = {
         "exit status 2. strtol() alone takes '80x', ' 80' and '-1'.",
         "getopt(3); strtol(3), endptr",
     ),
+    "waits-for-ever": Cause(
+        "After its own FIN the server waits for the client's without a limit, or begins to count "
+        "anew with each byte that comes: whoever never closes keeps it busy for good.",
+        "poll(2), timeout; clock_gettime(2); tcp(7)",
+    ),
     "wrong-address": Cause(
         "Another address than the one asked for: 127.0.0.1 is the host alone, 0.0.0.0 every "
         "address it has, open to the network.",

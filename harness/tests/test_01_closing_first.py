@@ -7,10 +7,10 @@ import signal
 import pytest
 
 from labkit.closing_first import (
-    MESSAGE, MORE, SERVERS, connect, converse, expect_said, for_both, send_after_the_fin, start,
-    wait_for_the_fin, whole,
+    MESSAGE, MORE, SERVERS, connect, converse, expect_printed, expect_said, for_both,
+    send_after_the_fin, start, wait_for_the_fin, wait_until_given_up, whole,
 )
-from labkit.echo import expect_usage_error
+from labkit.echo import WRONG_PORTS, expect_usage_error
 from labkit.scenario import Scenario
 
 LAB = "01-tcp-echo"
@@ -19,8 +19,10 @@ LAB = "01-tcp-echo"
 # -- The command line, listening ---------------------------------------------
 
 
-@pytest.mark.parametrize("arguments", [["-p", "80x"], ["-x"], ["surplus"]],
-                         ids=["port-80x", "unknown-option", "surplus-word"])
+WRONG = {**WRONG_PORTS, "unknown-option": ["-x"], "surplus-word": ["surplus"]}
+
+
+@pytest.mark.parametrize("arguments", list(WRONG.values()), ids=list(WRONG))
 @for_both(hello=0, prompt=0, points=1)
 def test_closer_explains_wrong_arguments(
     lab: Scenario, program: str, arguments: list[str]
@@ -65,6 +67,14 @@ def test_closer_serves_ipv6(lab: Scenario, program: str) -> None:
     converse(peer, kind)
     peer.close()
     lab.expect_orderly(len(MESSAGE), kind.says, first_closer="server")
+
+
+@for_both(hello=29, points=1)
+def test_closer_says_that_a_name_is_unknown(lab: Scenario, program: str) -> None:
+    """A name that nobody knows: a line `PROGRAM: ...` on stderr, exit status 1."""
+    server = lab.start(program, "-a", "no-such-host.invalid")
+    lab.expect_exit(server, 1, cause="lookup-error")
+    lab.expect_complaint(server, rf"{program}: .+")
 
 
 @for_both(hello=29, points=1)
@@ -217,6 +227,8 @@ def test_closer_outlives_a_reset(lab: Scenario, program: str) -> None:
     lab.wait_blocked(server)
     rude.reset()
     whole(lab, kind, "the next client", "reset-ends-server")
+    lab.expect_line(server, f"listening on 127.0.0.1 port {kind.port}")
+    expect_printed(lab, server, kind.prints)
     lab.expect_back_to(server, before)
     lab.expect_packets("connections=2", "1:teardown.reset_by=client", "2:teardown.kind=fin",
                        "2:teardown.first_closer=server")
@@ -227,6 +239,7 @@ def test_closer_outlives_a_client_that_does_not_wait(lab: Scenario, program: str
     """To send to a client that has gone raises SIGPIPE, which must not end the server."""
     kind = SERVERS[program]
     server = start(lab, kind)
+    before = lab.footprint(server)
     rude = connect(lab, kind, "the client that leaves")
     lab.wait_blocked(server)
     lab.pause(server)
@@ -236,6 +249,21 @@ def test_closer_outlives_a_client_that_does_not_wait(lab: Scenario, program: str
     lab.resume(server)
     lab.expect_running(server, cause="reset-ends-server")
     whole(lab, kind, "the next client", "reset-ends-server")
+    lab.expect_back_to(server, before)
+
+
+@for_both(hello=30, prompt=30, points=2)
+def test_closer_gives_up_a_client_that_stays(lab: Scenario, program: str) -> None:
+    """10 s (prompt_server: 5 s) after its FIN the server waits no longer for the client's."""
+    kind = SERVERS[program]
+    lab.stall = kind.patience + 3
+    server = start(lab, kind)
+    before = lab.footprint(server)
+    stays = connect(lab, kind, "the client that stays")
+    converse(stays, kind)
+    wait_until_given_up(lab, stays, kind)
+    whole(lab, kind, "the next client", "waits-for-ever")
+    lab.expect_back_to(server, before)
 
 
 # -- Restart, the end ----------------------------------------------------------
@@ -264,14 +292,17 @@ def test_closer_ends_by_a_signal(lab: Scenario, program: str, number: int) -> No
     lab.end_by_signal(server, number)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
 @for_both(hello=29, points=1)
-def test_closer_ends_while_its_client_is_silent(lab: Scenario, program: str) -> None:
-    """SIGTERM ends a server that waits for a message, and no process of it is left."""
+def test_closer_ends_while_its_client_is_silent(
+    lab: Scenario, program: str, number: int
+) -> None:
+    """A signal ends a server that waits for a message, and no process of it is left."""
     kind = SERVERS[program]
     server = start(lab, kind)
     connect(lab, kind)
     lab.wait_blocked(server)
-    lab.end_by_signal(server, signal.SIGTERM)
+    lab.end_by_signal(server, number)
 
 
 @for_both(hello=30, points=1)

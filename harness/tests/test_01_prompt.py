@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from labkit.closing_first import PROMPT, connect, expect_printed, expect_said
-from labkit.echo import expect_usage_error
 from labkit.grading import graded
 from labkit.peer import Peer
 from labkit.program import Program
@@ -20,8 +19,12 @@ prompt_test = dict(programs=(PROMPT.name,))
 @pytest.mark.parametrize("rounds", ["x", "-1", ""], ids=["x", "minus-1", "empty"])
 @graded(step=0, points=1, **prompt_test)
 def test_prompt_server_explains_a_wrong_number_of_rounds(lab: Scenario, rounds: str) -> None:
-    """`-n` wants a number: else a usage line on stderr, exit status 2."""
-    expect_usage_error(lab, PROMPT.name, ["-n", rounds])
+    """`-n` wants a number: else an error, a line on stderr, exit status 1 or 2."""
+    server = lab.start(PROMPT.name, "-n", rounds)
+    lab.wait_for(lambda: server.exit is not None, f"`{server.command}` is an error",
+                 lambda: "it runs", "usage")
+    lab.expect_exit(server, 1 if server.exit and server.exit.status == 1 else 2, cause="usage")
+    lab.expect_complaint(server, r"\S+")
 
 
 # -- Rounds ----------------------------------------------------------------------
@@ -64,7 +67,8 @@ def test_prompt_server_counts_every_byte(lab: Scenario) -> None:
     lab.expect_orderly(7, said(2))
 
 
-@pytest.mark.parametrize("options, rounds", [([], 20), (["-n", "3"], 3)], ids=["default", "3"])
+@pytest.mark.parametrize("options, rounds", [([], 20), (["-n", "3"], 3), (["-n", "300"], 300)],
+                         ids=["default", "3", "300"])
 @graded(step=31, points=1, **prompt_test)
 def test_prompt_server_holds_as_many_rounds_as_it_is_told(
     lab: Scenario, options: list[str], rounds: int

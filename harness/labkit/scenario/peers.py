@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import selectors
@@ -50,6 +51,14 @@ class Peers(World):
         """COUNT clients, connected all at once; HOW as for connect()."""
         return [self.connect(port, label=f"client {number} of {count}", **how)
                 for number in range(1, count + 1)]
+
+    def connect_some(self, most: int, port: int, **how: Any) -> list[Peer]:
+        """MOST clients, or as many as the server accepts or its queue holds; HOW as above."""
+        peers: list[Peer] = []
+        with contextlib.suppress(Mismatch):
+            while len(peers) < most:
+                peers.append(self.connect(port, label=f"client {len(peers) + 1}", **how))
+        return peers
 
     def _wait_for_room(
         self, host: str, port: int, expected: str, cause: Optional[str]

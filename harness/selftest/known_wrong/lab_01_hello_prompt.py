@@ -212,7 +212,7 @@ HELLOS = [
     ),
     hello(
         "leaves-its-children", "left-over child",
-        "closer_ends_while_its_client_is_silent[hello_server]", "left-over-process",
+        "closer_ends_while_its_client_is_silent[hello_server-SIGTERM]", "left-over-process",
         ("prctl(PR_SET_PDEATHSIG, SIGKILL);", ""), base="hello_server-fork",
     ),
     hello(
@@ -239,11 +239,32 @@ HELLOS = [
          "        while (i == 1)\n            pause();\n        int conn_fd"),
     ),
     hello(
-        "a-hundred-clients-at-most", "the next client waits until one of a hundred leaves",
-        "hello_server_serves_a_thousand_clients_at_once", "too-few-clients",
+        "waits-for-ever-for-the-fin", "a client that never closes costs a thread for good",
+        "closer_gives_up_a_client_that_stays[hello_server]", "waits-for-ever",
+        ("while ((left = end - now()) > 0)", "while ((end = now() + 1000, left = end - now()) > 0)"),
+        file="net.c",
+    ),
+    hello(
+        "one-message-for-all", "a buffer that the clients share",
+        "hello_server_keeps_messages_apart", "lines-mixed",
+        ("    char message[MESSAGE_SIZE];", "    static char message[MESSAGE_SIZE];"),
+    ),
+    hello(
+        "takes-a-reset-for-a-message", "data printed that never came",
+        "closer_outlives_a_reset[hello_server]", "messages",
+        ("    if (n > 0) {", "    if (n < 0)\n        puts(\"received: \");\n    if (n > 0) {"),
+    ),
+    hello(
+        "leaks-where-sending-fails", "descriptor never closed (leak)",
+        "closer_outlives_a_client_that_does_not_wait[hello_server]", "descriptor-leak",
+        ('            complain("send");', '            return NULL;'),
+    ),
+    hello(
+        "twenty-clients-at-most", "the next client waits until one of twenty leaves",
+        "hello_server_serves_fifty_clients_at_once", "too-few-clients",
         ("#include <pthread.h>", "#include <pthread.h>\n#include <semaphore.h>\n"
          "static sem_t room;"),
-        ("    read_options(", "    sem_init(&room, 0, 100);\n    read_options("),
+        ("    read_options(", "    sem_init(&room, 0, 20);\n    read_options("),
         ("        int conn_fd = next", "        sem_wait(&room);\n        int conn_fd = next"),
         ("    return NULL;", "    sem_post(&room);\n    return NULL;"),
     ),
@@ -315,6 +336,18 @@ IN_A_CHILD = ("        if (fork() == 0) {\n            close_first(conn_fd, PATI
 SIGNAL_H = ("#include <errno.h>", "#include <errno.h>\n#include <signal.h>")
 
 PROMPTS = [
+    prompt(
+        "waits-for-ever-for-the-fin", "a client that never closes keeps all others out",
+        "closer_gives_up_a_client_that_stays[prompt_server]", "waits-for-ever",
+        ("while ((left = end - now()) > 0)", "while ((end = now() + 1000, left = end - now()) > 0)"),
+        file="net.c",
+    ),
+    prompt(
+        "counts-rounds-in-a-byte", "no more than 255 rounds",
+        "prompt_server_holds_as_many_rounds_as_it_is_told[300]", "first-closer",
+        ("for (unsigned long round = 1;", "for (unsigned char round = 1;"),
+        ('"round %lu: ', '"round %hhu: '),
+    ),
     prompt(
         "at-another-port", "another port than the table's",
         "closer_listens_at_its_own_port[prompt_server]", "wrong-port",
