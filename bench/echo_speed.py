@@ -231,11 +231,15 @@ def _median(values: Sequence[float], form: Callable[[float], str]) -> str:
     return form(statistics.median(values)) if values else "–"
 
 
+def _kib(size: float) -> str:
+    return f"{size / 1024:.1f} KiB" if size >= 102.4 else "< 0.1 KiB"
+
+
 def _table(results: Results, cell: Callable[[str, int], str]) -> list[list[str]]:
     """A row for each server: its name, CELL(server, clients) of each, memory."""
     return [
         [server, *(cell(server, clients) for clients in CLIENTS),
-         f"{results.memory[server] / 1024:.1f} KiB" if server in results.memory else "–"]
+         _kib(results.memory[server]) if server in results.memory else "–"]
         for server in (*LAB_SERVERS, *RIVALS)
     ]
 

@@ -138,6 +138,13 @@ class Conversation:
         """The program prints `peer closed` to stderr."""
         self._lab.expect_stderr_line(self.program, "peer closed", cause)
 
+    def expect_peer_closed_once(self) -> None:
+        """The program, which has ended, has printed `peer closed` to stderr, and once."""
+        self.expect_peer_closed()
+        if self.program.stderr.count(b"peer closed") > 1:
+            raise Mismatch(expected="`peer closed` on stderr, once",
+                           seen=describe(bytes(self.program.stderr)), cause="messages")
+
     def expect_peer_not_closed(self) -> None:
         """The program has not printed `peer closed` so far."""
         if b"peer closed" in self.program.stderr:
@@ -220,9 +227,14 @@ def converse(
 def expect_announced(
     lab: Scenario, program: Program, peer: Peer, address: str = "127.0.0.1"
 ) -> None:
-    """`server` tells who its peer is; the turn server does not."""
+    """`server` tells who its peer is; of the turn server nothing is said, so it may."""
+    line = f"connection from {address} port {peer.port}"
     if program.name == "server":
-        lab.expect_line(program, f"connection from {address} port {peer.port}")
+        lab.expect_line(program, line)
+        return
+    lab.wait_blocked(program)
+    if program.stdout == f"{line}\n".encode():
+        program.stdout.clear()
 
 
 # -- Turns -----------------------------------------------------------------------
@@ -263,41 +275,8 @@ def expect_not_listening(lab: Scenario) -> None:
                  "keeps-listening", poll=0.001)
 
 
-def kill(lab: Scenario, talk: Conversation, number: int) -> None:
-    """Ends the program by signal NUMBER, however; no process of it may stay, nor its connection."""
-    talk.program.send_signal(number)
-    lab.wait_gone(talk.program)
-    expect_nothing_left(talk.program)
-    talk.peer.expect_reset()
-
-
-def expect_nothing_left(program: Program) -> None:
-    """PROGRAM has ended, and none of its processes stays."""
-    assert program.exit is not None
-    if program.exit.leftovers:
-        raise Mismatch(expected=f"`{program.command}` leaves no process behind",
-                       seen="a second later there still were: "
-                       + ", ".join(program.exit.leftovers), cause="left-over-process")
-
-
-def expect_no_zombie(lab: Scenario, program: Program) -> None:
-    """Of PROGRAM's processes none has ended without being waited for."""
-    lab.wait_blocked(program)
-    lab.wait_for(lambda: not any(map(_is_zombie, _processes(program))),
-                 f"`{program.command}` waits for its processes that have ended",
-                 lambda: "one is a zombie", "zombie-children", poll=0.002)
-
-
 def _processes(program: Program) -> list[int]:
     return tree_of(program.pid) if program.pid is not None and program.exit is None else []
-
-
-def _is_zombie(pid: int) -> bool:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text("ascii", "replace")
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return stat.rpartition(")")[2].split()[0] == "Z"
 
 
 def _holders(program: Program) -> int:

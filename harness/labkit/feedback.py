@@ -153,7 +153,7 @@ CAUSES = {
     ),
     "no-half-close": Cause(
         "At the end of its input the program does not tell the other side. shutdown(fd, SHUT_WR) "
-        "sends the FIN and leaves the way back open; close() would shut both.",
+        "sends the FIN and leaves the way back open.",
         "shutdown(2), SHUT_WR; RFC 9293 section 3.6",
     ),
     "no-ipv6": Cause(

@@ -90,7 +90,8 @@ class GradedTest:
 
     @property
     def handout(self) -> str:
-        return f"labs/{self.lab}/README.md, step {self.step}"
+        place = f"step {self.step}" if self.step else "the rules of section 'Goal'"
+        return f"labs/{self.lab}/README.md, {place}"
 
 
 def graded_test(item: pytest.Item) -> Optional[GradedTest]:

@@ -139,11 +139,13 @@ class Peer:
     def expect_nothing(self, cause: str = "messages") -> None:
         """So far no byte has come but those that were read, nor the end of file."""
         try:
-            seen = self.sock.recv(64, socket.MSG_PEEK)
+            seen = describe(self.sock.recv(64, socket.MSG_PEEK))
         except BlockingIOError:
             return
+        except ConnectionError:
+            seen = "a reset"
         raise Mismatch(expected=f"{self.label} is not sent anything yet",
-                       seen=describe(seen) if seen else "end of file", cause=cause)
+                       seen="end of file" if seen == describe(b"") else seen, cause=cause)
 
     def expect_reset(self) -> None:
         """Reads until the connection is reset, as a test wants it after sending a reset."""

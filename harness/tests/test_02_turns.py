@@ -60,9 +60,9 @@ def test_turns_keep_a_second_line_for_the_next_turn(lab: Scenario, program: str)
 
 @for_each(TURNS, step=1, points=1)
 def test_turns_print_a_long_line_whole(lab: Scenario, program: str) -> None:
-    """A line of 100,000 bytes from the peer is one line, and one turn."""
+    """A line of 1 MiB from the peer is one line, and one turn."""
     talk = peers_turn(lab, program)
-    talk.hear(LONG_LINE, cause="lines-mixed")
+    talk.hear(MIB.replace(b"\n", b" ") + b"\n", cause="lines-mixed")
     talk.say(LINE)
     talk.hear(LINE, cause="lines-mixed")
     end(talk)
@@ -296,7 +296,8 @@ def test_turn_client_ends_with_exit(lab: Scenario, last: bytes) -> None:
 def test_turn_client_knows_exit_from_other_lines(lab: Scenario) -> None:
     """Only the whole line `exit`, and only when it is typed here, ends the conversation."""
     talk = its_turn(lab, "turn_client")
-    for line in (b"exits\n", b"exit now\n", b" exit\n", b"exi\n", b"exit\0\n", b"stop\n"):
+    for line in (b"exits\n", b"exit now\n", b" exit\n", b"exit \n", b"EXIT\n", b"exi\n",
+                 b"exit\0\n", b"stop\n"):
         talk.say(line, cause="messages")
         talk.hear(b"exit\n", cause="messages")
     talk.say(LINE, cause="messages")
@@ -322,7 +323,8 @@ def test_turn_server_ends_at_stop(lab: Scenario) -> None:
 def test_turn_server_knows_stop_from_other_lines(lab: Scenario) -> None:
     """Only the whole line `stop`, and only from the client, ends the conversation."""
     talk = peers_turn(lab, "turn_server")
-    for line in (b"stops\n", b"stop now\n", b" stop\n", b"sto\n", b"stop\0\n", b"exit\n"):
+    for line in (b"stops\n", b"stop now\n", b" stop\n", b"stop \n", b"STOP\n", b"sto\n",
+                 b"stop\0\n", b"exit\n"):
         talk.hear(line, cause="messages")
         talk.say(b"stop\n", cause="messages")
     talk.hear(LINE, cause="messages")
@@ -343,6 +345,7 @@ def test_turn_server_ends_without_a_reset(lab: Scenario) -> None:
     talk.peer.expect_fin()
     talk.peer.close()
     talk.expect_exit()
+    lab.expect_packets("connections=1", "teardown.kind=fin")
 
 
 @graded(step=6, points=1, programs=("turn_client",))
@@ -355,6 +358,7 @@ def test_turn_client_ends_without_a_reset(lab: Scenario) -> None:
     talk.peer.expect_fin()
     talk.peer.close()
     talk.expect_exit()
+    lab.expect_packets("connections=1", "teardown.kind=fin")
 
 
 # -- At a terminal, both together, and with ncat -------------------------------------

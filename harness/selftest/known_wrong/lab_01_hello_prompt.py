@@ -241,7 +241,8 @@ HELLOS = [
     hello(
         "waits-for-ever-for-the-fin", "a client that never closes costs a thread for good",
         "closer_gives_up_a_client_that_stays[hello_server]", "waits-for-ever",
-        ("while ((left = end - now()) > 0)", "while ((end = now() + 1000, left = end - now()) > 0)"),
+        ("while ((left = end - now()) > 0)",
+         "while ((end = now() + 1000, left = end - now()) > 0)"),
         file="net.c",
     ),
     hello(
@@ -339,7 +340,8 @@ PROMPTS = [
     prompt(
         "waits-for-ever-for-the-fin", "a client that never closes keeps all others out",
         "closer_gives_up_a_client_that_stays[prompt_server]", "waits-for-ever",
-        ("while ((left = end - now()) > 0)", "while ((end = now() + 1000, left = end - now()) > 0)"),
+        ("while ((left = end - now()) > 0)",
+         "while ((end = now() + 1000, left = end - now()) > 0)"),
         file="net.c",
     ),
     prompt(

@@ -155,9 +155,16 @@ PEER_CLOSED = [
         ("    return errno == EINTR;\n}", "    return false;\n}"),
     ),
     wrong(
-        "server", "leaves-a-zombie", "zombie children",
-        "keeps_no_zombie", "zombie-children",
-        ("{ .sa_handler = child_ended", "{ .sa_handler = SIG_DFL"),
+        "server", "tells-of-its-own-end", "`peer closed` at its own end of file",
+        "prints_on_after_its_own_fin", "messages",
+        (AFTER_HALF_CLOSE, AFTER_HALF_CLOSE + "    say_closed();\n"),
+    ),
+    wrong(
+        "client", "ends-at-a-typed-exit", "a word of the turn pair ends the chat",
+        "sends_what_is_typed_at_once", "no-answer",
+        ("        if (write_all(to, buffer, n) < 0)",
+         "        if (from == 0 && n == 5 && buffer[0] == 'e' && buffer[1] == 'x')\n"
+         "            return -1;\n        if (write_all(to, buffer, n) < 0)"),
     ),
     wrong(
         "client", "polls-after-the-peers-fin", "busy waiting after end of file",
@@ -308,11 +315,6 @@ TOGETHER = [
          "        write_all(1, block, n);\n    }\n"),
     ),
     wrong(
-        "client", "leaves-a-child-to-its-peer", "left-over child",
-        "when_the_other_side_is_killed", "left-over-process",
-        ("PR_SET_PDEATHSIG, SIGKILL", "PR_SET_PDEATHSIG, 0"),
-    ),
-    wrong(
         "server", "greets-its-peer", "something of its own to the peer",
         "server_talks_with_ncat", "messages",
         (CARRY_OUT, "    write_all(conn_fd, \"Welcome!\\n\", 9);\n" + CARRY_OUT),
@@ -379,11 +381,6 @@ ERRORS = [
     wrong(
         "server", "child-outlives-sigterm", "left-over child",
         "server_ends_by_a_signal[SIGTERM]", "left-over-process",
-        ("PR_SET_PDEATHSIG, SIGKILL", "PR_SET_PDEATHSIG, 0"),
-    ),
-    wrong(
-        "client", "child-outlives-sigkill", "left-over child",
-        "leaves_no_process_when_it_is_killed[SIGKILL]", "left-over-process",
         ("PR_SET_PDEATHSIG, SIGKILL", "PR_SET_PDEATHSIG, 0"),
     ),
     wrong(
