@@ -108,7 +108,7 @@ PEER_CLOSED = [
     wrong(
         "client", "ends-with-its-peer", "closes both directions too early",
         "goes_on_when_the_peer_has_closed", "closes-both",
-        (SAY_CLOSED, "    say_closed();\n    kill(parent, SIGTERM);\n    _exit(HAS_SAID_SO);\n"),
+        (SAY_CLOSED, "    kill(parent, SIGTERM);\n    say_closed();\n    _exit(HAS_SAID_SO);\n"),
     ),
     wrong(
         "server", "drops-what-is-typed-when-its-peer-ends", "the last lines lost",
@@ -322,7 +322,7 @@ TOGETHER = [
     wrong(
         "client", "leaves-with-ncat", "closes both directions too early",
         "client_talks_with_ncat", "closes-both",
-        (SAY_CLOSED, "    say_closed();\n    kill(parent, SIGTERM);\n    _exit(HAS_SAID_SO);\n"),
+        (SAY_CLOSED, "    kill(parent, SIGTERM);\n    say_closed();\n    _exit(HAS_SAID_SO);\n"),
     ),
 ]
 
