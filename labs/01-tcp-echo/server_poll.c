@@ -28,7 +28,7 @@ const char program[] = "server_poll";
 
 enum {
     BUFFER_SIZE = 16384,
-    EVENTS = 1024,                      /* taken from the kernel in one call */
+    EVENTS = 64,                        /* taken from the kernel in one call */
     PAUSE = 1000                        /* ms without accept(), out of fds */
 };
 
