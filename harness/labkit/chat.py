@@ -10,18 +10,13 @@ import errno
 import os
 import signal
 from pathlib import Path
-from typing import Any, Callable, Optional, Sequence, TypeVar
-
-import pytest
+from typing import Any, Optional
 
 from labkit.feedback import Mismatch
-from labkit.grading import PerProgram, graded
 from labkit.peer import Peer, describe
 from labkit.processes import tree_of
 from labkit.program import Program
 from labkit.scenario import Scenario
-
-Test = TypeVar("Test", bound=Callable[..., Any])
 
 SERVERS = ("turn_server", "server")
 CLIENTS = ("turn_client", "client")
@@ -35,17 +30,6 @@ MIB = bytes(1 + i * 7 % 250 for i in range(1 << 20))
 """Without a NUL: where it stops, it was not taken for a string."""
 MORE = MIB[:100_000]
 """More than anybody asked for."""
-
-
-def for_each(
-    programs: Sequence[str], *, step: PerProgram, points: PerProgram
-) -> Callable[[Test], Test]:
-    """A rule of all PROGRAMS: a test with an argument `program`. STEP, POINTS: see graded()."""
-    def mark(test: Test) -> Test:
-        parametrized: Test = pytest.mark.parametrize("program", programs, ids=programs)(test)
-        return graded(step=step, points=points)(parametrized)
-
-    return mark
 
 
 # -- A program and its peer ----------------------------------------------------

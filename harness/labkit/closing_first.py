@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Callable, NamedTuple, Optional, TypeVar
-
-import pytest
+from typing import Callable, NamedTuple, Optional
 
 from labkit.feedback import Mismatch
-from labkit.grading import graded
+from labkit.grading import Test, graded_each
 from labkit.peer import CLOSED, ESTABLISHED, Peer, describe, tcp_state
 from labkit.program import Program
 from labkit.scenario import Scenario
-
-Test = TypeVar("Test", bound=Callable[..., Any])
 
 MESSAGE = b"hello\n"
 """A message to hello_server; to prompt_server, all that one round can take."""
@@ -57,12 +53,7 @@ def for_both(*, hello: int, prompt: int = 31, points: int) -> Callable[[Test], T
     hello, prompt: the step that it judges.
     """
     steps = {HELLO.name: hello, PROMPT.name: prompt}
-
-    def mark(test: Test) -> Test:
-        both: Test = pytest.mark.parametrize("program", sorted(steps), ids=sorted(steps))(test)
-        return graded(step=steps, points=points)(both)
-
-    return mark
+    return graded_each(sorted(steps), step=steps, points=points)
 
 
 # -- A conversation ------------------------------------------------------------

@@ -5,17 +5,13 @@ Data to send, the marks of a rule that several servers obey, and what several te
 
 from __future__ import annotations
 
-from typing import Any, Callable, Mapping, Optional, Sequence, TypeVar
-
-import pytest
+from typing import Callable, Optional, Sequence
 
 from labkit.feedback import Mismatch
-from labkit.grading import graded
+from labkit.grading import Test, graded_each
 from labkit.peer import Listener, Peer
 from labkit.program import Program
 from labkit.scenario import Scenario
-
-Test = TypeVar("Test", bound=Callable[..., Any])
 
 PORT = 4321
 TEXT = b"hello, network\n"
@@ -41,7 +37,7 @@ def for_every_server(
     fork, thread, poll: the steps of the other three, each of which has 1 point for it.
     """
     steps = {"server": step, "server_fork": fork, "server_thread": thread, "server_poll": poll}
-    return _for_each(SERVERS, steps, {"server": points})
+    return graded_each(SERVERS, step=steps, points={**dict.fromkeys(steps, 1), "server": points})
 
 
 def for_concurrent_servers(
@@ -49,19 +45,7 @@ def for_concurrent_servers(
 ) -> Callable[[Test], Test]:
     """A rule of the three that serve many clients at once, worth POINTS for each of them."""
     steps = {"server_fork": fork, "server_thread": thread, "server_poll": poll}
-    return _for_each(CONCURRENT_SERVERS, steps, dict.fromkeys(steps, points))
-
-
-def _for_each(
-    programs: Sequence[str], steps: Mapping[str, int], points: Mapping[str, int]
-) -> Callable[[Test], Test]:
-    worth = {name: points.get(name, 1) for name in programs}
-
-    def mark(test: Test) -> Test:
-        with_programs: Test = pytest.mark.parametrize("program", programs)(test)
-        return graded(step=steps, points=worth)(with_programs)
-
-    return mark
+    return graded_each(CONCURRENT_SERVERS, step=steps, points=points)
 
 
 # -- What several tests do ---------------------------------------------------

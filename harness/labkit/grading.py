@@ -35,6 +35,17 @@ def graded(
     return pytest.mark.graded(step=step, points=points, programs=tuple(programs))
 
 
+def graded_each(
+    programs: Sequence[str], *, step: PerProgram, points: PerProgram
+) -> Callable[[Test], Test]:
+    """One rule for each of PROGRAMS: a test with an argument `program`; else as graded()."""
+    def mark(test: Test) -> Test:
+        for_each: Test = pytest.mark.parametrize("program", programs, ids=programs)(test)
+        return graded(step=step, points=points)(for_each)
+
+    return mark
+
+
 class Judged(NamedTuple):
     """What one graded test judges."""
 

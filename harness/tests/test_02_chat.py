@@ -14,10 +14,9 @@ import pytest
 
 from labkit.chat import (
     CHAT, LINE, LONG_LINE, MIB, PORTS, Conversation, converse, expect_not_listening,
-    for_each,
 )
 from labkit.echo import BINARY, finish
-from labkit.grading import graded
+from labkit.grading import graded, graded_each
 from labkit.program import Program
 from labkit.scenario import Scenario
 
@@ -33,7 +32,7 @@ both_signals = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM]
 # -- Step 7: bytes, as they come -----------------------------------------------------
 
 
-@for_each(CHAT, step=7, points=1)
+@graded_each(CHAT, step=7, points=1)
 def test_chat_sends_what_is_typed_at_once(lab: Scenario, program: str) -> None:
     """Line after line from stdin, which stays open, and half a line without its end, too."""
     talk = converse(lab, program)
@@ -43,7 +42,7 @@ def test_chat_sends_what_is_typed_at_once(lab: Scenario, program: str) -> None:
     part(talk)
 
 
-@for_each(CHAT, step=7, points=1)
+@graded_each(CHAT, step=7, points=1)
 def test_chat_prints_what_comes_at_once(lab: Scenario, program: str) -> None:
     """Line after line from the peer, and half a line without its end, too."""
     talk = converse(lab, program)
@@ -53,7 +52,7 @@ def test_chat_prints_what_comes_at_once(lab: Scenario, program: str) -> None:
     part(talk)
 
 
-@for_each(CHAT, step=7, points=1)
+@graded_each(CHAT, step=7, points=1)
 def test_chat_prints_single_bytes(lab: Scenario, program: str) -> None:
     """A line that comes byte by byte is printed byte by byte."""
     talk = converse(lab, program)
@@ -63,7 +62,7 @@ def test_chat_prints_single_bytes(lab: Scenario, program: str) -> None:
     part(talk)
 
 
-@for_each(CHAT, step=7, points=1)
+@graded_each(CHAT, step=7, points=1)
 def test_chat_carries_every_byte_value(lab: Scenario, program: str) -> None:
     """NUL and all other bytes pass unchanged in both directions."""
     talk = converse(lab, program)
@@ -73,7 +72,7 @@ def test_chat_carries_every_byte_value(lab: Scenario, program: str) -> None:
     part(talk)
 
 
-@for_each(CHAT, step=7, points=1)
+@graded_each(CHAT, step=7, points=1)
 def test_chat_carries_long_lines_whole(lab: Scenario, program: str) -> None:
     """Lines of 100,000 bytes in both directions at once."""
     talk = converse(lab, program)
@@ -85,7 +84,7 @@ def test_chat_carries_long_lines_whole(lab: Scenario, program: str) -> None:
     part(talk)
 
 
-@for_each(CHAT, step=7, points=1)
+@graded_each(CHAT, step=7, points=1)
 def test_chat_waits_for_a_slow_peer(lab: Scenario, program: str) -> None:
     """1 MiB for a peer that reads only when nothing more can be sent: nothing is lost."""
     talk = converse(lab, program, receive_buffer=4096)
@@ -97,7 +96,7 @@ def test_chat_waits_for_a_slow_peer(lab: Scenario, program: str) -> None:
     part(talk)
 
 
-@for_each(CHAT, step=7, points=1)
+@graded_each(CHAT, step=7, points=1)
 def test_chat_waits_for_a_slow_reader_of_stdout(lab: Scenario, program: str) -> None:
     """1 MiB for stdout that is read only when nothing more can be printed: nothing is lost."""
     talk = converse(lab, program)
@@ -112,7 +111,7 @@ def test_chat_waits_for_a_slow_reader_of_stdout(lab: Scenario, program: str) -> 
 
 
 @pytest.mark.parametrize("source", ["file", "dev-null"])
-@for_each(CHAT, step=7, points=1)
+@graded_each(CHAT, step=7, points=1)
 def test_chat_takes_its_stdin_from_a_file(lab: Scenario, program: str, source: str) -> None:
     """`< FILE` and `< /dev/null`: all of it is sent, then the FIN, and the peer is printed."""
     text = LONG_LINE if source == "file" else b""
@@ -139,7 +138,7 @@ def test_chat_says_that_stdout_is_full(lab: Scenario) -> None:
 # -- Step 8: both at once --------------------------------------------------------------
 
 
-@for_each(CHAT, step=8, points=2)
+@graded_each(CHAT, step=8, points=2)
 def test_chat_goes_both_ways_at_any_time(lab: Scenario, program: str) -> None:
     """Lines typed at odd times on both sides: each is through before the next."""
     talk = converse(lab, program)
@@ -153,7 +152,7 @@ def test_chat_goes_both_ways_at_any_time(lab: Scenario, program: str) -> None:
     part(talk)
 
 
-@for_each(CHAT, step=8, points=2)
+@graded_each(CHAT, step=8, points=2)
 def test_chat_does_not_wait_for_a_peer_that_does_not_read(lab: Scenario, program: str) -> None:
     """1 MiB each way, and the peer reads nothing until it has sent its own."""
     talk = converse(lab, program, receive_buffer=4096)
@@ -166,7 +165,7 @@ def test_chat_does_not_wait_for_a_peer_that_does_not_read(lab: Scenario, program
     part(talk)
 
 
-@for_each(CHAT, step=8, points=1)
+@graded_each(CHAT, step=8, points=1)
 def test_chat_does_not_wait_for_a_stdout_that_is_not_read(lab: Scenario, program: str) -> None:
     """1 MiB each way, and stdout is not read until the peer has had its own."""
     talk = converse(lab, program)
@@ -181,7 +180,7 @@ def test_chat_does_not_wait_for_a_stdout_that_is_not_read(lab: Scenario, program
     part(talk)
 
 
-@for_each(CHAT, step=8, points=2)
+@graded_each(CHAT, step=8, points=2)
 def test_chat_waits_without_using_the_processor(lab: Scenario, program: str) -> None:
     """Connected and silent; after the end of stdin; after the peer's FIN: it only waits."""
     talk = converse(lab, program)
@@ -191,7 +190,7 @@ def test_chat_waits_without_using_the_processor(lab: Scenario, program: str) -> 
     part(talk)
 
 
-@for_each(CHAT, step=8, points=1)
+@graded_each(CHAT, step=8, points=1)
 def test_chat_is_idle_after_the_peers_fin(lab: Scenario, program: str) -> None:
     """The peer has closed, stdin is open and silent: the program only waits."""
     talk = converse(lab, program)
@@ -201,7 +200,7 @@ def test_chat_is_idle_after_the_peers_fin(lab: Scenario, program: str) -> None:
     end_after_the_peer(talk)
 
 
-@for_each(CHAT, step=8, points=1)
+@graded_each(CHAT, step=8, points=1)
 def test_chat_goes_on_after_being_stopped(lab: Scenario, program: str) -> None:
     """Ctrl-Z and `fg` (SIGSTOP, SIGCONT) change nothing in either direction."""
     talk = converse(lab, program)
@@ -222,7 +221,7 @@ def test_chat_goes_on_after_being_stopped(lab: Scenario, program: str) -> None:
 # -- The peer closes first -------------------------------------------------------------
 
 
-@for_each(CHAT, step=8, points=2)
+@graded_each(CHAT, step=8, points=2)
 def test_chat_goes_on_when_the_peer_has_closed(lab: Scenario, program: str) -> None:
     """`peer closed` at the peer's FIN and not before; what is typed then is still sent."""
     talk = converse(lab, program)
@@ -238,7 +237,7 @@ def test_chat_goes_on_when_the_peer_has_closed(lab: Scenario, program: str) -> N
     end_after_the_peer(talk)
 
 
-@for_each(CHAT, step=8, points=1)
+@graded_each(CHAT, step=8, points=1)
 def test_chat_prints_the_peers_last_lines(lab: Scenario, program: str) -> None:
     """Much, and a FIN right behind it, for a slow stdout: all is printed, then `peer closed`."""
     talk = converse(lab, program)
@@ -255,7 +254,7 @@ def test_chat_prints_the_peers_last_lines(lab: Scenario, program: str) -> None:
 # -- Resets ------------------------------------------------------------------------------
 
 
-@for_each(CHAT, step=8, points=2)
+@graded_each(CHAT, step=8, points=2)
 def test_chat_ends_with_status_1_when_it_is_reset(lab: Scenario, program: str) -> None:
     """A reset by the peer: a line on stderr, exit status 1, though stdin is still open."""
     talk = converse(lab, program)
@@ -266,7 +265,7 @@ def test_chat_ends_with_status_1_when_it_is_reset(lab: Scenario, program: str) -
     talk.expect_error()
 
 
-@for_each(CHAT, step=11, points=1)
+@graded_each(CHAT, step=11, points=1)
 def test_chat_ends_with_status_1_when_it_is_reset_late(lab: Scenario, program: str) -> None:
     """A reset in place of the peer's FIN, after this side's own: exit status 1."""
     talk = converse(lab, program)
@@ -276,7 +275,7 @@ def test_chat_ends_with_status_1_when_it_is_reset_late(lab: Scenario, program: s
     talk.expect_error()
 
 
-@for_each(CHAT, step=8, points=1)
+@graded_each(CHAT, step=8, points=1)
 def test_chat_ends_with_status_1_when_it_is_reset_while_it_sends(
     lab: Scenario, program: str
 ) -> None:
@@ -288,7 +287,7 @@ def test_chat_ends_with_status_1_when_it_is_reset_while_it_sends(
     talk.expect_error()
 
 
-@for_each(CHAT, step=7, points=1)
+@graded_each(CHAT, step=7, points=1)
 def test_chat_outlives_sigpipe(lab: Scenario, program: str) -> None:
     """To send to a peer that has gone raises SIGPIPE, which must not end the program."""
     talk = converse(lab, program)
@@ -353,7 +352,7 @@ def test_chat_server_ends_by_a_signal_while_it_sends(lab: Scenario) -> None:
 # -- Step 10: half-close -------------------------------------------------------------------
 
 
-@for_each(CHAT, step=10, points=3)
+@graded_each(CHAT, step=10, points=3)
 def test_chat_half_closes_at_the_end_of_stdin(lab: Scenario, program: str) -> None:
     """The FIN leaves at the end of stdin, whatever else still holds the connection."""
     talk = converse(lab, program)
@@ -364,7 +363,7 @@ def test_chat_half_closes_at_the_end_of_stdin(lab: Scenario, program: str) -> No
     part(talk)
 
 
-@for_each(CHAT, step=10, points=1)
+@graded_each(CHAT, step=10, points=1)
 def test_chat_sends_all_before_its_fin(lab: Scenario, program: str) -> None:
     """1 MiB of stdin that ends at once, for a slow peer: the FIN comes behind the last byte."""
     talk = converse(lab, program, receive_buffer=4096, stdin=MIB)
@@ -374,7 +373,7 @@ def test_chat_sends_all_before_its_fin(lab: Scenario, program: str) -> None:
     part(talk)
 
 
-@for_each(CHAT, step=10, points=1)
+@graded_each(CHAT, step=10, points=1)
 def test_chat_sends_all_though_the_peer_has_closed(lab: Scenario, program: str) -> None:
     """The same where the peer closed before it has read any of it."""
     talk = converse(lab, program, receive_buffer=4096, stdin=MIB)
@@ -391,7 +390,7 @@ def test_chat_sends_all_though_the_peer_has_closed(lab: Scenario, program: str) 
 # -- Step 11: the other half ---------------------------------------------------------------
 
 
-@for_each(CHAT, step=11, points=2)
+@graded_each(CHAT, step=11, points=2)
 def test_chat_prints_on_after_its_own_fin(lab: Scenario, program: str) -> None:
     """What the peer says after this side's FIN is printed, line by line, until its own FIN."""
     talk = converse(lab, program)
@@ -404,7 +403,7 @@ def test_chat_prints_on_after_its_own_fin(lab: Scenario, program: str) -> None:
     part(talk)
 
 
-@for_each(CHAT, step=11, points=1)
+@graded_each(CHAT, step=11, points=1)
 def test_chat_prints_all_before_it_ends(lab: Scenario, program: str) -> None:
     """After this side's FIN the peer says much and closes: a slow stdout gets all of it."""
     talk = converse(lab, program, stdin=b"")
@@ -436,7 +435,7 @@ def test_chat_server_stops_listening(lab: Scenario) -> None:
 # -- At a terminal ---------------------------------------------------------------------------
 
 
-@for_each(CHAT, step=8, points=1)
+@graded_each(CHAT, step=8, points=1)
 def test_chat_at_a_terminal(lab: Scenario, program: str) -> None:
     """Lines typed at a terminal while the peer talks; Ctrl-D ends this side only."""
     talk = converse(lab, program, terminal=True)
@@ -450,7 +449,7 @@ def test_chat_at_a_terminal(lab: Scenario, program: str) -> None:
     part(talk)
 
 
-@for_each(CHAT, step=8, points=1)
+@graded_each(CHAT, step=8, points=1)
 def test_chat_at_a_terminal_when_the_peer_closes(lab: Scenario, program: str) -> None:
     """The peer closes; one more line is typed, half of another, and then Ctrl-D."""
     talk = converse(lab, program, terminal=True)
@@ -470,7 +469,7 @@ def test_chat_at_a_terminal_when_the_peer_closes(lab: Scenario, program: str) ->
 
 
 @pytest.mark.parametrize("terminal", [False, True], ids=["pipes", "terminals"])
-@for_each(CHAT, step=10, points=1)
+@graded_each(CHAT, step=10, points=1)
 def test_chat_of_the_pair(lab: Scenario, program: str, terminal: bool) -> None:
     """Server and client together, and PROGRAM leaves first: it sends the first FIN."""
     server, client = both(lab, terminal=terminal)
@@ -504,7 +503,7 @@ def test_chat_of_the_pair_with_megabytes(lab: Scenario) -> None:
     lab.expect_orderly(len(MIB), len(MIB), first_closer="server")
 
 
-@for_each(CHAT, step=9, points=1)
+@graded_each(CHAT, step=9, points=1)
 def test_chat_when_the_other_side_is_killed(lab: Scenario, program: str) -> None:
     """PROGRAM is killed: the other side prints `peer closed`, and ends with its own stdin."""
     server, client = both(lab)

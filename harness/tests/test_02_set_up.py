@@ -8,16 +8,17 @@ from typing import Optional
 import pytest
 
 from labkit.chat import (
-    CLIENTS, LINE, PORTS, SERVERS, Conversation, converse, expect_announced, for_each,
+    CLIENTS, LINE, PORTS, SERVERS, Conversation, converse, expect_announced
 )
 from labkit.echo import WRONG_PORTS, expect_usage_error
+from labkit.grading import graded_each
 from labkit.peer import Listener
 from labkit.scenario import Scenario
 
 LAB = "02-p2p-chat"
 
-each_server = for_each(SERVERS, step=0, points=1)
-each_client = for_each(CLIENTS, step=0, points=1)
+each_server = graded_each(SERVERS, step=0, points=1)
+each_client = graded_each(CLIENTS, step=0, points=1)
 both_signals = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM],
                                        ids=["SIGINT", "SIGTERM"])
 

@@ -8,10 +8,10 @@ import pytest
 
 from labkit.chat import (
     LINE, LONG_LINE, MIB, MORE, PORTS, TURNS, Conversation, converse, expect_nothing_printed,
-    for_each, its_turn, peers_turn,
+    its_turn, peers_turn,
 )
 from labkit.echo import finish
-from labkit.grading import graded
+from labkit.grading import graded, graded_each
 from labkit.program import Program
 from labkit.scenario import Scenario
 
@@ -30,7 +30,7 @@ client_test = dict(step=5, programs=("turn_client",))
 # -- Step 1: a line, and not what one call gives -----------------------------------
 
 
-@for_each(TURNS, step=1, points=2)
+@graded_each(TURNS, step=1, points=2)
 def test_turns_wait_for_the_end_of_a_line(lab: Scenario, program: str) -> None:
     """A line that comes byte by byte is one line: the answer waits for its newline."""
     talk = peers_turn(lab, program)
@@ -46,7 +46,7 @@ def test_turns_wait_for_the_end_of_a_line(lab: Scenario, program: str) -> None:
     end(talk)
 
 
-@for_each(TURNS, step=1, points=2)
+@graded_each(TURNS, step=1, points=2)
 def test_turns_keep_a_second_line_for_the_next_turn(lab: Scenario, program: str) -> None:
     """Two lines in one segment: one is printed now, the other after this side's own line."""
     talk = peers_turn(lab, program)
@@ -58,7 +58,7 @@ def test_turns_keep_a_second_line_for_the_next_turn(lab: Scenario, program: str)
     end(talk)
 
 
-@for_each(TURNS, step=1, points=1)
+@graded_each(TURNS, step=1, points=1)
 def test_turns_print_a_long_line_whole(lab: Scenario, program: str) -> None:
     """A line of 1 MiB from the peer is one line, and one turn."""
     talk = peers_turn(lab, program)
@@ -68,7 +68,7 @@ def test_turns_print_a_long_line_whole(lab: Scenario, program: str) -> None:
     end(talk)
 
 
-@for_each(TURNS, step=1, points=1)
+@graded_each(TURNS, step=1, points=1)
 def test_turns_send_a_long_line_whole(lab: Scenario, program: str) -> None:
     """A line of 100,000 bytes from stdin is one line, and one turn."""
     talk = its_turn(lab, program)
@@ -79,7 +79,7 @@ def test_turns_send_a_long_line_whole(lab: Scenario, program: str) -> None:
     end(talk)
 
 
-@for_each(TURNS, step=1, points=1)
+@graded_each(TURNS, step=1, points=1)
 def test_turns_carry_every_byte_value(lab: Scenario, program: str) -> None:
     """NUL and all other bytes pass in both directions: a line is bytes up to a newline."""
     talk = peers_turn(lab, program)
@@ -89,7 +89,7 @@ def test_turns_carry_every_byte_value(lab: Scenario, program: str) -> None:
     end(talk)
 
 
-@for_each(TURNS, step=1, points=1)
+@graded_each(TURNS, step=1, points=1)
 def test_turns_take_an_empty_line_for_a_line(lab: Scenario, program: str) -> None:
     """A newline alone is a turn like any other, in both directions."""
     talk = peers_turn(lab, program)
@@ -99,7 +99,7 @@ def test_turns_take_an_empty_line_for_a_line(lab: Scenario, program: str) -> Non
     end(talk)
 
 
-@for_each(TURNS, step=1, points=1)
+@graded_each(TURNS, step=1, points=1)
 def test_turns_print_a_last_line_without_newline(lab: Scenario, program: str) -> None:
     """What the peer says right before its FIN is printed, although no newline ends it."""
     talk = peers_turn(lab, program)
@@ -115,7 +115,7 @@ def test_turns_print_a_last_line_without_newline(lab: Scenario, program: str) ->
 # -- Step 2: printed at once ---------------------------------------------------------
 
 
-@for_each(TURNS, step=2, points=1)
+@graded_each(TURNS, step=2, points=1)
 def test_turns_print_a_line_at_once(lab: Scenario, program: str) -> None:
     """The peer's line is on stdout before anything is typed, turn after turn."""
     talk = peers_turn(lab, program)
@@ -140,7 +140,7 @@ def test_turn_client_says_that_stdout_is_full(lab: Scenario) -> None:
 # -- Step 3: sent whole, with its newline ------------------------------------------
 
 
-@for_each(TURNS, step=3, points=1)
+@graded_each(TURNS, step=3, points=1)
 def test_turns_send_a_line_at_once(lab: Scenario, program: str) -> None:
     """What is typed is sent, and nothing else, while stdin stays open."""
     talk = its_turn(lab, program)
@@ -150,7 +150,7 @@ def test_turns_send_a_line_at_once(lab: Scenario, program: str) -> None:
     end(talk)
 
 
-@for_each(TURNS, step=3, points=1)
+@graded_each(TURNS, step=3, points=1)
 def test_turns_end_a_last_line_with_a_newline(lab: Scenario, program: str) -> None:
     """A last line without newline is sent with one; then the side closes first."""
     talk = its_turn(lab, program, stdin=b"Good night")
@@ -159,7 +159,7 @@ def test_turns_end_a_last_line_with_a_newline(lab: Scenario, program: str) -> No
     expect_closed_first(talk)
 
 
-@for_each(TURNS, step=3, points=1)
+@graded_each(TURNS, step=3, points=1)
 def test_turns_wait_for_a_slow_reader(lab: Scenario, program: str) -> None:
     """A line of 1 MiB for a peer that reads late: all of it arrives."""
     line = MIB.replace(b"\n", b" ") + b"\n"
@@ -174,7 +174,7 @@ def test_turns_wait_for_a_slow_reader(lab: Scenario, program: str) -> None:
 # -- Step 4 and 5: whose turn it is ------------------------------------------------
 
 
-@for_each(TURNS, step=LOOP, points=2)
+@graded_each(TURNS, step=LOOP, points=2)
 def test_turns_alternate(lab: Scenario, program: str) -> None:
     """All lines are typed ahead: still each waits for the peer's, and none is lost."""
     typed = [b"Mine %d.\n" % number for number in range(4)]
@@ -191,13 +191,13 @@ def test_turns_alternate(lab: Scenario, program: str) -> None:
     expect_closed_first(talk)
 
 
-@for_each(TURNS, step=LOOP, points=2)
+@graded_each(TURNS, step=LOOP, points=2)
 def test_turns_end_at_the_end_of_stdin(lab: Scenario, program: str) -> None:
     """End of stdin in a side's own turn: nothing more is sent, it closes first, status 0."""
     end(its_turn(lab, program))
 
 
-@for_each(TURNS, step=LOOP, points=1)
+@graded_each(TURNS, step=LOOP, points=1)
 def test_turns_end_when_the_peer_closes(lab: Scenario, program: str) -> None:
     """The peer's FIN in place of a line: exit status 0, also while stdin is still open."""
     talk = peers_turn(lab, program)
@@ -207,7 +207,7 @@ def test_turns_end_when_the_peer_closes(lab: Scenario, program: str) -> None:
     talk.expect_wire(first_closer="peer")
 
 
-@for_each(TURNS, step=LOOP, points=1)
+@graded_each(TURNS, step=LOOP, points=1)
 def test_turns_end_when_the_peer_closed_meanwhile(lab: Scenario, program: str) -> None:
     """A FIN that comes before this side has spoken: exit status 0, at its end of stdin at last."""
     talk = its_turn(lab, program)
@@ -219,7 +219,7 @@ def test_turns_end_when_the_peer_closed_meanwhile(lab: Scenario, program: str) -
     talk.expect_wire(first_closer="peer")
 
 
-@for_each(TURNS, step=LOOP, points=1)
+@graded_each(TURNS, step=LOOP, points=1)
 def test_turns_end_with_status_1_when_reset_while_listening(lab: Scenario, program: str) -> None:
     """A reset in place of the peer's line: a line on stderr, exit status 1."""
     talk = peers_turn(lab, program)
@@ -228,7 +228,7 @@ def test_turns_end_with_status_1_when_reset_while_listening(lab: Scenario, progr
     talk.expect_error()
 
 
-@for_each(TURNS, step=LOOP, points=1)
+@graded_each(TURNS, step=LOOP, points=1)
 def test_turns_end_with_status_1_when_reset_while_speaking(lab: Scenario, program: str) -> None:
     """A reset before this side has spoken: once it speaks, a line on stderr, exit status 1."""
     talk = its_turn(lab, program)
@@ -238,7 +238,7 @@ def test_turns_end_with_status_1_when_reset_while_speaking(lab: Scenario, progra
     talk.expect_error()
 
 
-@for_each(TURNS, step=LOOP, points=1)
+@graded_each(TURNS, step=LOOP, points=1)
 def test_turns_outlive_sigpipe(lab: Scenario, program: str) -> None:
     """To speak to a peer that has gone raises SIGPIPE, which must not end the program."""
     talk = its_turn(lab, program)
@@ -250,7 +250,7 @@ def test_turns_outlive_sigpipe(lab: Scenario, program: str) -> None:
     talk.expect_end_by_itself()
 
 
-@for_each(TURNS, step=LOOP, points=1)
+@graded_each(TURNS, step=LOOP, points=1)
 def test_turns_wait_without_using_the_processor(lab: Scenario, program: str) -> None:
     """While it waits for the peer, and while it waits for what is typed."""
     talk = peers_turn(lab, program)
@@ -260,7 +260,7 @@ def test_turns_wait_without_using_the_processor(lab: Scenario, program: str) -> 
     end(talk)
 
 
-@for_each(TURNS, step=LOOP, points=1)
+@graded_each(TURNS, step=LOOP, points=1)
 def test_turns_go_on_after_being_stopped(lab: Scenario, program: str) -> None:
     """Ctrl-Z and `fg` (SIGSTOP, SIGCONT) change nothing, whosever turn it is."""
     talk = peers_turn(lab, program)
@@ -364,7 +364,7 @@ def test_turn_client_ends_without_a_reset(lab: Scenario) -> None:
 # -- At a terminal, both together, and with ncat -------------------------------------
 
 
-@for_each(TURNS, step=LOOP, points=1)
+@graded_each(TURNS, step=LOOP, points=1)
 def test_turns_are_taken_at_a_terminal(lab: Scenario, program: str) -> None:
     """Lines typed at a terminal, the last of them and Ctrl-D ahead of their turn."""
     talk = its_turn(lab, program, terminal=True)

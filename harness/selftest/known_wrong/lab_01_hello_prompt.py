@@ -246,6 +246,20 @@ HELLOS = [
         file="net.c",
     ),
     hello(
+        "takes-an-unknown-name-for-a-success", "wrong exit status",
+        "closer_says_that_a_name_is_unknown[hello_server]", "lookup-error",
+        ("        unknown(address, error);", "        exit(0);"),
+        file="net.c",
+    ),
+    hello(
+        "ended-by-a-reset-after-its-fin", "ended by a client's reset",
+        "closer_outlives_a_reset_after_its_fin[hello_server]", "reset-ends-server",
+        ("            if (ready > 0 && recv(conn_fd, unwanted, sizeof unwanted, 0) <= 0)\n",
+         "            ssize_t n = ready > 0 ? recv(conn_fd, unwanted, sizeof unwanted, 0) : 1;\n"
+         "            if (n < 0)\n                die(\"recv\");\n            if (n == 0)\n"),
+        file="net.c",
+    ),
+    hello(
         "one-message-for-all", "a buffer that the clients share",
         "hello_server_keeps_messages_apart", "lines-mixed",
         ("    char message[MESSAGE_SIZE];", "    static char message[MESSAGE_SIZE];"),

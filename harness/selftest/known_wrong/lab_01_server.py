@@ -361,4 +361,11 @@ KNOWN_WRONG = [
         (SERVE, SERVE + "        static int served;\n        if (++served == 25)\n"
          "            exit(0);\n"),
     ),
+    server(
+        "one-ipv6-address-in-place-of-all", "`-a ::` listens on ::1 alone",
+        "listens_on_every_ipv6_address", "no-ipv6",
+        ("getaddrinfo(address, port, ", 'getaddrinfo(strcmp(address, "::") ? address : "::1", '
+         "port, "),
+        file=NET,
+    ),
 ]

@@ -379,6 +379,13 @@ ERRORS = [
         ("signal(SIGPIPE, SIG_IGN)", "signal(SIGPIPE, SIG_DFL)"), file="net.c",
     ),
     wrong(
+        "server", "hears-no-signal-after-its-peers-fin", "SIGTERM does not end it",
+        "server_ends_by_a_signal_after_its_peers_fin[SIGTERM]", "slow-end",
+        ("    if (child_end < HAS_SAID_SO)\n        _exit(child_end);",
+         "    if (child_end < HAS_SAID_SO)\n        _exit(child_end);\n"
+         "    if (ended == child)\n        signal(SIGTERM, SIG_IGN);"),
+    ),
+    wrong(
         "server", "child-outlives-sigterm", "left-over child",
         "server_ends_by_a_signal[SIGTERM]", "left-over-process",
         ("PR_SET_PDEATHSIG, SIGKILL", "PR_SET_PDEATHSIG, 0"),
