@@ -12,6 +12,7 @@ import signal
 from pathlib import Path
 from typing import Any, Optional
 
+from labkit.echo import half_close
 from labkit.feedback import Mismatch
 from labkit.peer import Peer, describe
 from labkit.processes import tree_of
@@ -95,11 +96,7 @@ class Conversation:
 
     def peer_closes(self) -> None:
         """The peer sends its FIN and reads on; where there was a reset, that is found later."""
-        try:
-            self.peer.half_close()
-        except OSError as error:
-            if error.errno != errno.ENOTCONN:
-                raise
+        half_close(self.peer)
 
     def end_stdin(self) -> None:
         """The program's stdin ends, and its FIN must leave at once, whatever is still to come."""

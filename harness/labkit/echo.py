@@ -5,11 +5,13 @@ Data to send, the marks of a rule that several servers obey, and what several te
 
 from __future__ import annotations
 
+import errno
 from typing import Callable, Optional, Sequence
 
 from labkit.feedback import Mismatch
 from labkit.grading import Test, graded_each
-from labkit.peer import Listener, Peer
+from labkit.kernel_sockets import ALL_STATES, LISTEN, TIME_WAIT
+from labkit.peer import ESTABLISHED, Listener, Peer, tcp_state
 from labkit.program import Program
 from labkit.scenario import Scenario
 
@@ -24,6 +26,11 @@ SERVERS = ("server", *CONCURRENT_SERVERS)
 
 WRONG_PORTS = {"port-65536": ["-p", "65536"], "port--1": ["-p", "-1"], "port-80x": ["-p", "80x"],
                "port-2^32+4321": ["-p", "4294971617"], "port-empty": ["-p", ""]}
+
+
+_FIN_WAIT_1 = 4
+"""The state of tcp(7), TCP_INFO, in which a FIN has been sent and not acknowledged yet."""
+_CONNECTED = [state for state in ALL_STATES if state not in (LISTEN, TIME_WAIT)]
 
 
 # -- Which server a rule is for ----------------------------------------------
@@ -88,6 +95,39 @@ def echo_after(lab: Scenario, cause: str) -> None:
     peer = lab.connect(PORT, label="the next client", cause=cause)
     echo_once(peer, cause=cause)
     peer.close()
+
+
+def half_close(peer: Peer) -> None:
+    """PEER sends its FIN and reads on; where there was a reset, that is found later."""
+    try:
+        peer.half_close()
+    except OSError as error:
+        if error.errno != errno.ENOTCONN:
+            raise
+
+
+def break_off(lab: Scenario, peer: Peer) -> None:
+    """PEER sends a reset; when this returns, the other side's kernel has taken it in."""
+    port = peer.port
+
+    def connected() -> bool:
+        return any(e.remote[1] == port for e in lab.network.sockets.tcp(_CONNECTED))
+
+    peer.reset()
+    lab.wait_for(lambda: not connected(), f"a reset of {peer.label} ends its connection",
+                 lambda: "the connection is still there", poll=0.0005)
+
+
+def vanish(lab: Scenario, peer: Peer) -> None:
+    """PEER sends its FIN and then a reset; when this returns, both have been taken in.
+
+    What it sent before can still be read. To send to it now fails with EPIPE, where a reset
+    alone would first be told as ECONNRESET, which raises no SIGPIPE.
+    """
+    half_close(peer)
+    lab.wait_for(lambda: tcp_state(peer.sock) not in (ESTABLISHED, _FIN_WAIT_1),
+                 f"the FIN of {peer.label} is acknowledged", lambda: "it was not", poll=0.0005)
+    break_off(lab, peer)
 
 
 def is_answered(peer: Peer, line: bytes, cause: Optional[str] = None) -> bool:

@@ -10,7 +10,7 @@ from labkit.closing_first import (
     MESSAGE, MORE, SERVERS, connect, converse, expect_printed, expect_said, for_both,
     send_after_the_fin, start, wait_for_the_fin, wait_until_given_up, whole,
 )
-from labkit.echo import WRONG_PORTS, expect_usage_error
+from labkit.echo import WRONG_PORTS, break_off, expect_usage_error, vanish
 from labkit.scenario import Scenario
 
 LAB = "01-tcp-echo"
@@ -191,7 +191,8 @@ def test_closer_outlives_a_reset_after_its_fin(lab: Scenario, program: str) -> N
     before = lab.footprint(server)
     rude = connect(lab, kind, "the client that resets")
     converse(rude, kind)
-    rude.reset()
+    break_off(lab, rude)
+    lab.expect_running(server, cause="reset-ends-server")
     whole(lab, kind, "the next client", "reset-ends-server")
     lab.expect_back_to(server, before)
 
@@ -225,7 +226,8 @@ def test_closer_outlives_a_reset(lab: Scenario, program: str) -> None:
     before = lab.footprint(server)
     rude = connect(lab, kind, "the client that resets")
     lab.wait_blocked(server)
-    rude.reset()
+    break_off(lab, rude)
+    lab.expect_running(server, cause="reset-ends-server")
     whole(lab, kind, "the next client", "reset-ends-server")
     lab.expect_line(server, f"listening on 127.0.0.1 port {kind.port}")
     expect_printed(lab, server, kind.prints)
@@ -243,9 +245,8 @@ def test_closer_outlives_a_client_that_does_not_wait(lab: Scenario, program: str
     rude = connect(lab, kind, "the client that leaves")
     lab.wait_blocked(server)
     lab.pause(server)
-    rude.send(MESSAGE)  # FIN and RST reach the server before it can read this
-    rude.half_close()
-    rude.reset()
+    rude.send(MESSAGE)
+    vanish(lab, rude)  # before the server can answer
     lab.resume(server)
     lab.expect_running(server, cause="reset-ends-server")
     whole(lab, kind, "the next client", "reset-ends-server")

@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from labkit.echo import (
-    BIG, CONCURRENT_SERVERS, PORT, TEXT, echo_after, expect_arrivals, finish,
+    BIG, CONCURRENT_SERVERS, PORT, TEXT, break_off, echo_after, expect_arrivals, finish,
     for_concurrent_servers, is_answered, leave, talk,
 )
 from labkit.feedback import Mismatch
@@ -131,8 +131,9 @@ def test_server_outlives_a_reset_among_others(lab: Scenario, program: str) -> No
     rude = lab.connect(PORT, label="the client that resets", receive_buffer=4096)
     rude.start_sending(BIG)
     lab.wait_blocked(server)
-    rude.reset()
-    peers.pop(4).reset()
+    break_off(lab, rude)
+    break_off(lab, peers.pop(4))
+    lab.expect_running(server, cause="reset-ends-server")
     for peer in peers:
         talk(peer, cause="reset-ends-server")
         leave(peer, cause="reset-ends-server")

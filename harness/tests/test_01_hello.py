@@ -170,23 +170,23 @@ def test_hello_server_can_run_out_of_descriptors(lab: Scenario) -> None:
 
 @graded(step=29, points=2, **hello_test)
 def test_hello_server_keeps_messages_apart(lab: Scenario) -> None:
-    """Messages that are all there at the same moment: each is printed whole, none twice."""
+    """Messages that come while stdout is full and must wait: each is printed whole, none twice."""
     server = start(lab, HELLO)
     lab.expect_line(server, START_LINE)
+    lines = [b"%02d %s" % (number, b"x" * 1400) for number in range(CLIENTS)]  # a segment each
+    peers = lab.connect_many(CLIENTS, HELLO.port, cause="too-few-clients")
     lab.wait_blocked(server)
-    lab.pause(server)
-    room = min(CLIENTS, *(listener.limit for listener in lab.listening()))
-    lines = [b"%02d %s" % (number, b"x" * 2000) for number in range(room)]
-    peers = lab.connect_many(room, HELLO.port)
+    server.hold_output()
     for peer, line in zip(peers, lines):
         peer.send(line)
-    lab.resume(server)
+    lab.wait_blocked(server)  # the pipe of stdout holds two thirds of it
+    server.take_output()
     for peer in peers:
         expect_said(peer, HELLO.answer)
         peer.expect_eof(cause="first-closer")
         peer.close()
     expect_messages(lab, server, lines)
-    lab.expect_orderly(len(lines[0]), HELLO.says, first_closer="server", connections=room)
+    lab.expect_orderly(len(lines[0]), HELLO.says, first_closer="server", connections=CLIENTS)
 
 
 # -- What several tests do ---------------------------------------------------------

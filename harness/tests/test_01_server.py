@@ -7,8 +7,8 @@ import signal
 import pytest
 
 from labkit.echo import (
-    BIG, BINARY, PORT, TEXT, WRONG_PORTS, echo_after, echo_once, expect_usage_error,
-    for_every_server, leave, talk,
+    BIG, BINARY, PORT, TEXT, WRONG_PORTS, break_off, echo_after, echo_once, expect_usage_error,
+    for_every_server, leave, talk, vanish,
 )
 from labkit.feedback import Mismatch
 from labkit.grading import graded
@@ -369,7 +369,8 @@ def test_server_outlives_a_reset(lab: Scenario, program: str) -> None:
     before = lab.footprint(server)
     rude = lab.connect(PORT, label="the client that resets")
     talk(rude)
-    rude.reset()
+    break_off(lab, rude)
+    lab.expect_running(server, cause="reset-ends-server")
     echo_after(lab, "reset-ends-server")
     lab.expect_back_to(server, before)
     lab.expect_packets("connections=2", "1:teardown.kind=reset", "1:teardown.reset_by=client",
@@ -382,10 +383,10 @@ def test_server_outlives_a_client_that_does_not_wait(lab: Scenario, program: str
     server = lab.start_server(program, port=PORT)
     rude = lab.connect(PORT, label="the client that leaves")
     talk(rude)
+    lab.wait_blocked(server)
     lab.pause(server)
-    rude.send(TEXT)  # FIN and RST reach the server before it can read this
-    rude.half_close()
-    rude.reset()
+    rude.send(TEXT)
+    vanish(lab, rude)  # before the server can answer
     lab.resume(server)
     lab.expect_running(server, cause="reset-ends-server")
     echo_after(lab, "reset-ends-server")
@@ -399,7 +400,8 @@ def test_server_outlives_a_reset_while_it_sends(lab: Scenario, program: str) -> 
     rude = lab.connect(PORT, label="the client that resets", receive_buffer=4096)
     rude.start_sending(BIG)
     lab.wait_blocked(server)
-    rude.reset()
+    break_off(lab, rude)
+    lab.expect_running(server, cause="reset-ends-server")
     echo_after(lab, "reset-ends-server")
     lab.expect_back_to(server, before)
 

@@ -15,7 +15,7 @@ import pytest
 from labkit.chat import (
     CHAT, LINE, LONG_LINE, MIB, PORTS, Conversation, converse, expect_not_listening,
 )
-from labkit.echo import BINARY, finish
+from labkit.echo import BINARY, finish, vanish
 from labkit.grading import graded, graded_each
 from labkit.program import Program
 from labkit.scenario import Scenario
@@ -293,8 +293,7 @@ def test_chat_outlives_sigpipe(lab: Scenario, program: str) -> None:
     talk = converse(lab, program)
     talk.say(LINE)
     lab.pause(talk.program)
-    talk.peer_closes()
-    talk.peer.reset()
+    vanish(lab, talk.peer)
     talk.program.write(LINE)
     lab.resume(talk.program)
     talk.program.write(LINE)

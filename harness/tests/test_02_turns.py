@@ -10,7 +10,7 @@ from labkit.chat import (
     LINE, LONG_LINE, MIB, MORE, PORTS, TURNS, Conversation, converse, expect_nothing_printed,
     its_turn, peers_turn,
 )
-from labkit.echo import finish
+from labkit.echo import break_off, finish, vanish
 from labkit.grading import graded, graded_each
 from labkit.program import Program
 from labkit.scenario import Scenario
@@ -233,7 +233,7 @@ def test_turns_end_with_status_1_when_reset_while_speaking(lab: Scenario, progra
     """A reset before this side has spoken: once it speaks, a line on stderr, exit status 1."""
     talk = its_turn(lab, program)
     lab.wait_blocked(talk.program)
-    talk.peer.reset()
+    break_off(lab, talk.peer)
     talk.program.write(LINE)
     talk.expect_error()
 
@@ -243,8 +243,7 @@ def test_turns_outlive_sigpipe(lab: Scenario, program: str) -> None:
     """To speak to a peer that has gone raises SIGPIPE, which must not end the program."""
     talk = its_turn(lab, program)
     lab.wait_blocked(talk.program)
-    talk.peer_closes()
-    talk.peer.reset()
+    vanish(lab, talk.peer)
     talk.program.write(LINE)
     talk.program.close_stdin()
     talk.expect_end_by_itself()
