@@ -1,7 +1,7 @@
 # Sockets Lab Suite: 'make help' lists the targets.
 
 LABS := $(patsubst %/Makefile,%,$(wildcard labs/*/Makefile))
-PARTS := harness/labcap harness/labbox
+PARTS := harness/labcap harness/labwire harness/labbox
 
 # Values reach the recipes through the environment as they were typed:
 # make expands nothing in them and no shell reads them a second time.
@@ -13,11 +13,11 @@ $(foreach v,$(VALUES),$(if $(filter-out undefined,$(origin $v)),\
 ALONE := env $(addprefix -u ,MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES $(VALUES))
 
 .DEFAULT_GOAL := all
-.PHONY: all help setup grade test bench labs labcap labbox clean $(LABS)
+.PHONY: all help setup grade test bench labs labcap labwire labbox clean $(LABS)
 .PHONY: try-labs needs-build needs-grade needs-test needs-bench
 .NOTPARALLEL: # set up, then build, then run
 
-all: labs labcap labbox ## build everything
+all: labs labcap labwire labbox ## build everything
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' Makefile
@@ -25,7 +25,7 @@ help: ## list the targets
 setup: needs-grade ## install what grading needs (the other targets do it themselves)
 	@echo 'setup: all that grading needs is there'
 
-grade: needs-grade labcap labbox try-labs ## grade labs/ [LAB=01] [SUBMISSION=FOLDER] [OUT=FOLDER]
+grade: needs-grade labcap labwire labbox try-labs ## grade labs/ [LAB=01] [SUBMISSION=FOLDER] [OUT=FOLDER]
 	@set -- $${SUBMISSION+-s "$$SUBMISSION"} $${OUT+-o "$$OUT"} $${LAB+"$$LAB"}; \
 	$(ALONE) harness/grade "$$@"
 
@@ -35,6 +35,7 @@ try-labs: needs-build
 
 test: needs-test all ## run all the suite's own tests
 	@$(MAKE) --no-print-directory -s -C harness/labcap sanitized
+	@$(MAKE) --no-print-directory -s -C harness/labwire sanitized
 	@$(ALONE) harness/python -m pytest -n auto harness/selftest harness/tests
 
 bench: needs-bench all ## measure speed
@@ -46,6 +47,9 @@ $(LABS): needs-build
 
 labcap: needs-build ## build the packet recorder and analyser
 	@$(MAKE) --no-print-directory -s -C harness/labcap
+
+labwire: needs-build ## build the network that loses packets
+	@$(MAKE) --no-print-directory -s -C harness/labwire
 
 labbox: needs-build ## build the private network and the sandbox
 	@$(MAKE) --no-print-directory -s -C harness/labbox

@@ -108,7 +108,7 @@ class Stage:
 
     def __init__(self, servers: Sequence[Path], seconds: float) -> None:
         self.servers: list[Child] = []
-        self._ports: list[str] = []
+        self.ports: list[str] = []
         with contextlib.ExitStack() as stack:
             self._loop = EventLoop(seconds)
             stack.callback(self._loop.close)
@@ -118,7 +118,7 @@ class Stage:
             self._null = os.open(os.devnull, os.O_RDONLY)
             stack.callback(os.close, self._null)
             for port, server in enumerate(servers, FIRST_PORT):
-                self._ports.append(str(port))
+                self.ports.append(str(port))
                 self.servers.append(self._start([str(server), "-p", str(port)], self._null))
                 self.servers[-1].wait_for_line()
             self._stack = stack.pop_all()
@@ -131,9 +131,13 @@ class Stage:
 
     def speeds(self, clients: int, turn_ms: int, rounds: int) -> list[list[float]]:
         """For each round: the requests per second of each server."""
-        rates = self._output([str(TOOLS / "echo_load"), "-c", str(clients),
-                              "-t", str(turn_ms), "-r", str(rounds), *self._ports])
-        return [[float(rate) for rate in line.split()] for line in rates.splitlines()]
+        return self.rates([str(TOOLS / "echo_load"), "-c", str(clients),
+                           "-t", str(turn_ms), "-r", str(rounds), *self.ports])
+
+    def rates(self, argv: Sequence[str]) -> list[list[float]]:
+        """What the program ARGV measures: for each round a figure for each server."""
+        return [[float(rate) for rate in line.split()]
+                for line in self._output(argv).splitlines()]
 
     def memory(self) -> int:
         """Bytes that the servers have, with their children, each shared page counted once."""
@@ -149,7 +153,7 @@ class Stage:
         theirs, ours = os.pipe()
         try:
             load = self._start([str(TOOLS / "echo_load"), "-i", "-c", str(clients),
-                                *self._ports], theirs)
+                                *self.ports], theirs)
             load.wait_for_line()
             yield
         finally:
@@ -258,6 +262,16 @@ def print_markdown(results: Results) -> None:
         print(f"| {' | '.join(row)} |")
 
 
+def print_ratios(title: str, rows: dict[str, list[float]]) -> None:
+    """Below TITLE, for each of ROWS: how the ratios of its rounds are spread."""
+    print(f"{title:<36}"
+          + "".join(f"{part:>8}" for part in ("min", "1/4", "median", "3/4", "max")))
+    for name, unsorted in rows.items():
+        ratios = sorted(unsorted)
+        parts = (ratios[round(part * (len(ratios) - 1) / 4)] for part in range(5))
+        print(f"{name:<36}" + "".join(f"{part:>8.2f}" for part in parts))
+
+
 def print_report(results: Results) -> None:
     """Everything, for a terminal of 80 columns."""
     head = ["requests/s", *map(_title, CLIENTS), "memory/client"]
@@ -266,12 +280,7 @@ def print_report(results: Results) -> None:
     for name, *cells in (head, *rows):
         print(f"{name:<16}" + "".join(f"{cell:>15}" for cell in cells))
     print()
-    print(f"{f'{OURS} to others, in each round':<36}"
-          + "".join(f"{part:>8}" for part in ("min", "1/4", "median", "3/4", "max")))
-    for rival in RIVALS:
-        for clients in CLIENTS:
-            ratios = sorted(results.ratios(OURS, rival, clients))
-            parts = (ratios[round(part * (len(ratios) - 1) / 4)] for part in range(5))
-            print(f"{f'/ {rival}, {_title(clients)}':<36}"
-                  + "".join(f"{part:>8.2f}" for part in parts))
+    print_ratios(f"{OURS} to others, in each round", {
+        f"/ {rival}, {_title(clients)}": results.ratios(OURS, rival, clients)
+        for rival in RIVALS for clients in CLIENTS})
     print("The medians are to be at least 1.00.")

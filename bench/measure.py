@@ -14,6 +14,7 @@ sys.path[:0] = [str(REPO / "harness"), str(REPO / "harness" / "tests")]
 
 import echo_speed  # noqa: E402
 import grading_cost  # noqa: E402
+import udp_speed  # noqa: E402
 from labkit.feedback import HarnessError  # noqa: E402
 
 
@@ -26,31 +27,41 @@ def positive(text: str) -> int:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench/run", description=__doc__)
-    parser.add_argument("part", nargs="?", choices=("grading", "echo"),
-                        help="only what grading costs, or only the echo servers' speed")
+    parser.add_argument("part", nargs="?", choices=("grading", "echo", "udp"),
+                        help="only what grading costs, only the speed of lab 01's servers, "
+                             "or only that of lab 03's")
     parser.add_argument("--table", action="store_true",
                         help="print the echo servers' speed as lab 01's handout shows it")
     parser.add_argument("--rounds", type=positive, default=30,
                         help="rounds of the grading part (%(default)s)")
     parser.add_argument("--seconds", type=positive, default=4,
-                        help="how long each server of the echo part is asked with 1, with 50 "
+                        help="how long each server is asked; of the echo part with 1, with 50 "
                              "and with 1,000 clients (%(default)s)")
     parser.add_argument("--programs", type=Path, default=echo_speed.LAB_PROGRAMS,
                         metavar="FOLDER", help="lab 01's programs, where they are not in labs/")
     return parser.parse_args()
 
 
+def measure_echo(options: argparse.Namespace) -> echo_speed.Results:
+    return echo_speed.measure(options.seconds, options.programs.resolve())
+
+
 def main() -> int:
     options = arguments()
     try:
-        if options.part != "echo" and not options.table:
+        if options.table:
+            echo_speed.print_markdown(measure_echo(options))
+            return 0
+        if options.part in (None, "grading"):
             grading_cost.report(options.rounds)
-        if options.part is None and not options.table:
+        if options.part is None:
             print()
-        if options.part != "grading":
-            results = echo_speed.measure(options.seconds, options.programs.resolve())
-            show = echo_speed.print_markdown if options.table else echo_speed.print_report
-            show(results)
+        if options.part in (None, "echo"):
+            echo_speed.print_report(measure_echo(options))
+        if options.part is None:
+            print()
+        if options.part in (None, "udp"):
+            udp_speed.print_report(udp_speed.measure(options.seconds))
     except HarnessError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1

@@ -113,6 +113,56 @@ def record_chat_that_never_ends(lab: Scenario) -> None:
         lab.expect_running(program, cause="exit-status")
 
 
+def ask(lab: Scenario, line: bytes, *options: str) -> Program:
+    """The UDP client with OPTIONS sends LINE and gets it back; its stdin stays open."""
+    server = lab.start_datagram_server("server", port=6000)
+    lab.expect_line_matching(server, "listening on .*")
+    client = lab.start("client", *options)
+    client.write(line + b"\n")
+    lab.expect_output(client, line + b"\n")
+    return client
+
+
+def end(lab: Scenario, client: Program) -> None:
+    """The client's stdin ends, and with it the recording."""
+    client.close_stdin()
+    lab.expect_exit(client, 0)
+    lab.expect_packets("connections=0")
+
+
+def record_datagrams(lab: Scenario) -> None:
+    """One line, one datagram, and its reply."""
+    end(lab, ask(lab, b"hello"))
+
+
+def record_a_lost_reply(lab: Scenario) -> None:
+    """The first reply is lost, so that the client sends again."""
+    lab.disturb("drop udp from 6000 1")
+    end(lab, ask(lab, b"hello", "-t", "50"))
+
+
+def record_a_late_reply(lab: Scenario) -> None:
+    """The first line's first reply comes while the second line waits for its own."""
+    lab.disturb("delay 80 udp from 6000 1", "drop udp from 6000 3")
+    client = ask(lab, b"hello", "-t", "50")
+    client.write(b"hello\n")
+    lab.expect_output(client, b"hello\n")
+    end(lab, client)
+
+
+def record_nobody(lab: Scenario) -> None:
+    """A line for a port where no program is."""
+    client = lab.start("client")
+    client.write(b"hello\n")
+    lab.expect_exit(client, 1)
+    lab.expect_packets("connections=0")
+
+
+def record_the_largest(lab: Scenario) -> None:
+    """The largest datagram, in IP fragments."""
+    end(lab, ask(lab, b"x" * 65507))
+
+
 class Recording(NamedTuple):
     """A trace of the documents: the lab whose programs it shows, and what they do."""
 
@@ -129,6 +179,11 @@ RECORDED = {
     "chat-shutdown": Recording("02-p2p-chat", record_chat),
     "chat-close": Recording("02-p2p-chat", record_chat_that_never_ends,
                             ("chat.c", "shutdown(conn_fd, SHUT_WR)", "close(conn_fd)")),
+    "udp-hello": Recording("03-udp", record_datagrams),
+    "udp-lost": Recording("03-udp", record_a_lost_reply),
+    "udp-late": Recording("03-udp", record_a_late_reply),
+    "udp-refused": Recording("03-udp", record_nobody),
+    "udp-largest": Recording("03-udp", record_the_largest),
 }
 
 

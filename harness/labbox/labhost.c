@@ -1,18 +1,23 @@
 /*
- * labhost - a private host: its own loopback and its own processes, without root.
+ * labhost - a private network: its own hosts and its own processes, without root.
  *
- *     labhost CONTROL_FD
+ *     labhost CONTROL_FD [link]
  *
  * Makes new user, network, process, mount, IPC and host-name namespaces
- * (namespaces(7)), brings the loopback up as a wire of MTU 1500 without offloads,
- * and then does what the harness asks over CONTROL_FD, a SOCK_SEQPACKET socket:
+ * (namespaces(7)), in them one host with a loopback, or two that a link joins
+ * (hosts.h, link.h), and then does what the harness asks over CONTROL_FD, a
+ * SOCK_SEQPACKET socket:
  *
  *     request                               answer
- *     SOCKET domain type protocol           SOCKET errno, the socket
- *     RUN guest argc envc, then cwd, argv   RUN errno pid, a pidfd
- *         and env, each ended by a NUL;
+ *     SOCKET host domain type protocol      SOCKET errno
+ *     RUN host guest argc envc, then cwd,   RUN errno pid
+ *         argv and env, each ended by a NUL;
  *         descriptors become 0, 1, 2, ...
  *     unasked, when a process has ended     ENDED pid wait-status
+ *
+ * The socket, or the process's pidfd, comes in a message GIVEN before the answer. Once the
+ * answer is there labhost has no descriptor that it gave or was given: the caller's close()
+ * is the last one, and a FIN or an end of file comes of it.
  *
  * The first message is READY with the pid (as its caller sees it) whose /proc
  * entry shows this network, or FAILED with errno and the name of the call.
@@ -22,7 +27,7 @@
  * A guest is a process that gets no privilege in here; where the caller is the
  * real root, it runs as GUEST_ID, so that no submission is root outside.
  */
-#include "loopback.h"
+#include "hosts.h"
 #include "message.h"
 
 #include <errno.h>
@@ -31,6 +36,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,7 +49,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { READY = 1, FAILED, SOCKET, RUN, ENDED };
+enum { READY = 1, FAILED, SOCKET, RUN, ENDED, GIVEN };
 enum { GUEST_ID = 65534, MAX_STRINGS = 512 };
 
 static int control_fd;
@@ -118,9 +124,9 @@ static int stand_by(pid_t pid, int to_child)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
-/* -- The host ------------------------------------------------------------ */
+/* -- The network --------------------------------------------------------- */
 
-static void make_host(void)
+static void make_network(bool link)
 {
     const char *what;
 
@@ -128,13 +134,13 @@ static void make_host(void)
         fail("make mounts private");
     if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
         fail("mount /proc");
-    if ((what = loopback_up()) != NULL)
+    if ((what = hosts_make(link)) != NULL)
         fail(what);
 }
 
 /* -- Requests ------------------------------------------------------------ */
 
-static void answer(int32_t kind, int32_t first, int32_t second, int fd)
+static void tell(int32_t kind, int32_t first, int32_t second, int fd)
 {
     int32_t message[3] = {kind, first, second};
 
@@ -142,19 +148,41 @@ static void answer(int32_t kind, int32_t first, int32_t second, int fd)
         _exit(0); /* the harness is gone */
 }
 
+/* Gives FD away first, if it is one. */
+static void answer(int32_t kind, int32_t first, int32_t second, int fd)
+{
+    if (fd >= 0) {
+        tell(GIVEN, 0, 0, fd);
+        close(fd);
+    }
+    tell(kind, first, second, -1);
+}
+
+/* As socket(2), in host HOST; this process is in host 0 before and after. */
+static int socket_at(int32_t host, int32_t domain, int32_t type, int32_t protocol)
+{
+    if (hosts_enter(host) < 0)
+        return -1;
+    int fd = socket(domain, type | SOCK_CLOEXEC, protocol);
+    int error = errno;
+    if (hosts_enter(0) < 0)
+        _exit(1);
+    errno = error;
+    return fd;
+}
+
 static void do_socket(const int32_t *args, size_t len)
 {
-    if (len < 3 * sizeof *args) {
+    if (len < 4 * sizeof *args) {
         answer(SOCKET, EINVAL, 0, -1);
         return;
     }
-    int fd = socket(args[0], args[1] | SOCK_CLOEXEC, args[2]);
+    int fd = socket_at(args[0], args[1], args[2], args[3]);
     answer(SOCKET, fd < 0 ? errno : 0, 0, fd);
-    if (fd >= 0)
-        close(fd);
 }
 
 struct command {
+    int host;
     int guest;
     char *cwd;
     char *argv[MAX_STRINGS + 1];
@@ -179,20 +207,21 @@ static int take_strings(char **text, const char *end, int32_t count, char **list
 
 static int parse_command(char *data, size_t len, struct command *command)
 {
-    int32_t head[3];
+    int32_t head[4];
     char *text = data + sizeof head, *end = data + len;
     char *cwd[2];
 
     if (len < sizeof head)
         return -1;
     memcpy(head, data, sizeof head);
-    command->guest = head[0];
-    if (head[1] < 1 || take_strings(&text, end, 1, cwd) < 0)
+    command->host = head[0];
+    command->guest = head[1];
+    if (head[2] < 1 || take_strings(&text, end, 1, cwd) < 0)
         return -1;
     command->cwd = cwd[0];
-    if (take_strings(&text, end, head[1], command->argv) < 0)
+    if (take_strings(&text, end, head[2], command->argv) < 0)
         return -1;
-    return take_strings(&text, end, head[2], command->envp);
+    return take_strings(&text, end, head[3], command->envp);
 }
 
 /* Puts FDS at 0, 1, 2, ...; first above all targets, so that none is overwritten. */
@@ -219,11 +248,11 @@ static int become_guest(void)
 /* The child's way to the program; on failure its errno goes to REPORT_FD. */
 static _Noreturn void execute(struct command *command, int *fds, size_t count, int report_fd)
 {
-    /* Both are needed past place_fds(), which fills the low numbers. */
+    /* Needed past place_fds(), which fills the low numbers, and so the hosts' too. */
     int report = fcntl(report_fd, F_DUPFD_CLOEXEC, 2 * MESSAGE_FDS);
 
-    if (report >= 0 && place_fds(fds, count) == 0 && chdir(command->cwd) == 0 &&
-        (!command->guest || become_guest() == 0) &&
+    if (report >= 0 && hosts_enter(command->host) == 0 && place_fds(fds, count) == 0 &&
+        chdir(command->cwd) == 0 && (!command->guest || become_guest() == 0) &&
         sigprocmask(SIG_SETMASK, &original_mask, NULL) == 0)
         execvpe(command->argv[0], command->argv, command->envp);
     int32_t error = errno;
@@ -232,35 +261,44 @@ static _Noreturn void execute(struct command *command, int *fds, size_t count, i
     _exit(127);
 }
 
-static void do_run(char *data, size_t len, int *fds, size_t count)
+/* Starts COMMAND; *PID is its process then. 0, or the errno of what failed. */
+static int32_t start(struct command *command, int *fds, size_t count, pid_t *pid)
 {
-    struct command command;
     int32_t error = 0;
     int report[2];
 
-    if (parse_command(data, len, &command) < 0) {
-        answer(RUN, EINVAL, 0, -1);
-        return;
-    }
-    if (pipe2(report, O_CLOEXEC) < 0) {
-        answer(RUN, errno, 0, -1);
-        return;
-    }
-    pid_t pid = fork();
-    if (pid == 0)
-        execute(&command, fds, count, report[1]);
-    if (pid < 0)
+    if (pipe2(report, O_CLOEXEC) < 0)
+        return errno;
+    *pid = fork();
+    if (*pid == 0)
+        execute(command, fds, count, report[1]);
+    if (*pid < 0)
         error = errno;
     close(report[1]);
-    if (pid > 0 && read(report[0], &error, sizeof error) != sizeof error)
+    if (*pid > 0 && read(report[0], &error, sizeof error) != sizeof error)
         error = 0; /* closed by exec: it runs */
     close(report[0]);
-    int pidfd = error ? -1 : (int)syscall(SYS_pidfd_open, pid, 0);
-    if (!error && pidfd < 0)
+    return error;
+}
+
+static void close_all(int *fds, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        close(fds[i]);
+}
+
+static void do_run(char *data, size_t len, int *fds, size_t count)
+{
+    struct command command;
+    pid_t pid = 0;
+    int pidfd = -1;
+
+    int32_t error = parse_command(data, len, &command) < 0 ? EINVAL
+                                                           : start(&command, fds, count, &pid);
+    if (!error && (pidfd = (int)syscall(SYS_pidfd_open, pid, 0)) < 0)
         error = errno;
+    close_all(fds, count);
     answer(RUN, error, (int32_t)pid, pidfd);
-    if (pidfd >= 0)
-        close(pidfd);
 }
 
 static void do_request(void)
@@ -268,20 +306,20 @@ static void do_request(void)
     static _Alignas(int32_t) char data[MESSAGE_BYTES];
     int fds[MESSAGE_FDS];
     size_t count;
-    int32_t kind;
+    int32_t kind = 0;
 
     ssize_t n = message_receive(control_fd, data, sizeof data, fds, &count);
     if (n <= 0)
         _exit(0); /* the harness is done, and all in here ends with pid 1 */
-    if (n >= (ssize_t)sizeof kind) {
+    if (n >= (ssize_t)sizeof kind)
         memcpy(&kind, data, sizeof kind);
-        if (kind == SOCKET)
-            do_socket((int32_t *)(void *)(data + sizeof kind), (size_t)n - sizeof kind);
-        else if (kind == RUN)
-            do_run(data + sizeof kind, (size_t)n - sizeof kind, fds, count);
+    if (kind == RUN) {
+        do_run(data + sizeof kind, (size_t)n - sizeof kind, fds, count);
+        return;
     }
-    for (size_t i = 0; i < count; i++)
-        close(fds[i]);
+    close_all(fds, count);
+    if (kind == SOCKET)
+        do_socket((int32_t *)(void *)(data + sizeof kind), (size_t)n - sizeof kind);
 }
 
 static void report_ended(void)
@@ -320,7 +358,7 @@ static _Noreturn void serve(void)
     }
 }
 
-static _Noreturn void run_host(int from_parent)
+static _Noreturn void run_network(int from_parent, bool link)
 {
     int32_t facts[2];
 
@@ -330,7 +368,7 @@ static _Noreturn void run_host(int from_parent)
     close(from_parent);
     guests_switch = facts[1];
     setsid();
-    make_host();
+    make_network(link);
     answer(READY, facts[0], facts[1], -1);
     serve();
 }
@@ -339,9 +377,10 @@ int main(int argc, char **argv)
 {
     int parent_child[2];
 
-    control_fd = argc == 2 ? atoi(argv[1]) : -1;
+    bool link = argc == 3 && strcmp(argv[2], "link") == 0;
+    control_fd = argc == 2 || link ? atoi(argv[1]) : -1;
     if (fcntl(control_fd, F_SETFD, FD_CLOEXEC) < 0) {
-        fprintf(stderr, "usage: labhost CONTROL_FD (the harness calls it)\n");
+        fprintf(stderr, "usage: labhost CONTROL_FD [link] (the harness calls it)\n");
         return 2;
     }
     if (pipe2(parent_child, O_CLOEXEC) < 0)
@@ -353,7 +392,7 @@ int main(int argc, char **argv)
         fail("make namespaces");
     if (pid == 0) {
         close(parent_child[1]);
-        run_host(parent_child[0]);
+        run_network(parent_child[0], link);
     }
     close(parent_child[0]);
     return stand_by(pid, parent_child[1]);

@@ -1,104 +1,47 @@
 /* loopback.c - see loopback.h. */
 #include "loopback.h"
 
-#include <errno.h>
+#include "interface.h"
+
 #include <fcntl.h>
-#include <linux/ethtool.h>
-#include <linux/sockios.h>
 #include <net/if.h>
-#include <stdint.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-enum { WIRE_MTU = 1500, MAX_FEATURES = 256 };
+static const struct {
+    const char *name; /* below /proc/sys/net */
+    const char *value;
+} settings[] = {
+    /* The congestion control every kernel has. */
+    {"ipv4/tcp_congestion_control", "reno"},
+    /* Every datagram to a closed port is answered, as on a loopback, not six in a row. */
+    {"ipv4/icmp_ratelimit", "0"},
+    {"ipv6/icmp/ratelimit", "0"},
+};
 
-/* How many features the interface knows; their names (ethtool -k) go to NAMES. */
-static uint32_t feature_names(int sock, struct ifreq *request, struct ethtool_gstrings *names)
+/* 0, or -1 with errno. Where /proc/sys is read-only, the host's own default serves too. */
+static int set(const char *name, const char *value)
 {
-    struct {
-        struct ethtool_sset_info info;
-        uint32_t count;
-    } set = {.info = {.cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1ULL << ETH_SS_FEATURES}};
+    char path[64];
 
-    request->ifr_data = (char *)&set;
-    if (ioctl(sock, SIOCETHTOOL, request) < 0 || set.count > MAX_FEATURES)
-        return 0;
-    *names = (struct ethtool_gstrings){
-        .cmd = ETHTOOL_GSTRINGS, .string_set = ETH_SS_FEATURES, .len = set.count};
-    request->ifr_data = (char *)names;
-    return ioctl(sock, SIOCETHTOOL, request) < 0 ? 0 : names->len;
-}
-
-static int is_segment_offload(const char *name)
-{
-    return strstr(name, "segmentation") != NULL || strstr(name, "gro") != NULL;
-}
-
-/*
- * Turns off whatever joins or splits segments below TCP. By name, because new
- * kernels bring features that the older ETHTOOL_STSO does not reach.
- */
-static int turn_offloads_off(int sock, struct ifreq *request)
-{
-    static union {
-        struct ethtool_gstrings head;
-        char bytes[sizeof(struct ethtool_gstrings) + MAX_FEATURES * ETH_GSTRING_LEN];
-    } names;
-    struct {
-        struct ethtool_sfeatures head;
-        struct ethtool_set_features_block blocks[MAX_FEATURES / 32];
-    } set = {.head = {.cmd = ETHTOOL_SFEATURES}};
-    uint32_t count = feature_names(sock, request, &names.head);
-
-    set.head.size = (count + 31) / 32;
-    for (uint32_t i = 0; i < count; i++) {
-        char name[ETH_GSTRING_LEN + 1] = "";
-        memcpy(name, names.bytes + sizeof names.head + i * ETH_GSTRING_LEN, ETH_GSTRING_LEN);
-        if (is_segment_offload(name))
-            set.blocks[i / 32].valid |= 1U << i % 32;
-    }
-    request->ifr_data = (char *)&set;
-    return count == 0 || ioctl(sock, SIOCETHTOOL, request) < 0 ? -1 : 0;
-}
-
-/* The congestion control every kernel has, so that traces look alike everywhere. */
-static int set_congestion_control(void)
-{
-    int fd = open("/proc/sys/net/ipv4/tcp_congestion_control", O_WRONLY | O_CLOEXEC);
-
+    snprintf(path, sizeof path, "/proc/sys/net/%s", name);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
     if (fd < 0)
-        return 0; /* a read-only /proc/sys: the host's own default serves too */
-    ssize_t n = write(fd, "reno", 4);
+        return 0;
+    ssize_t n = write(fd, value, strlen(value));
     close(fd);
-    return n == 4 ? 0 : -1;
-}
-
-static const char *bring_up(int sock)
-{
-    struct ifreq request = {.ifr_name = "lo"};
-
-    if (turn_offloads_off(sock, &request) < 0)
-        return "turn the loopback's offloads off";
-    request.ifr_mtu = WIRE_MTU;
-    if (ioctl(sock, SIOCSIFMTU, &request) < 0)
-        return "set the loopback's MTU";
-    request.ifr_flags = IFF_UP | IFF_RUNNING;
-    if (ioctl(sock, SIOCSIFFLAGS, &request) < 0)
-        return "bring the loopback up";
-    return set_congestion_control() < 0 ? "set tcp_congestion_control" : NULL;
+    return n == (ssize_t)strlen(value) ? 0 : -1;
 }
 
 const char *loopback_up(void)
 {
-    int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    const char *failed = interface_up("lo", IFF_RUNNING);
 
-    if (sock < 0)
-        return "socket";
-    const char *failed = bring_up(sock);
-    int error = errno;
-    close(sock);
-    errno = error;
-    return failed;
+    if (failed != NULL)
+        return failed;
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
+        if (set(settings[i].name, settings[i].value) < 0)
+            return settings[i].name;
+    return NULL;
 }

@@ -1,10 +1,10 @@
-/* loopback.h - makes the loopback of a new network namespace look like a wire. */
+/* loopback.h - makes a new network namespace a host of its own. */
 #ifndef LOOPBACK_H
 #define LOOPBACK_H
 
 /*
- * Brings lo up with MTU 1500 and without segment offloads, so that each segment is
- * recorded as it would travel. Returns NULL, or what could not be done, with errno.
+ * Brings lo up as interface_up() does, and sets what would make traces differ from one
+ * machine to the next. Returns NULL, or what could not be done, with errno.
  */
 const char *loopback_up(void);
 

@@ -17,6 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "passage.h"
+
 enum {
     RING_MIB = 24,       /* 15,000 frames of 1,500 bytes: a burst of 10 MB and its ACKs */
     RING_BIG_MIB = 64,   /* 512 frames of 65,536 bytes */
@@ -148,6 +150,22 @@ static enum capture_result activate(pcap_t *pcap, const struct capture_options *
     return CAPTURE_OK;
 }
 
+/* The mark of a wire that loses packets (passage.h) is recorded whatever the filter says: it
+ * tells what kind of trace this is. Where there are no Ethernet types there is no such mark. */
+static void let_mark_pass(pcap_t *pcap, const char *filter, struct bpf_program *program)
+{
+    struct bpf_program wider;
+    char *text;
+
+    if (asprintf(&text, "(%s) or ether proto %d", filter, PASSAGE_ETHERTYPE) < 0)
+        return;
+    if (pcap_compile(pcap, &wider, text, 1, PCAP_NETMASK_UNKNOWN) == 0) {
+        pcap_freecode(program);
+        *program = wider;
+    }
+    free(text);
+}
+
 static enum capture_result set_filter(pcap_t *pcap, const char *filter, char *error, int size)
 {
     struct bpf_program program;
@@ -159,6 +177,7 @@ static enum capture_result set_filter(pcap_t *pcap, const char *filter, char *er
         fail(error, size, "filter '%s': %s", filter, pcap_geterr(pcap));
         return CAPTURE_BAD_FILTER;
     }
+    let_mark_pass(pcap, filter, &program);
     if (pcap_setfilter(pcap, &program) < 0)
         result = fail(error, size, "filter '%s': %s", filter, pcap_geterr(pcap));
     pcap_freecode(&program);

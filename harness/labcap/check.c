@@ -102,7 +102,7 @@ static void free_all(struct expectations *all)
 static int check_trace(const struct expectations *all, const char *path, const char *filter)
 {
     struct trace trace;
-    int status = trace_read(&trace, path, filter, NULL, NULL);
+    int status = trace_read(&trace, path, filter, NULL);
 
     if (trace.flows == NULL)
         return status;

@@ -200,6 +200,45 @@ static void read_udp_to_client(const struct field *f, const struct subject *of, 
     v->count = count_at(v->sizes, f->offset);
 }
 
+/* NULL in a trace with one point. */
+static const struct transit_side *transit_to_server(const struct flow *flow)
+{
+    return flow->transit != NULL ? &flow->transit->side[flow_client(flow)] : NULL;
+}
+
+static const struct transit_side *transit_to_client(const struct flow *flow)
+{
+    return flow->transit != NULL ? &flow->transit->side[flow_client(flow) ^ 1] : NULL;
+}
+
+static void set_transit(struct value *v, const struct transit_side *side, size_t offset)
+{
+    v->is_null = side == NULL;
+    v->count = side != NULL ? count_at(side, offset) : 0;
+}
+
+static void read_transit_to_server(const struct field *f, const struct subject *of,
+                                   struct value *v)
+{
+    set_transit(v, transit_to_server(of->flow), f->offset);
+}
+
+static void read_transit_to_client(const struct field *f, const struct subject *of,
+                                   struct value *v)
+{
+    set_transit(v, transit_to_client(of->flow), f->offset);
+}
+
+static void read_longest_transit(const struct field *f, const struct subject *of,
+                                 struct value *v)
+{
+    const struct transit_side *side =
+        f->offset == 0 ? transit_to_server(of->flow) : transit_to_client(of->flow);
+
+    v->is_null = side == NULL || side->arrived == 0;
+    v->ns = v->is_null ? 0 : side->longest_ns;
+}
+
 static void read_unreachable(const struct field *f, const struct subject *of, struct value *v)
 {
     const struct unreachable *u = &of->flow->unreachable;
@@ -217,6 +256,13 @@ static void read_file(const struct field *f, const struct subject *of, struct va
 static void read_trace_count(const struct field *f, const struct subject *of, struct value *v)
 {
     v->count = count_at(of->trace, f->offset);
+}
+
+static void read_arrivals(const struct field *f, const struct subject *of, struct value *v)
+{
+    (void)f;
+    v->is_null = !of->trace->two_points;
+    v->count = of->trace->arrivals;
 }
 
 static void read_complete(const struct field *f, const struct subject *of, struct value *v)
@@ -253,6 +299,17 @@ static void read_flow_total(const struct field *f, const struct subject *of, str
     FIELD("duration", FIELD_SECONDS, read_duration, 0)
 
 #define SIDE(to, read, member) FIELD(to "." #member, FIELD_COUNT, read, AT(tcp_side, member))
+
+#define TRANSIT(to, member) \
+    NULLABLE(#to "." #member, FIELD_COUNT, read_transit_##to, AT(transit_side, member))
+
+#define TRANSIT_SIDE(to, which) \
+    TRANSIT(to, arrived), \
+    TRANSIT(to, lost), \
+    TRANSIT(to, duplicated), \
+    TRANSIT(to, reordered), \
+    TRANSIT(to, corrupted), \
+    NULLABLE(#to ".longest_transit", FIELD_SECONDS, read_longest_transit, which)
 
 #define TCP_SIDE(to, read, which) \
     SIDE(to, read, packets), \
@@ -298,7 +355,9 @@ static const struct field tcp_table[] = {
     CHOICE("teardown.reset_by", read_reset_by, true, "client server"),
     NULLABLE("teardown.reset", FIELD_COUNT, read_tcp_packet, AT(tcp_connection, reset)),
     TCP_SIDE("to_server", read_to_server, 0),
+    TRANSIT_SIDE(to_server, 0),
     TCP_SIDE("to_client", read_to_client, 1),
+    TRANSIT_SIDE(to_client, 1),
     FIELD("state", FIELD_TEXT, read_state, 0),
     FIELD("history", FIELD_TEXT, read_history, 0),
 };
@@ -307,7 +366,9 @@ static const struct field udp_table[] = {
     FLOW_HEAD,
     FLOW_TIMES,
     UDP_SIDE("to_server", read_udp_to_server),
+    TRANSIT_SIDE(to_server, 0),
     UDP_SIDE("to_client", read_udp_to_client),
+    TRANSIT_SIDE(to_client, 1),
     NULLABLE("unreachable", FIELD_OBJECT, read_unreachable, 0),
     NULLABLE("unreachable.packet", FIELD_COUNT, read_unreachable, 0),
     NULLABLE("unreachable.type", FIELD_COUNT, read_unreachable, 1),
@@ -329,6 +390,7 @@ static const struct field capture_table[] = {
     TRACE_COUNT("skipped.cut", cut),
     TRACE_COUNT("skipped.malformed", malformed),
     TRACE_COUNT("skipped.duplicates", duplicates),
+    NULLABLE("arrivals", FIELD_COUNT, read_arrivals, 0),
     TRACE_COUNT("drops", drops),
     FIELD("complete", FIELD_TRUTH, read_complete, 0),
     TOTAL("connections", IP_TCP),
@@ -376,11 +438,25 @@ static uint64_t teardown_packet(const struct tcp_connection *c)
     return latest_of(fins, latest_of(a->fin_ack_packet, b->fin_ack_packet));
 }
 
+/* The first packet that was lost, duplicated ...; all that arrived have none. */
+static uint64_t transit_packet(const struct field *field, const struct flow *flow)
+{
+    const struct transit_side *side = field->read == read_transit_to_server
+                                          ? transit_to_server(flow)
+                                          : transit_to_client(flow);
+
+    if (side == NULL || field->offset == AT(transit_side, arrived))
+        return 0;
+    return count_at(side, field->offset + AT(transit_count, first));
+}
+
 uint64_t field_deciding_packet(const struct field *field, const struct flow *flow)
 {
     const struct tcp_connection *c = &flow->tcp;
     const char *name = field->name;
 
+    if (field->read == read_transit_to_server || field->read == read_transit_to_client)
+        return transit_packet(field, flow);
     if (flow->protocol != IP_TCP)
         return 0;
     if (field->read == read_kind)

@@ -67,7 +67,7 @@ void field_read(const struct field *field, const struct subject *of, struct valu
 /* NULL if the table has no such name. */
 const struct field *field_find(const struct field_table *table, const char *name);
 
-/* The packet that decides a TCP field's value, or 0 where no single one does. */
+/* The packet that decides a field's value, or 0 where no single one does. */
 uint64_t field_deciding_packet(const struct field *field, const struct flow *flow);
 
 #endif

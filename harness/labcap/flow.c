@@ -57,6 +57,7 @@ struct flow_table *flow_table_new(void)
 
 static void free_flow(struct flow *f)
 {
+    transit_free(f);
     if (f->protocol == IP_TCP) {
         tcp_free(&f->tcp);
     } else {
@@ -236,17 +237,20 @@ static void add_udp_fragment(struct flow_table *t, const struct packet *p,
         t->duplicates++;
         return;
     }
+    note->datagram = d;
     if (p->fragment_offset == 0 && !d->has_first) {
         d->size_index = add_udp(t, p, note);
         d->has_first = true;
         d->flow = note->flow;
         d->side = note->side;
         d->size = p->payload_len;
+        d->first_packet = p->number;
     } else if (d->has_first) {
         touch(d->flow, p);
     }
     if (!fragment_completes(d))
         return;
+    note->whole = true;
     u = &d->flow->udp[d->side];
     count_datagram(u, d->size);
     if (d->size_index != NOT_LISTED)
@@ -267,6 +271,7 @@ static void add_unreachable(struct flow_table *t, const struct packet *p,
         f->unreachable.packet = p->number;
         f->unreachable.type = q->type;
         f->unreachable.code = q->code;
+        f->unreachable.side = (uint8_t)side;
     }
     note_flow(note, f, side ^ 1);
     note->tcp.marks = MARK_UNREACHABLE;
@@ -283,6 +288,12 @@ void flow_table_add(struct flow_table *t, const struct packet *p, struct flow_no
         add_udp(t, p, note);
     else if (p->quoted.present)
         add_unreachable(t, p, note);
+}
+
+void flow_table_forget_transits(struct flow_table *t)
+{
+    for (size_t i = 0; i < t->count; i++)
+        transit_free(t->flows[i]);
 }
 
 void flow_table_finish(struct flow_table *t)

@@ -15,6 +15,9 @@
 
 #include "packet.h"
 #include "tcp.h"
+#include "transit.h"
+
+struct fragmented;
 
 /* Sizes of datagrams are listed up to this many in each direction; counts go on. */
 enum { SIZES_MAX = 100000 };
@@ -32,6 +35,7 @@ enum { SIZE_PENDING = -1 };
 struct unreachable {
     uint64_t packet; /* number; 0 none seen. The first one is kept. */
     uint8_t type, code;
+    uint8_t side; /* whose packet could not be delivered */
 };
 
 struct flow {
@@ -43,6 +47,7 @@ struct flow {
     uint64_t first_packet, last_packet;
     int64_t start_ns, end_ns; /* of the first packet, of the latest one */
     struct unreachable unreachable;
+    struct transit *transit; /* NULL where the trace has one point */
     union {
         struct tcp_connection tcp;
         struct udp_side udp[2]; /* the client is side 0 */
@@ -50,9 +55,12 @@ struct flow {
 };
 
 /* What flow_table_add() learned from one packet. `flow` is NULL for a packet of no flow (ICMP
- * about unknown flows, other protocols, later fragments); nothing else is then valid. */
+ * about unknown flows, other protocols, later fragments); of the rest only `datagram` and `whole`
+ * are then valid. */
 struct flow_note {
     struct flow *flow;
+    struct fragmented *datagram; /* of a fragment, until the next packet; else NULL */
+    bool whole;     /* this was the fragment that was missing */
     uint8_t side;   /* the sender: index of flow->end */
     bool to_server; /* by what is known so far; see flow_client() */
     bool first;     /* the flow's first packet */
@@ -69,6 +77,9 @@ void flow_table_free(struct flow_table *table);
 /* Takes the next packet that packet_decode() could use. */
 void flow_table_add(struct flow_table *table, const struct packet *packet,
                     struct flow_note *note);
+
+/* What is known of packets' transits is no longer true: the trace has one point (so far). */
+void flow_table_forget_transits(struct flow_table *table);
 
 /* No more packets. */
 void flow_table_finish(struct flow_table *table);

@@ -30,6 +30,8 @@ struct fragmented {
     uint8_t side;
     uint32_t size_index; /* in udp_side.sizes */
     uint32_t size;       /* payload, by the UDP header */
+    uint64_t first_packet; /* the number of its first fragment */
+    uint64_t sent_place; /* points.h: where its first piece is remembered; 0 nowhere */
 };
 
 /* Called when a datagram leaves the table without all its pieces. */

@@ -10,6 +10,8 @@ enum decode_result decode_ipv4(struct packet *pk, struct rest r)
 
     if (r.captured < 20)
         return missing(&r, 20);
+    pk->ip = r.p;
+    pk->ip_captured = r.captured;
     header = (r.p[0] & 15u) * 4;
     if (r.p[0] >> 4 != 4 || header < 20)
         return DECODE_MALFORMED;
@@ -100,6 +102,8 @@ enum decode_result decode_ipv6(struct packet *pk, struct rest r)
 
     if (r.captured < 40)
         return missing(&r, 40);
+    pk->ip = r.p;
+    pk->ip_captured = r.captured;
     if (r.p[0] >> 4 != 6)
         return DECODE_MALFORMED;
     pk->ip_version = 6;

@@ -49,6 +49,7 @@ struct show {
     size_t thread_capacity;
     uint8_t *payload;
     size_t payload_used, payload_capacity;
+    uint64_t points_from; /* see struct teller */
 };
 
 /* ---- Keeping ---- */
@@ -117,6 +118,40 @@ static void keep_packet(void *context, const struct packet *packet, const struct
         thread->three_step_teardown = true;
 }
 
+/* The kept segment of a packet, or NULL. They are in the order of the file. */
+static struct segment_record *find_segment(struct show *show, uint64_t packet)
+{
+    size_t low = 1, high = show->segment_count + 1;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (show->segments[middle].packet < packet)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low <= show->segment_count && show->segments[low].packet == packet
+               ? &show->segments[low]
+               : NULL;
+}
+
+static void keep_datagram(void *context, uint64_t packet, uint64_t fragments)
+{
+    struct segment_record *s = find_segment(context, packet);
+
+    if (s != NULL)
+        s->fragments = (uint32_t)fragments;
+}
+
+static void keep_fate(void *context, const struct fate *fate)
+{
+    struct segment_record *s = find_segment(context, fate->packet);
+
+    if (s != NULL)
+        segment_fate(s, fate);
+}
+
 /* ---- Drawing ---- */
 
 static void draw_payload(const struct show *show, const struct segment_record *s, bool to_server)
@@ -161,7 +196,7 @@ static void draw_flow(const struct show *show, const struct flow *flow,
     char time[SPAN_TEXT_MAX], outcome[1024];
 
     draw_heading(show, flow, thread);
-    teller_start(&teller, flow, thread->three_step_teardown);
+    teller_start(&teller, flow, thread->three_step_teardown, show->points_from);
     if (*teller.state[0] != '\0')
         ladder_states(&show->style, teller.state[0], teller.state[1]);
     for (uint32_t i = thread->first; i != 0; i = show->segments[i].next) {
@@ -295,15 +330,17 @@ static int parse_options(struct show_options *o, int argc, char **argv)
 int cmd_show(int argc, char **argv)
 {
     struct show show = {0};
+    struct trace_listener listener = {keep_packet, keep_datagram, keep_fate, &show};
     struct trace trace;
     int status = parse_options(&show.options, argc, argv);
 
     if (status != 0)
         return status < 0 ? usage_help("show") : status;
-    status = trace_read(&trace, show.options.file, show.options.filter, keep_packet, &show);
+    status = trace_read(&trace, show.options.file, show.options.filter, &listener);
     if (trace.flows != NULL) {
         uint64_t last = show.segment_count > 0 ? show.segments[show.segment_count].packet : 0;
 
+        show.points_from = trace.two_points ? trace.points_from : UINT64_MAX;
         show.style = screen_style(&show.options, last);
         status = finish_output(draw(&show, &trace, status));
         trace_free(&trace);

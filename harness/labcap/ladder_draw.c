@@ -15,6 +15,8 @@ enum {
     ARROW_DECORATION = 5 /* "- text ->" without the text */
 };
 
+static const char lost_word[] = "lost";
+
 /* ---- Pieces ---- */
 
 static bool has_time(const struct style *s)
@@ -223,52 +225,123 @@ static const char *choose_text(const struct ladder_row *row, int room)
     return text;
 }
 
-static void put_shaft(const struct style *s, const struct ladder_row *row, const char *text,
-                      const char *note)
+/* What an arrow is made of: its texts, and how many columns each part takes. */
+struct arrow {
+    const char *text, *note; /* note "" for none */
+    int shaft;               /* dashes between text and head */
+    int beyond;              /* columns between a lost one's head and the lane */
+};
+
+static void put_texts(const struct style *s, const struct ladder_row *row, const struct arrow *a)
+{
+    putchar(' ');
+    put(s, row->tone, a->text);
+    if (*a->note != '\0') {
+        fputs(", ", stdout);
+        put(s, TONE_NOTE, a->note);
+    }
+    putchar(' ');
+}
+
+static void put_head(const struct style *s, const struct ladder_row *row)
+{
+    if (row->lost)
+        put(s, row->tone, s->utf8 ? "\u2573" : "x");
+    else if (row->to_server)
+        put(s, row->tone, s->utf8 ? "\u25ba" : ">");
+    else
+        put(s, row->tone, s->utf8 ? "\u25c4" : "<");
+}
+
+/* The word behind a lost one's head, and the way that it did not go. */
+static void put_beyond(const struct style *s, const struct ladder_row *row, int columns)
+{
+    int gap = columns - (int)strlen(lost_word) - 1;
+
+    if (!row->lost)
+        return;
+    spaces(row->to_server ? 1 : gap);
+    put(s, row->tone, lost_word);
+    spaces(row->to_server ? gap : 1);
+}
+
+static void put_arrow(const struct style *s, const struct ladder_row *row, const struct arrow *a)
 {
     const char *dash = s->utf8 ? "\u2500" : "-";
-    const char *head = row->to_server ? (s->utf8 ? "\u25ba" : ">") : (s->utf8 ? "\u25c4" : "<");
-    int shaft = ladder_area(s) - (int)strlen(text) - ARROW_DECORATION + 1;
 
-    if (*note != '\0')
-        shaft -= (int)strlen(note) + 2;
-    if (!row->to_server) {
-        put(s, row->tone, head);
-        begin_tone(s, row->tone);
-        repeat(dash, shaft);
-        end_tone(s);
-    } else {
-        put(s, row->tone, dash);
-    }
-    putchar(' ');
-    put(s, row->tone, text);
-    if (*note != '\0') {
-        fputs(", ", stdout);
-        put(s, TONE_NOTE, note);
-    }
-    putchar(' ');
     if (row->to_server) {
-        begin_tone(s, row->tone);
-        repeat(dash, shaft);
-        end_tone(s);
-        put(s, row->tone, head);
+        put(s, row->tone, dash);
+        put_texts(s, row, a);
     } else {
+        put_beyond(s, row, a->beyond);
+        put_head(s, row);
+    }
+    begin_tone(s, row->tone);
+    repeat(dash, a->shaft);
+    end_tone(s);
+    if (row->to_server) {
+        put_head(s, row);
+        put_beyond(s, row, a->beyond);
+    } else {
+        put_texts(s, row, a);
         put(s, row->tone, dash);
     }
 }
 
+/* Notes without room on the arrow, as many in a line as it holds. */
+static void put_notes_beneath(const struct style *s, const struct ladder_row *row)
+{
+    static const char between[] = ", ";
+    const char *note = row->note;
+    int room = ladder_area(s) - 2;
+
+    while (*note != '\0') {
+        char line[LADDER_TEXT_MAX];
+        int length = (int)strlen(note), used = 0;
+
+        while (used < length) {
+            const char *end = strstr(note + used + (used > 0 ? 2 : 0), between);
+            int longer = end != NULL ? (int)(end - note) : length;
+
+            if (used > 0 && longer > room)
+                break;
+            used = longer;
+        }
+        snprintf(line, sizeof line, "%.*s", used, note);
+        ladder_line(s, row->to_server, TONE_NOTE, line, used);
+        note += used;
+        note += *note != '\0' ? (int)strlen(between) : 0;
+    }
+}
+
+/* A lost packet's arrow ends in the middle, or where its text ends. */
+static void measure(const struct style *s, const struct ladder_row *row, struct arrow *a)
+{
+    int texts = (int)strlen(a->text) + (*a->note != '\0' ? 2 + (int)strlen(a->note) : 0);
+    int area = ladder_area(s), length = area;
+
+    if (row->lost) {
+        length = texts + ARROW_DECORATION > area / 2 ? texts + ARROW_DECORATION : area / 2;
+        a->beyond = area - length;
+    }
+    a->shaft = length - texts - ARROW_DECORATION + 1;
+}
+
 void ladder_arrow(const struct style *s, const struct ladder_row *row)
 {
-    int room = ladder_area(s) - ARROW_DECORATION;
-    const char *text = choose_text(row, room);
+    int room = ladder_area(s) - ARROW_DECORATION - (row->lost ? (int)strlen(lost_word) + 1 : 0);
+    struct arrow arrow = {.text = choose_text(row, room), .note = ""};
     int note = (int)strlen(row->note);
-    bool inside = note > 0 && (int)strlen(text) + 2 + note <= room;
+    bool inside = note > 0 && (int)strlen(arrow.text) + 2 + note <= room;
 
+    if (inside)
+        arrow.note = row->note;
+    measure(s, row, &arrow);
     left_of_lane(s, row->number, row->time, row->state[0]);
-    put_shaft(s, row, text, inside ? row->note : "");
+    put_arrow(s, row, &arrow);
     right_of_lane(s, row->state[1]);
     if (note > 0 && !inside)
-        ladder_line(s, row->to_server, TONE_NOTE, row->note, note);
+        put_notes_beneath(s, row);
     if (!has_states(s) && (*row->state[0] != '\0' || *row->state[1] != '\0'))
         put_states_between(s, row->state[0], row->state[1]);
 }

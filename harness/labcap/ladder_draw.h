@@ -31,6 +31,7 @@ struct ladder_row {
     char texts[LADDER_TEXTS][LADDER_TEXT_MAX];
     char note[LADDER_TEXT_MAX]; /* on the arrow where there is room, else beneath */
     const char *state[2];       /* client, server; "" where it is as before */
+    bool lost;                  /* the arrow ends halfway */
 };
 
 /* Columns between the lanes. */

@@ -120,18 +120,20 @@ static void tell_udp(const struct flow *flow, char *text, size_t size)
             plural(flow->udp[i].bytes), direction[i]);
     say(text, size, ".");
     if (flow->unreachable.packet != 0)
-        say(text, size, " The server's host answered that it could not be delivered "
-            "(packet %" PRIu64 ").", flow->unreachable.packet);
+        say(text, size, " The %s's host answered that it could not be delivered "
+            "(packet %" PRIu64 ").", side_name(flow, flow->unreachable.side ^ 1u),
+            flow->unreachable.packet);
 }
 
 void tell_outcome(const struct flow *flow, char *text, size_t size)
 {
     *text = '\0';
-    if (flow->protocol != IP_TCP) {
+    if (flow->protocol == IP_TCP) {
+        say_beginning(flow, text, size);
+        say_end(flow, text, size);
+        say_bytes(flow, text, size);
+    } else {
         tell_udp(flow, text, size);
-        return;
     }
-    say_beginning(flow, text, size);
-    say_end(flow, text, size);
-    say_bytes(flow, text, size);
+    tell_transit(flow, text, size);
 }

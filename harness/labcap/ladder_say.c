@@ -7,11 +7,13 @@
 #include <string.h>
 
 /* The states before a first SYN are known from what came of it. */
-void teller_start(struct teller *t, const struct flow *flow, bool three_step_teardown)
+void teller_start(struct teller *t, const struct flow *flow, bool three_step_teardown,
+                  uint64_t points_from)
 {
     const struct tcp_connection *c = &flow->tcp;
 
     *t = (struct teller){.flow = flow,
+                         .points_from = points_from,
                          .three_step_teardown = three_step_teardown,
                          .state = {"", ""}};
     if (flow->protocol != IP_TCP || c->syn == 0 || c->syn != flow->first_packet)
@@ -133,7 +135,7 @@ static void word(char texts[LADDER_TEXTS][LADDER_TEXT_MAX], const char *label,
     }
 }
 
-static void add_note(char *note, const char *what)
+void tell_note(char note[LADDER_TEXT_MAX], const char *what)
 {
     add(note, LADDER_TEXT_MAX, "%s%s", *note != '\0' ? ", " : "", what);
 }
@@ -158,7 +160,7 @@ static void mark_notes(char *note, uint32_t marks)
         marks &= ~(uint32_t)MARK_RESET;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (marks & names[i].mark)
-            add_note(note, names[i].name);
+            tell_note(note, names[i].name);
 }
 
 static enum tone tone_of(const struct segment_record *s)
@@ -227,29 +229,54 @@ static const char *state_name(const struct flow *flow, enum tcp_state state)
     return tcp_state_name(state);
 }
 
+static bool has_fate(const struct teller *t, const struct segment_record *s)
+{
+    return s->fate_told && s->packet > t->points_from;
+}
+
+/* The sender's state follows from what it sent and received, the receiver's from what arrived;
+ * with one point all counts as received. */
+static void tell_states(struct teller *t, const struct segment_record *s, struct ladder_row *row)
+{
+    unsigned client = flow_client(t->flow);
+    bool seen = has_fate(t, s);
+
+    for (unsigned i = 0; i < 2; i++) {
+        unsigned side = client ^ i;
+        const char *state =
+            state_name(t->flow, (enum tcp_state)(seen ? s->seen_state : s->state)[side]);
+
+        if ((!seen || s->state_changed[side]) && strcmp(state, t->state[i]) != 0)
+            row->state[i] = t->state[i] = state;
+    }
+}
+
 static void tell_tcp(struct teller *t, const struct segment_record *s, struct ladder_row *row,
                      const char **phase)
 {
-    unsigned client = flow_client(t->flow);
     char label[80];
 
     *phase = next_phase(t, s);
     label_of(t, s, label, sizeof label, row->note, sizeof row->note);
     word(row->texts, label, s);
     mark_notes(row->note, s->marks);
-    for (unsigned i = 0; i < 2; i++) {
-        const char *state = state_name(t->flow, (enum tcp_state)s->state[client ^ i]);
-
-        if (strcmp(state, t->state[i]) != 0)
-            row->state[i] = t->state[i] = state;
-    }
+    tell_states(t, s, row);
 }
 
 static void tell_datagram(const struct segment_record *s, struct ladder_row *row)
 {
-    snprintf(row->texts[0], sizeof row->texts[0], "datagram, %" PRIu32 " byte%s",
-             s->payload_len, s->payload_len == 1 ? "" : "s");
-    snprintf(row->texts[1], sizeof row->texts[1], "len %" PRIu32, s->payload_len);
+    int next = 0;
+
+    if (s->fragments > 0)
+        snprintf(row->texts[next++], LADDER_TEXT_MAX,
+                 "datagram, %" PRIu32 " bytes, %" PRIu32 " fragment%s", s->payload_len,
+                 s->fragments, s->fragments == 1 ? "" : "s");
+    if (s->fragments > 0)
+        snprintf(row->texts[next++], LADDER_TEXT_MAX, "len %" PRIu32 ", %" PRIu32 " fragments",
+                 s->payload_len, s->fragments);
+    snprintf(row->texts[next++], LADDER_TEXT_MAX, "datagram, %" PRIu32 " byte%s", s->payload_len,
+             s->payload_len == 1 ? "" : "s");
+    snprintf(row->texts[next], LADDER_TEXT_MAX, "len %" PRIu32, s->payload_len);
 }
 
 void teller_row(struct teller *t, const struct segment_record *s, bool utf8, char *time,
@@ -275,4 +302,6 @@ void teller_row(struct teller *t, const struct segment_record *s, bool utf8, cha
     } else {
         tell_datagram(s, row);
     }
+    if (has_fate(t, s))
+        tell_fate(s, row);
 }

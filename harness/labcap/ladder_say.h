@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "flow.h"
+#include "points.h"
 #include "ladder_draw.h"
 #include "ladder_text.h"
 
@@ -20,18 +21,27 @@ struct segment_record {
     uint64_t payload_at; /* where the caller keeps the payload's beginning */
     uint32_t next;       /* the caller's list of a flow */
     uint32_t payload_len;
+    uint32_t fragments;  /* of a datagram; 0 where it came in one packet, or not all were seen */
     uint16_t payload_kept;
     uint16_t marks;
     uint8_t flags, side, handshake, teardown;
     uint8_t state[2];
     bool has_ack;
     uint8_t icmp_type, icmp_code; /* with MARK_UNREACHABLE */
+    /* What became of it, in a trace with two points: see segment_fate(). */
+    bool fate_told, damaged;
+    bool state_changed[2]; /* by side; seen_state is valid then */
+    uint8_t seen_state[2];
+    uint32_t arrivals;
+    uint64_t after;
+    int64_t transit_ns;
 };
 
 enum phase { PHASE_NONE, PHASE_HANDSHAKE, PHASE_DATA, PHASE_TEARDOWN };
 
 struct teller {
     const struct flow *flow;
+    uint64_t points_from; /* packets after this one are told with their fates; UINT64_MAX: none */
     bool three_step_teardown; /* the second FIN carries the first one's ACK */
     int64_t last_ns;
     bool started;
@@ -40,19 +50,32 @@ struct teller {
     const char *state[2];  /* client, server; "" where not known */
 };
 
-/* `three_step_teardown`: some segment of the flow takes both steps at once.
- * t->state then holds the states before the first segment. */
-void teller_start(struct teller *t, const struct flow *flow, bool three_step_teardown);
+/* `three_step_teardown`: some segment of the flow takes both steps at once. `points_from`: see
+ * struct teller. t->state then holds the states before the first segment. */
+void teller_start(struct teller *t, const struct flow *flow, bool three_step_teardown,
+                  uint64_t points_from);
 
 void segment_keep(struct segment_record *segment, const struct packet *packet,
                   const struct flow_note *note);
+
+/* Something became of the segment. */
+void segment_fate(struct segment_record *segment, const struct fate *fate);
 
 /* A segment in words, for ladder_arrow(). `time` needs SPAN_TEXT_MAX and lives as long as the
  * row. *phase is a name to be written above the row, or NULL. */
 void teller_row(struct teller *t, const struct segment_record *segment, bool utf8, char *time,
                 struct ladder_row *row, const char **phase);
 
-/* One or two plain sentences: how it went, who closed first, bytes each way. */
+/* A part of a row's note, behind what is there. */
+void tell_note(char note[LADDER_TEXT_MAX], const char *what);
+
+/* What became of a segment whose fate was told: notes, or that the row is of a lost one. */
+void tell_fate(const struct segment_record *segment, struct ladder_row *row);
+
+/* What became of all its packets, behind what is in `text`. */
+void tell_transit(const struct flow *flow, char *text, size_t size);
+
+/* A few plain sentences: how it went, who closed first, bytes each way, what was lost. */
 void tell_outcome(const struct flow *flow, char *text, size_t size);
 
 #endif

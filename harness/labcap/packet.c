@@ -12,6 +12,10 @@
 /* Link types whose DLT_ name differs between systems or is missing; numbers of the files. */
 enum { LINK_RAW_BSD = 14, LINK_RAW_FILE = 101, LINK_IPV4 = 228, LINK_IPV6 = 229, LINK_SLL2 = 276 };
 
+/* Sizes of headers, and where in them the Ethernet type stands. */
+enum { ETHERNET_HEADER = 14, ETHERNET_TYPE = 12, SLL_HEADER = 16, SLL_TYPE = 14, SLL2_HEADER = 20,
+       SLL2_TYPE = 0 };
+
 enum { ETHERTYPE_IPV4 = 0x0800, ETHERTYPE_IPV6 = 0x86dd, VLAN_TAGS_MAX = 4 };
 
 /* ---- Link layers ---- */
@@ -115,17 +119,51 @@ enum decode_result packet_decode(struct packet *packet, int link_type, const uin
     packet->window_scale = -1;
     switch (link_type) {
     case DLT_EN10MB:
-        return decode_typed(packet, r, 14, 12);
+        return decode_typed(packet, r, ETHERNET_HEADER, ETHERNET_TYPE);
     case DLT_LINUX_SLL:
-        return decode_typed(packet, r, 16, 14);
+        return decode_typed(packet, r, SLL_HEADER, SLL_TYPE);
     case LINK_SLL2:
-        return decode_typed(packet, r, 20, 0);
+        return decode_typed(packet, r, SLL2_HEADER, SLL2_TYPE);
     case DLT_NULL:
         return decode_family(packet, r, true);
     case DLT_LOOP:
         return decode_family(packet, r, false);
     default:
         return decode_version(packet, r);
+    }
+}
+
+bool packet_link_type_at(int link_type, uint32_t *type_at, uint32_t *header)
+{
+    switch (link_type) {
+    case DLT_EN10MB:
+        *header = ETHERNET_HEADER;
+        *type_at = ETHERNET_TYPE;
+        return true;
+    case DLT_LINUX_SLL:
+        *header = SLL_HEADER;
+        *type_at = SLL_TYPE;
+        return true;
+    case LINK_SLL2:
+        *header = SLL2_HEADER;
+        *type_at = SLL2_TYPE;
+        return true;
+    default:
+        return false;
+    }
+}
+
+const uint8_t *packet_link_source(int link_type, const uint8_t *frame, uint32_t captured)
+{
+    switch (link_type) {
+    case DLT_EN10MB:
+        return captured >= ETHERNET_HEADER ? frame + 6 : NULL;
+    case DLT_LINUX_SLL:
+        return captured >= SLL_HEADER && get_be16(frame + 4) == 6 ? frame + 6 : NULL;
+    case LINK_SLL2:
+        return captured >= SLL2_HEADER && frame[11] == 6 ? frame + 12 : NULL;
+    default:
+        return NULL;
     }
 }
 

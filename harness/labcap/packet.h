@@ -57,6 +57,9 @@ struct packet {
     uint64_t vlan;    /* 13 bits a tag, outermost highest; 0 without tags */
     uint8_t ip_version; /* 4 or 6 */
     uint8_t protocol;   /* the last one of the header chain */
+    const uint8_t *ip;  /* the IP header; NULL unless it is there, whatever the result */
+    uint32_t ip_captured;  /* bytes from there on, padding included */
+    uint32_t transport_at; /* where the transport header begins, from `ip`; 0 unknown */
     uint16_t ip_id;     /* IPv4 only; 0 for IPv6 */
     struct endpoint source, destination;
 
@@ -89,6 +92,13 @@ bool packet_link_supported(int link_type);
  * its headers are whole. With other reasons than DECODE_OK it cannot. */
 enum decode_result packet_decode(struct packet *packet, int link_type, const uint8_t *frame,
                                  uint32_t captured, uint32_t wire_len);
+
+/* The sender's MAC address (6 bytes in the frame), or NULL where the link layer has none. */
+const uint8_t *packet_link_source(int link_type, const uint8_t *frame, uint32_t captured);
+
+/* Where the Ethernet type stands in a frame, and where what it names begins. False where the link
+ * layer has none. */
+bool packet_link_type_at(int link_type, uint32_t *type_at, uint32_t *header);
 
 /* "[v6]:port" or "v4:port"; `size` 56 is always enough. Returns `text`. */
 char *endpoint_text(char *text, size_t size, const struct endpoint *end, uint8_t ip_version);

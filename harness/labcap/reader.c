@@ -155,20 +155,18 @@ enum reader_result reader_next(struct reader *reader, struct reader_frame *frame
 {
     struct pcap_pkthdr *header;
     const u_char *bytes;
-    int result;
+    int result = pcap_next_ex(reader->pcap, &header, &bytes);
 
-    while ((result = pcap_next_ex(reader->pcap, &header, &bytes)) == 1) {
-        reader->number++;
-        if (reader->filtered && pcap_offline_filter(&reader->program, header, bytes) == 0)
-            continue;
-        frame->number = reader->number;
-        frame->time_ns = nanoseconds(header);
-        frame->captured = header->caplen;
-        frame->wire_len = header->len;
-        frame->bytes = bytes;
-        return READER_PACKET;
-    }
-    return result == PCAP_ERROR_BREAK ? READER_END : READER_ERROR;
+    if (result != 1)
+        return result == PCAP_ERROR_BREAK ? READER_END : READER_ERROR;
+    frame->number = ++reader->number;
+    frame->time_ns = nanoseconds(header);
+    frame->captured = header->caplen;
+    frame->wire_len = header->len;
+    frame->bytes = bytes;
+    frame->chosen =
+        !reader->filtered || pcap_offline_filter(&reader->program, header, bytes) != 0;
+    return READER_PACKET;
 }
 
 int reader_link_type(const struct reader *reader)

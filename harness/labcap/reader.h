@@ -1,7 +1,8 @@
 /* reader.h - packets of a trace file, one by one, through libpcap.
  *
  * pcap (us or ns, either byte order) and pcapng; "-" is standard input. Stamps are nanoseconds.
- * A filter is applied here, so that packet numbers still count every packet of the file. */
+ * A filter leaves nothing out: it says which packets are chosen, as what became of these may
+ * stand in others. */
 #ifndef LABCAP_READER_H
 #define LABCAP_READER_H
 
@@ -27,6 +28,7 @@ struct reader_frame {
     int64_t time_ns; /* saturated at the ends of its range */
     uint32_t captured, wire_len;
     const uint8_t *bytes; /* valid until the next call */
+    bool chosen;          /* by the filter; true without one */
 };
 
 /* Opens `path` with `filter` (NULL or "" for none). On failure *reader is NULL and `error`, of
@@ -35,7 +37,7 @@ enum reader_open_result reader_open(struct reader **reader, const char *path, co
                                     char *error, int size);
 void reader_close(struct reader *reader);
 
-/* Finds the next packet that the filter leaves. */
+/* Reads the next packet. */
 enum reader_result reader_next(struct reader *reader, struct reader_frame *frame);
 
 /* The pcap link type (DLT_...) of all its packets. */

@@ -26,7 +26,8 @@ void report_json(const struct trace *trace)
 /* ---- Rows ---- */
 
 /* The id and the ends share a width; with the other cells a row has 80 columns. */
-enum { ENDS_WIDTH = 36, ROW_WIDTH = 80, SHORT_TEXT = 48, ENDS_TEXT = 2 * 56 + 4 };
+enum { ENDS_WIDTH = 36, ROW_WIDTH = 80, SHORT_TEXT = 48, ENDS_TEXT = 2 * 56 + 4,
+       TRANSIT_TEXT = 192 };
 
 static const char between_ends[] = " > ";
 
@@ -114,6 +115,44 @@ static void datagrams_text(char *text, size_t size, const struct flow *f)
     snprintf(text, size, "%.7s + %.7s", sent, received);
 }
 
+/* One direction: how many arrived, and what else happened to them. Returns the text's length. */
+static size_t transit_text(char *text, size_t size, const char *to,
+                           const struct transit_side *side)
+{
+    const struct {
+        uint64_t count;
+        const char *name;
+    } events[] = {{side->lost.count, "lost"},
+                  {side->duplicated.count, "duplicated"},
+                  {side->reordered.count, "reordered"},
+                  {side->corrupted.count, "damaged"}};
+    size_t used = (size_t)snprintf(text, size, "%s: %" PRIu64 " of %" PRIu64 " arrived", to,
+                                   side->arrived, side->sent);
+
+    for (size_t i = 0; i < sizeof events / sizeof events[0]; i++)
+        if (events[i].count > 0 && used < size)
+            used += (size_t)snprintf(text + used, size - used, ", %" PRIu64 " %s",
+                                     events[i].count, events[i].name);
+    return used;
+}
+
+/* What became of its packets, in a line or, where that is too short, two. */
+static void print_transit(const struct flow *f)
+{
+    char to_server[TRANSIT_TEXT], to_client[TRANSIT_TEXT];
+    const struct transit_side *side = f->transit->side;
+    unsigned client = flow_client(f);
+    size_t used = transit_text(to_server, sizeof to_server, "to server", &side[client]);
+
+    used += transit_text(to_client, sizeof to_client, "to client", &side[client ^ 1]);
+    if (side[client ^ 1].sent == 0)
+        printf("    %s\n", to_server);
+    else if (side[client].sent == 0)
+        printf("    %s\n", to_client);
+    else
+        printf("    %s%s%s\n", to_server, used + 6 > ROW_WIDTH ? "\n    " : "; ", to_client);
+}
+
 static void print_flow(const struct flow *f)
 {
     char id[12], ends[ENDS_TEXT], closed[SHORT_TEXT], sent[SHORT_TEXT], received[SHORT_TEXT];
@@ -141,6 +180,8 @@ static void print_flow(const struct flow *f)
     number_text(sent, sizeof sent, bytes[0], 10000000);
     number_text(received, sizeof received, bytes[1], 10000000);
     print_row(id, ends, (const char *const[5]){opened, closed, sent, received, state});
+    if (f->transit != NULL)
+        print_transit(f);
 }
 
 static void print_skipped(const char *what, uint64_t n)
@@ -155,8 +196,10 @@ void report_rows(const struct trace *trace)
               (const char *const[5]){"OPENED", "CLOSED BY", "SENT", "GOT", "STATE"});
     for (uint64_t id = 1; id <= flow_count(trace->flows); id++)
         print_flow(flow_by_id(trace->flows, id));
-    printf("%" PRIu64 " packets", trace->packets);
-    print_skipped("not IP", trace->not_ip);
+    /* The wire's mark is no packet of anyone's. */
+    printf("%" PRIu64 " packets", trace->packets - trace->marks);
+    print_skipped("of them arrivals", trace->arrivals);
+    print_skipped("not IP", trace->not_ip - trace->marks);
     print_skipped("fragments left out", trace->fragment);
     print_skipped("cut", trace->cut);
     print_skipped("malformed", trace->malformed);
@@ -184,7 +227,7 @@ int cmd_flows(int argc, char **argv)
     if (optind == argc)
         return usage_error("flows", "no FILE given");
     filter = join_words(argv + optind + 1, argc - optind - 1);
-    status = trace_read(&trace, argv[optind], filter, NULL, NULL);
+    status = trace_read(&trace, argv[optind], filter, NULL);
     free(filter);
     if (trace.flows == NULL)
         return status;

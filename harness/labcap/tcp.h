@@ -149,6 +149,10 @@ void tcp_free(struct tcp_connection *c);
 /* A wire sequence number of `side` as a position near the highest one known. */
 int64_t tcp_position(const struct tcp_side *side, uint32_t seq);
 
+/* The state of one end, in a connection that holds what this end sent and what it received: a
+ * FIN that came before data that is missing has no effect yet. */
+enum tcp_state tcp_state_in_order(const struct tcp_connection *c, unsigned side);
+
 enum teardown_kind tcp_teardown_kind(const struct tcp_connection *c);
 
 /* 4, 3, or 0 where neither pattern of RFC 9293, section 3.6 applies. */

@@ -165,13 +165,13 @@ bool tcp_simultaneous_close(const struct tcp_connection *c)
 /* ---- States (RFC 9293, section 3.3.2) ---- */
 
 /* Each transition of figure 5 that a FIN or its acknowledgement makes. */
-static enum tcp_state closing_state(const struct tcp_side *s, const struct tcp_side *peer)
+static enum tcp_state closing_state(const struct tcp_side *s, bool peer_closed)
 {
     bool acknowledged = s->fin_ack_packet != 0;
 
     if (!s->fin_seen)
         return TCP_CLOSE_WAIT;
-    if (!peer->fin_seen)
+    if (!peer_closed)
         return acknowledged ? TCP_FIN_WAIT_2 : TCP_FIN_WAIT_1;
     if (s->fin_acks_peer)
         return acknowledged ? TCP_CLOSED : TCP_LAST_ACK;
@@ -191,15 +191,29 @@ static enum tcp_state opening_state(const struct tcp_side *s, const struct tcp_s
     return TCP_SYN_RECEIVED;
 }
 
-enum tcp_state tcp_state_of(const struct tcp_connection *c, unsigned side)
+static enum tcp_state state_of(const struct tcp_connection *c, unsigned side, bool peer_closed)
 {
     const struct tcp_side *s = &c->side[side], *peer = &c->side[side ^ 1];
 
     if (c->reset != 0)
         return TCP_CLOSED;
-    if (s->fin_seen || peer->fin_seen)
-        return closing_state(s, peer);
+    if (s->fin_seen || peer_closed)
+        return closing_state(s, peer_closed);
     return opening_state(s, peer);
+}
+
+enum tcp_state tcp_state_of(const struct tcp_connection *c, unsigned side)
+{
+    return state_of(c, side, c->side[side ^ 1].fin_seen);
+}
+
+/* RFC 9293, section 3.10.7.4: what is out of order waits, and a FIN is the last in order. */
+enum tcp_state tcp_state_in_order(const struct tcp_connection *c, unsigned side)
+{
+    const struct tcp_side *peer = &c->side[side ^ 1];
+
+    return state_of(c, side,
+                    peer->fin_seen && interval_holes(&peer->seen, 1, peer->fin_position) == 0);
 }
 
 const char *tcp_state_name(enum tcp_state state)

@@ -7,7 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bytes.h"
+#include "fragment.h"
 #include "memory.h"
+#include "passage.h"
 #include "reader.h"
 
 enum { ERROR_SIZE = 512 };
@@ -36,28 +39,93 @@ static void count(struct trace *t, enum decode_result result, uint64_t number)
     }
 }
 
-static void take_frame(struct trace *t, const struct reader *reader,
-                       const struct reader_frame *frame, trace_packet_fn *each, void *context)
+/* The reading of one file. */
+struct reading {
+    struct trace *trace;
+    struct points *points;
+    bool watching; /* points_matter() */
+    int link_type;
+    uint32_t type_end, header; /* of a frame; no frame is so long where there is no type */
+    struct trace_listener listener;
+};
+
+/* A packet as it was sent. note->flow is NULL if the flow table cannot use it. */
+static void take_packet(struct reading *r, const struct packet *packet,
+                        enum decode_result result, struct flow_note *note)
 {
-    struct packet packet;
-    struct flow_note note;
-    enum decode_result result = packet_decode(&packet, reader_link_type(reader), frame->bytes,
-                                              frame->captured, frame->wire_len);
+    struct trace *t = r->trace;
 
     t->packets++;
-    packet.number = frame->number;
-    packet.time_ns = frame->time_ns;
-    if (result != DECODE_OK && !packet.cut) {
-        count(t, result, frame->number);
+    if (result != DECODE_OK && !packet->cut) {
+        count(t, result, packet->number);
+        memset(note, 0, sizeof *note);
         return;
     }
-    flow_table_add(t->flows, &packet, &note);
+    flow_table_add(t->flows, packet, note);
     if (flow_table_duplicates(t->flows) > t->duplicates)
         t->duplicates++;
     else
-        count(t, result, frame->number);
-    if (each != NULL && note.flow != NULL)
-        each(context, &packet, &note);
+        count(t, result, packet->number);
+    if (r->listener.packet != NULL && note->flow != NULL)
+        r->listener.packet(r->listener.context, packet, note);
+    if (r->listener.datagram != NULL && note->whole)
+        r->listener.datagram(r->listener.context, note->datagram->first_packet,
+                             note->datagram->pieces);
+}
+
+/* In a trace that has, or may have, two points. */
+static void take_at_a_point(struct reading *r, const struct packet *packet,
+                            const struct reader_frame *frame, enum decode_result result)
+{
+    const uint8_t *source = packet_link_source(r->link_type, frame->bytes, frame->captured);
+    enum frame_role role = points_role(r->points, packet, source);
+    struct flow_note note;
+
+    r->watching = points_matter(r->points);
+    if (role == FRAME_ARRIVED) {
+        if (points_arrived(r->points, packet, source, frame->chosen, result == DECODE_OK)) {
+            r->trace->packets++;
+            r->trace->arrivals++;
+        }
+        return;
+    }
+    if (frame->chosen)
+        take_packet(r, packet, result, &note);
+    if (role == FRAME_SENT)
+        points_sent(r->points, packet, frame->chosen ? &note : NULL);
+}
+
+/* Asked of every frame of every trace: the type comes first. */
+static inline bool is_mark(const struct reading *r, const struct reader_frame *f)
+{
+    if (f->captured < r->type_end || get_be16(f->bytes + r->type_end - 2) != PASSAGE_ETHERTYPE ||
+        f->captured < r->header)
+        return false;
+    return points_is_mark(packet_link_source(r->link_type, f->bytes, f->captured),
+                          f->bytes + r->header, f->captured - r->header);
+}
+
+static void take_frame(struct reading *r, const struct reader_frame *frame)
+{
+    struct packet packet;
+    struct flow_note note;
+    enum decode_result result;
+
+    if (is_mark(r, frame)) {
+        points_mark(r->points, frame->number);
+        r->trace->marks += frame->chosen;
+        r->watching = true;
+    }
+    if (!frame->chosen && !r->watching)
+        return;
+    result = packet_decode(&packet, r->link_type, frame->bytes, frame->captured,
+                           frame->wire_len);
+    packet.number = frame->number;
+    packet.time_ns = frame->time_ns;
+    if (r->watching)
+        take_at_a_point(r, &packet, frame, result);
+    else
+        take_packet(r, &packet, result, &note);
 }
 
 /* Says what makes the trace untrustworthy; returns the exit status. */
@@ -80,6 +148,21 @@ static int complain(const struct trace *t, const struct reader *reader)
                : EXIT_UNTRUSTED;
 }
 
+/* As complain(), about the points; `status` is what is known of the rest. */
+static int finish_points(struct trace *t, struct points *points, int status)
+{
+    uint64_t first, unmatched;
+
+    points_finish(points);
+    t->two_points = points_two(points, &t->points_from);
+    unmatched = points_unmatched(points, &first);
+    if (unmatched == 0)
+        return status;
+    fprintf(stderr, "labcap: %s: packet %" PRIu64 ": arrived, but was never sent in this trace "
+            "(%" PRIu64 " in all)\n", t->file, first, unmatched);
+    return EXIT_UNTRUSTED;
+}
+
 /* Fragments whose first one never came belong to no flow: they are counted as left out. */
 static void count_orphans(struct trace *t)
 {
@@ -89,12 +172,32 @@ static void count_orphans(struct trace *t)
     t->fragment += orphans;
 }
 
-int trace_read(struct trace *trace, const char *path, const char *filter,
-               trace_packet_fn *each, void *context)
+static enum reader_result read_frames(struct trace *trace, struct reader *reader,
+                                      struct points *points,
+                                      const struct trace_listener *listener)
 {
-    struct reader *reader;
+    struct reading r = {.trace = trace,
+                        .points = points,
+                        .watching = points_matter(points),
+                        .link_type = reader_link_type(reader),
+                        .type_end = UINT32_MAX};
     struct reader_frame frame;
     enum reader_result result;
+
+    if (packet_link_type_at(r.link_type, &r.type_end, &r.header))
+        r.type_end += 2;
+    if (listener != NULL)
+        r.listener = *listener;
+    while ((result = reader_next(reader, &frame)) == READER_PACKET)
+        take_frame(&r, &frame);
+    return result;
+}
+
+int trace_read(struct trace *trace, const char *path, const char *filter,
+               const struct trace_listener *listener)
+{
+    struct reader *reader;
+    struct points *points;
     enum reader_open_result opened;
     char error[ERROR_SIZE];
     int status;
@@ -107,13 +210,14 @@ int trace_read(struct trace *trace, const char *path, const char *filter,
         return opened == READER_BAD_FILTER ? EXIT_USAGE : EXIT_UNTRUSTED;
     }
     trace->flows = flow_table_new();
-    while ((result = reader_next(reader, &frame)) == READER_PACKET)
-        take_frame(trace, reader, &frame, each, context);
+    points = points_new(trace->flows, listener != NULL ? listener->fate : NULL,
+                        listener != NULL ? listener->context : NULL);
+    trace->complete = read_frames(trace, reader, points, listener) == READER_END;
     flow_table_finish(trace->flows);
-    trace->complete = result == READER_END;
     trace->drops = reader_drops(reader);
-    status = complain(trace, reader);
+    status = finish_points(trace, points, complain(trace, reader));
     count_orphans(trace);
+    points_free(points);
     reader_close(reader);
     return status;
 }

@@ -10,15 +10,20 @@
 
 #include "flow.h"
 #include "packet.h"
+#include "points.h"
 
 /* Exit statuses of every command. */
 enum { EXIT_MET = 0, EXIT_NOT_MET = 1, EXIT_USAGE = 2, EXIT_UNTRUSTED = 3 };
 
-/* packets = decoded + the skipped ones, all after the filter. */
+/* packets = decoded + the skipped ones + arrivals, all after the filter. */
 struct trace {
     const char *file;
     uint64_t packets, decoded;
     uint64_t not_ip, fragment, cut, malformed, duplicates;
+    bool two_points;      /* packets stand in it as they were sent, and again as they arrived: */
+    uint64_t points_from; /* those after this one */
+    uint64_t arrivals;
+    uint64_t marks; /* of the wire between the points; they are in not_ip */
     uint64_t drops;
     bool complete; /* the file was read to its end */
     uint64_t first_cut, first_fragment; /* packet numbers; 0 none */
@@ -31,14 +36,27 @@ struct trace {
 typedef void trace_packet_fn(void *context, const struct packet *packet,
                              const struct flow_note *note);
 
-/* Reads `path` ("-" is standard input), applies `filter` (NULL: none), calls `each` (NULL: not).
+/* Called when the last missing fragment of a datagram has been seen: `packet` is the number of
+ * its first fragment, which trace_packet_fn was called with. */
+typedef void trace_datagram_fn(void *context, uint64_t packet, uint64_t fragments);
+
+/* Who wants to see packets as they come; each may be NULL. */
+struct trace_listener {
+    trace_packet_fn *packet;
+    trace_datagram_fn *datagram;
+    fate_fn *fate; /* in a trace that may have two points, after `packet` */
+    void *context;
+};
+
+/* Reads `path` ("-" is standard input), applies `filter` (NULL: none) to what was sent: an
+ * arrival is chosen with its packet. Tells `listener` (NULL: nobody).
  * What is wrong goes to stderr, one line each, prefixed by "labcap: ".
  * Returns EXIT_MET; EXIT_USAGE for a bad filter (nothing was read, *trace is empty, its flows
  * NULL); EXIT_UNTRUSTED when the file could not be opened (flows NULL), or was cut, tells of
- * drops, or has packets that are cut or TCP in IP fragments (then *trace holds what could be
- * read). */
+ * drops, or has packets that are cut or TCP in IP fragments, or that arrived and were never sent
+ * (then *trace holds what could be read). */
 int trace_read(struct trace *trace, const char *path, const char *filter,
-               trace_packet_fn *each, void *context);
+               const struct trace_listener *listener);
 void trace_free(struct trace *trace);
 
 /* Flushes stdout. Returns `status`, or EXIT_UNTRUSTED after a line on stderr if something could

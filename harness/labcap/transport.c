@@ -140,6 +140,7 @@ enum decode_result decode_transport(struct packet *pk, struct rest r, uint32_t l
 {
     enum decode_result result = DECODE_OK;
 
+    pk->transport_at = (uint32_t)(r.p - pk->ip);
     if (!pk->cut && r.wire > length) /* Ethernet padding */
         r.wire = length;
     if (r.captured > r.wire)

@@ -24,6 +24,7 @@ PROGRAMS = {
     "01-tcp-echo": ("server", "client", "server_fork", "server_thread", "server_poll",
                     "hello_server", "prompt_server"),
     "02-p2p-chat": ("turn_server", "turn_client", "server", "client"),
+    "03-udp": ("server", "client", "peer"),
 }
 """The programs of each lab, as its table names them."""
 

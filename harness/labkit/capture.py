@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import selectors
 import signal
 import subprocess
 from pathlib import Path
-from typing import Any, Callable, Sequence
+from typing import Any, Sequence
 
-from labkit.events import DeadlinePassed, EventLoop
+from labkit.events import EventLoop
 from labkit.feedback import HarnessError
 from labkit.network import PrivateNetwork
 from labkit.paths import LABCAP
+from labkit.tool import READY_FD, Tool
 
-_PATIENCE = 20.0
-"""Seconds that labcap has for each thing, also after the test's own deadline."""
+_WHOLE = 1600
+"""Bytes that hold every packet of a link, whose MTU is 1500, and what is recorded before it."""
 
 
 class Capture:
-    """`labcap record` on the network's loopback, from wait_ready() to stop().
+    """`labcap record` from wait_ready() to stop(): on the loopback of the network's only host.
 
+    Between two hosts it records both ends of the link in its middle: what comes in there is
+    what was sent, what goes out is what arrives.
     snaplen: bytes kept of each packet, 0 for all. The kernel's buffer holds 24 MiB of them
     that labcap has not taken yet; a test that sends more at once needs short ones.
     """
@@ -30,51 +31,20 @@ class Capture:
     def __init__(
         self, loop: EventLoop, network: PrivateNetwork, trace: Path, snaplen: int = 0
     ) -> None:
-        self._loop = loop
-        self._said = bytearray()
-        self._open: set[int] = set()
-        self._ready = bytearray()
-        null = os.open(os.devnull, os.O_RDWR)
-        fds = [null, null, self._reader(self._said), self._reader(self._ready)]
-        argv = [str(LABCAP), "record", "-i", "lo", "-w", str(trace), "--ready-fd", "3",
-                *(["-s", str(snaplen)] if snaplen else [])]
-        try:
-            self._process = network.run(argv, fds, env={"PATH": "/usr/bin:/bin"})
-        except OSError as error:
-            raise HarnessError(f"labcap cannot be run: {error.strerror}") from error
-        finally:
-            for fd in {*fds}:
-                os.close(fd)
-
-    def _reader(self, into: bytearray) -> int:
-        """A pipe whose read end fills INTO until its end of file; returns the write end."""
-        read_end, write_end = os.pipe()
-
-        def take(_: int) -> None:
-            data = os.read(read_end, 4096)
-            into.extend(data)
-            if not data:
-                self._forget(read_end)
-
-        self._open.add(read_end)
-        self._loop.watch(read_end, selectors.EVENT_READ, take)
-        return write_end
-
-    def _forget(self, fd: int) -> None:
-        self._loop.watch(fd, 0, lambda _: None)
-        self._open.discard(fd)
-        os.close(fd)
+        interface = "lo" if len(network.names) == 1 else "any"
+        if interface == "any" and not snaplen:
+            snaplen = _WHOLE  # else the kernel keeps 64 KiB free for each, and few are held
+        argv = [str(LABCAP), "record", "-i", interface, "-w", str(trace),
+                "--ready-fd", str(READY_FD), *(["-s", str(snaplen)] if snaplen else [])]
+        self._tool = Tool(loop, network, argv, "labcap record")
 
     def close(self) -> None:
         """Gives back the descriptors; the network's end ends the recorder itself."""
-        for fd in list(self._open):
-            self._forget(fd)
+        self._tool.close()
 
     def wait_ready(self) -> None:
         """Returns once no later packet can be missed. Raises HarnessError."""
-        self._wait(lambda: bool(self._ready) or self._ended, "did not become ready")
-        if not self._ready:
-            raise HarnessError(f"the trace cannot be recorded: {self._words}")
+        self._tool.wait_ready()
 
     def stop(self) -> None:
         """Ends the recording: every packet the kernel has seen by now is in the trace.
@@ -84,30 +54,15 @@ class Capture:
         """
         self.wait_ready()
         if not self._whole:
-            self._process.send_signal(signal.SIGTERM)
-            self._wait(lambda: self._whole or self._ended, "did not stop")
+            self._tool.send_signal(signal.SIGTERM)
+            self._tool.wait(lambda: self._whole or self._tool.ended, "did not stop")
         if not self._whole:
-            raise HarnessError(f"the trace cannot be trusted: {self._words}")
+            raise HarnessError(f"the trace cannot be trusted: {self._tool.words}")
 
     @property
     def _whole(self) -> bool:
         """It has said that the file is whole, and nothing else."""
-        return re.fullmatch(rb"\d+ packets, 0 drops\n", self._said) is not None
-
-    @property
-    def _ended(self) -> bool:
-        return self._process.status is not None
-
-    @property
-    def _words(self) -> str:
-        self._loop.turn()
-        return self._said.decode(errors="replace").strip() or "labcap record ended by itself"
-
-    def _wait(self, done: Callable[[], bool], what: str) -> None:
-        try:
-            self._loop.wait(done, at_least=_PATIENCE)
-        except DeadlinePassed:
-            raise HarnessError(f"labcap record {what} in time") from None
+        return re.fullmatch(rb"\d+ packets, 0 drops\n", self._tool.said) is not None
 
 
 def flows(trace: Path) -> list[dict[str, Any]]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import signal
-from pathlib import Path
 from typing import Any, Optional
 
 from labkit.echo import half_close
@@ -136,7 +135,7 @@ class Conversation:
         """Although one direction has ended, the program, its first process, is still there."""
         program = self.program
         self._lab.wait_blocked(program)
-        if program.exit is None and Path(f"/proc/{program.pid}").exists():
+        if not program.has_ended:
             return
         self._lab.wait_gone(program)
         assert program.exit is not None

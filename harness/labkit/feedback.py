@@ -49,10 +49,27 @@ CAUSES = {
         "side still has something to say. What was on its way is lost.",
         "shutdown(2), SHUT_WR; RFC 9293 section 3.6, half-close",
     ),
+    "connected-peer": Cause(
+        "Only one sender is heard: the socket is connected, or other senders are thrown away. A "
+        "peer prints what anyone sends to it.",
+        "connect(2) on SOCK_DGRAM; udp(7)",
+    ),
     "connection-refused": Cause(
         "Nothing listens where the client connects to: the server ended, or closed its listening "
         "socket, or listens elsewhere.",
         "connect(2), ECONNREFUSED; listen(2); RFC 9293 section 3.5.2",
+    ),
+    "content-not-compared": Cause(
+        "Whatever comes from the server is taken for the reply. Only a datagram of the same length "
+        "and with the same bytes answers this line; another one is to be ignored, and the wait "
+        "for the right one goes on.",
+        "recv(2), RETURN VALUE; memcmp(3); RFC 768",
+    ),
+    "cut-datagram": Cause(
+        "A datagram, or a line, is cut: the buffer is too small for it. What does not fit into the "
+        "buffer of one recvfrom() is thrown away without a word; a datagram can have 65,507 bytes "
+        "over IPv4, and a line that is longer must not be sent at all.",
+        "recv(2), MSG_TRUNC; udp(7); RFC 768",
     ),
     "deadlock": Cause(
         "Both sides wait for each other: the program sends everything before it reads anything. "
@@ -60,8 +77,9 @@ CAUSES = {
         "poll(2); tcp(7), socket buffers; RFC 9293 section 3.8.6, the window",
     ),
     "descriptor-leak": Cause(
-        "A descriptor of a connection is never closed. Without the last close() no FIN is sent, "
-        "the other side waits for an end of file that never comes, and each client costs one more.",
+        "A descriptor is never closed: each client, or each line, costs one more. And without the "
+        "last close() of a connection no FIN is sent, and the other side waits for an end of file "
+        "that never comes.",
         "close(2); fork(2) on shared descriptors; RFC 9293 section 3.6",
     ),
     "dotted-only": Cause(
@@ -73,6 +91,12 @@ CAUSES = {
         "A call that a signal interrupted (-1 with errno EINTR) is taken for an error or an end of "
         "file. Nothing is lost then: the call is to be made again.",
         "signal(7), interruption of system calls; recv(2), EINTR",
+    ),
+    "empty-datagram": Cause(
+        "An empty datagram is passed over, or taken for an end of file: recvfrom() returns 0 then, "
+        "and nothing has ended. It is a message like any other, of 0 bytes, and an empty line is "
+        "one.",
+        "recv(2), RETURN VALUE, zero-length datagrams; udp(7); RFC 768",
     ),
     "exit-status": Cause(
         "The exit status is not the agreed one: 0 for success, 1 for an error (with a line on "
@@ -94,6 +118,12 @@ CAUSES = {
         "many as were read. The rest is what lay in the buffer before.",
         "recv(2), RETURN VALUE; send(2), len",
     ),
+    "format-string": Cause(
+        "What comes from outside is used as a format: printf() takes a % in it for a conversion, "
+        "prints what lies in memory, and with %n even writes there. Print bytes with fwrite(), "
+        "or text with \"%s\".",
+        "printf(3), BUGS; fwrite(3)",
+    ),
     "idle-client-blocks": Cause(
         "A client that says nothing keeps the others waiting: while the program waits in one "
         "client's recv() it serves nobody else.",
@@ -104,6 +134,12 @@ CAUSES = {
         "connecting others, who then wait for ever. Close the listening socket after accept().",
         "listen(2), backlog; close(2); tcp(7)",
     ),
+    "late-duplicate": Cause(
+        "A late copy of an earlier reply is taken for the answer to a later line. A line that was "
+        "sent twice may be answered twice, and where two lines are the same, their bytes cannot "
+        "tell whose reply it is; the port it comes to can.",
+        "socket(2), bind(2): a socket, and so a port, for each line; RFC 768",
+    ),
     "left-over-process": Cause(
         "The program has ended, but processes that it started are still there.",
         "kill(2); waitpid(2)",
@@ -112,6 +148,12 @@ CAUSES = {
         "Threads that served clients are still there after those have gone: a thread must end, and "
         "be joined or detached, or each client costs one more for good.",
         "pthread_create(3); pthread_detach(3); pthread_join(3)",
+    ),
+    "lines-kept-back": Cause(
+        "Of lines that came together only the first is sent at once, the others when something new "
+        "comes: stdio, or a buffer of the program's own, had read ahead, and poll() knows only "
+        "what is still in the kernel. Send every whole line that is there before waiting again.",
+        "poll(2); setbuf(3); read(2)",
     ),
     "lines-lost": Cause(
         "The last lines are lost: the program ended, or closed, before it had passed on everything "
@@ -162,14 +204,29 @@ CAUSES = {
         "getaddrinfo(3); ipv6(7)",
     ),
     "no-packets": Cause(
-        "No packet of the connection was on the wire: the program never connected, or it ended "
+        "No packet of it was on the wire: the program never connected, or never sent, or it ended "
         "before, or it only looks as if it used the network.",
-        "connect(2); socket(2)",
+        "connect(2); send(2); socket(2)",
+    ),
+    "no-retransmission": Cause(
+        "A line whose reply does not come is not sent again. UDP repeats nothing: when the wait is "
+        "over, the program itself has to send the same datagram once more.",
+        "poll(2), timeout; udp(7); RFC 1122 section 4.1.1",
     ),
     "no-reuseaddr": Cause(
         "The server cannot be started again at once: the old connection is still in TIME-WAIT and "
         "holds the port. SO_REUSEADDR, set before bind(), allows it.",
         "socket(7), SO_REUSEADDR; RFC 9293 section 3.6.1, TIME-WAIT",
+    ),
+    "no-timeout": Cause(
+        "The program waits for a reply that will never come: a datagram may be lost, and recv() "
+        "alone waits for ever. The wait needs an end.",
+        "poll(2), timeout; socket(7), SO_RCVTIMEO",
+    ),
+    "not-bound": Cause(
+        "There is no UDP socket at the port where the others send to: socket() and bind() must "
+        "have succeeded, and the program must not have ended.",
+        "bind(2); udp(7)",
     ),
     "not-built": Cause(
         "make did not build the program; the compiler's message is above. Correct the first error "
@@ -181,10 +238,16 @@ CAUSES = {
         "order, and the program must not have ended.",
         "listen(2); bind(2); tcp(7)",
     ),
+    "not-one-datagram": Cause(
+        "A message is split over several datagrams, or several are in one. UDP keeps each send() "
+        "apart: one line is one send(), whole, whatever pieces read() gave it in.",
+        "send(2); udp(7); RFC 768",
+    ),
     "one-client-only": Cause(
         "Only one client is ever served: accept() is called once, or the listening socket is "
-        "closed, or the program ends after its first client. accept() belongs into a loop.",
-        "accept(2); listen(2), backlog",
+        "closed, or the program ends after its first client. accept() belongs into a loop; over "
+        "UDP, a socket that is connected to one client hears no other.",
+        "accept(2); listen(2), backlog; connect(2) on SOCK_DGRAM",
     ),
     "other": Cause(
         "This alone does not tell. Compare the trace of this test with the handout's ladder.",
@@ -201,6 +264,12 @@ CAUSES = {
         "line has come, or more than one in a turn.",
         "the handout's section 'Run it'; read(2), one line at a time",
     ),
+    "own-timeout": Cause(
+        "The program has a time limit of its own, shorter than TCP's patience with a network that "
+        "loses packets. TCP sends again what was lost; a program that does not give up meanwhile "
+        "notices nothing.",
+        "tcp(7), tcp_syn_retries and tcp_retries2; socket(7), SO_RCVTIMEO, SO_SNDTIMEO; RFC 6298",
+    ),
     "partial-write": Cause(
         "send() or write() took only a part of the data, and the rest was never sent. Each returns "
         "how many bytes it took: go on from there until all are gone.",
@@ -210,6 +279,16 @@ CAUSES = {
         "The submission has no source for this program, or its Makefile does not make it under "
         "this name, in the top folder.",
         "the handout's section 'Steps'; make(1)",
+    ),
+    "refusal-ends-peer": Cause(
+        "That nobody is at the other port (ICMP, port unreachable) ends the program. A peer may be "
+        "started before the other one: what is sent until then is lost, and it goes on.",
+        "udp(7), ECONNREFUSED; RFC 1122 section 4.1.3.3",
+    ),
+    "reply-from-elsewhere": Cause(
+        "The reply does not come from where the request went to: it was sent with another socket. "
+        "A client takes it for a stranger's. Answer with the socket that received.",
+        "sendto(2); bind(2); udp(7)",
     ),
     "reset-ends-server": Cause(
         "A client's reset ends the whole server: ECONNRESET from recv() or send() is the end of "
@@ -242,6 +321,28 @@ CAUSES = {
         "buffer is full. Flush after each line.",
         "stdout(3), NOTES; fflush(3); setvbuf(3)",
     ),
+    "stranger-accepted": Cause(
+        "A datagram from someone else is taken for the server's reply: to a UDP socket anybody can "
+        "send. connect() makes the kernel pass on what comes from that address and port alone; "
+        "else the sender that recvfrom() tells is to be compared.",
+        "connect(2) on SOCK_DGRAM; recvfrom(2), src_addr; udp(7)",
+    ),
+    "surplus-datagrams": Cause(
+        "More datagrams were sent than there should be: one twice, or one that nobody asked for. "
+        "UDP passes on each of them, as it is, and the other side has to make sense of it.",
+        "sendto(2); udp(7)",
+    ),
+    "tcp-not-udp": Cause(
+        "The socket is a TCP one (SOCK_STREAM), or is used like one (listen, accept); this lab "
+        "wants UDP (SOCK_DGRAM), which has no connections.",
+        "socket(2); udp(7)",
+    ),
+    "timeout-restarted": Cause(
+        "The wait begins anew with each datagram that comes, be it the wrong one: whoever sends "
+        "often enough keeps the program waiting for ever. The end of the wait is a point in time; "
+        "only what is left until then is to be waited.",
+        "poll(2), timeout; clock_gettime(2), CLOCK_MONOTONIC",
+    ),
     "too-few-clients": Cause(
         "Only so many clients are served at once: a table of fixed size, a pool of workers or an "
         "fd_set (FD_SETSIZE) is full, and the next client waits or is sent away.",
@@ -250,6 +351,18 @@ CAUSES = {
     "udp-not-tcp": Cause(
         "The socket is a UDP one (SOCK_DGRAM); this lab wants TCP (SOCK_STREAM).",
         "socket(2); tcp(7)",
+    ),
+    "unconnected-socket": Cause(
+        "That nothing listens there is not noticed. The host says so at once (ICMP, port "
+        "unreachable), but the kernel tells it only to a socket that is connected to that address: "
+        "its next call fails with ECONNREFUSED.",
+        "connect(2) on SOCK_DGRAM; udp(7), ECONNREFUSED; RFC 1122 section 4.1.3.3",
+    ),
+    "unreachable-ends-server": Cause(
+        "A client that has gone before its reply came ends the server, or its service: the ICMP "
+        "message 'port unreachable', or an error of sendto(), is about that one datagram. Go on "
+        "with the next.",
+        "udp(7), ERRORS; sendto(2); RFC 1122 section 4.1.3.3",
     ),
     "unread-input-rst": Cause(
         "The connection was closed while bytes that had arrived were still unread. close() then "
@@ -267,6 +380,12 @@ CAUSES = {
         "anew with each byte that comes: whoever never closes keeps it busy for good.",
         "poll(2), timeout; clock_gettime(2); tcp(7)",
     ),
+    "waits-for-one": Cause(
+        "While the program waits for one thing it is deaf to all others: it reads stdin (a line "
+        "that has no end yet, perhaps) while datagrams wait, or the other way round. Wait for both "
+        "at once, or in two processes or threads.",
+        "poll(2); pthreads(7); fork(2); stdio(3), buffers",
+    ),
     "wrong-address": Cause(
         "Another address than the one asked for: 127.0.0.1 is the host alone, 0.0.0.0 every "
         "address it has, open to the network.",
@@ -275,6 +394,23 @@ CAUSES = {
     "wrong-port": Cause(
         "Another port than the one asked for: is -p obeyed, and the default the one of the table?",
         "bind(2); connect(2); getopt(3)",
+    ),
+    "wrong-receiver": Cause(
+        "The reply goes to the wrong client: to the first one, the last one, or a fixed address. "
+        "Each datagram brings its own sender, and recvfrom() must be told anew, before each call, "
+        "how long the address may be.",
+        "recvfrom(2), src_addr and addrlen; sendto(2)",
+    ),
+    "wrong-retries": Cause(
+        "The line is not sent as often as it should be: once, and then again up to -r times (3 "
+        "without the option), counted anew for each line, and only when the wait for its reply is "
+        "over.",
+        "the handout's section 'Run it'; getopt(3)",
+    ),
+    "wrong-timeout": Cause(
+        "The wait for a reply is not as long as it should be: -t counts in milliseconds, 500 "
+        "without the option, from each sending on.",
+        "poll(2), timeout; setsockopt(2), struct timeval; getopt(3)",
     ),
     "zombie-children": Cause(
         "Child processes stay when their clients have gone: as zombies, when they have ended and "

@@ -243,7 +243,7 @@ def _keep_apart(submission: Optional[Path], out: Path) -> None:
 
 
 def _check_parts() -> None:
-    for part in (paths.LABCAP, paths.LABHOST, paths.LABINIT):
+    for part in (paths.LABCAP, paths.LABWIRE, paths.LABHOST, paths.LABINIT):
         if not os.access(part, os.X_OK):
             shown = os.path.relpath(part, paths.REPO)
             raise HarnessError(f"{shown} is not built: run 'make' in {paths.REPO} first")

@@ -23,7 +23,7 @@ TRACE_NAME = re.compile(r"\d\d-\d\d-test_[\w.-]+\.pcapng", re.ASCII)
 
 
 def graded(
-    *, step: PerProgram, points: PerProgram, programs: Sequence[str] = ()
+    *, step: PerProgram, points: PerProgram, programs: Sequence[str] = (), hosts: int = 1
 ) -> Callable[[Test], Test]:
     """Marks a test as the judge of STEP, worth POINTS, of the submission's PROGRAMS.
 
@@ -31,17 +31,18 @@ def graded(
     `program`: then STEP and POINTS may be one number for each of them, by name, and the
     program need not be in PROGRAMS, which are those besides it. The module says which lab
     it is in its constant LAB; the first line of the test's docstring is its title.
+    hosts: 1 or 2, which a link joins then (see PrivateNetwork).
     """
-    return pytest.mark.graded(step=step, points=points, programs=tuple(programs))
+    return pytest.mark.graded(step=step, points=points, programs=tuple(programs), hosts=hosts)
 
 
 def graded_each(
-    programs: Sequence[str], *, step: PerProgram, points: PerProgram
+    programs: Sequence[str], *, step: PerProgram, points: PerProgram, hosts: int = 1
 ) -> Callable[[Test], Test]:
     """One rule for each of PROGRAMS: a test with an argument `program`; else as graded()."""
     def mark(test: Test) -> Test:
         for_each: Test = pytest.mark.parametrize("program", programs, ids=programs)(test)
-        return graded(step=step, points=points)(for_each)
+        return graded(step=step, points=points, hosts=hosts)(for_each)
 
     return mark
 
@@ -66,6 +67,11 @@ def judged(mark: Mapping[str, Any], values: Mapping[str, Any]) -> Judged:
         raise HarnessError("a graded test names its programs, or has an argument `program`")
     return Judged(_for_program(mark, "step", program), _for_program(mark, "points", program),
                   programs)
+
+
+def hosts_of(mark: Mapping[str, Any]) -> int:
+    """How many hosts a test with graded(**MARK) has."""
+    return int(mark["hosts"])
 
 
 def _for_program(mark: Mapping[str, Any], what: str, program: Optional[str]) -> int:

@@ -1,4 +1,4 @@
-"""The sockets of a network as its kernel has them, asked through sock_diag(7).
+"""The sockets of a host as its kernel has them, asked through sock_diag(7).
 
 That takes microseconds where reading /proc/net/tcp takes milliseconds.
 """
@@ -36,10 +36,10 @@ class Endpoint(NamedTuple):
 
 
 class KernelSockets:
-    """Asks over SOCK, a NETLINK_SOCK_DIAG socket made in the network in question."""
+    """Asks over SOCKS, a NETLINK_SOCK_DIAG socket made on each host in question."""
 
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
+    def __init__(self, *socks: socket.socket) -> None:
+        self._socks = socks
 
     def tcp(self, states: Iterable[int] = ALL_STATES) -> list[Endpoint]:
         """The TCP sockets in one of STATES, of both IP versions."""
@@ -51,17 +51,20 @@ class KernelSockets:
 
     def _all(self, protocol: int, states: Iterable[int]) -> list[Endpoint]:
         mask = sum(1 << state for state in states)
-        return [endpoint for family in (socket.AF_INET, socket.AF_INET6)
-                for endpoint in self._dump(family, protocol, mask)]
+        return [endpoint for sock in self._socks
+                for family in (socket.AF_INET, socket.AF_INET6)
+                for endpoint in self._dump(sock, family, protocol, mask)]
 
-    def _dump(self, family: int, protocol: int, mask: int) -> list[Endpoint]:
+    def _dump(
+        self, sock: socket.socket, family: int, protocol: int, mask: int
+    ) -> list[Endpoint]:
         request = struct.pack("=BBBBI48x", family, protocol, 0, 0, mask)
         header = _HEADER.pack(_HEADER.size + len(request), _SOCK_DIAG_BY_FAMILY,
                               _REQUEST_DUMP, 1, 0)
-        self._sock.send(header + request)
+        sock.send(header + request)
         found: list[Endpoint] = []
         while True:
-            data = self._sock.recv(1 << 18)
+            data = sock.recv(1 << 18)
             start = 0
             while start < len(data):
                 length, kind, _, _, _ = _HEADER.unpack_from(data, start)

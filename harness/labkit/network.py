@@ -1,4 +1,4 @@
-"""A private network for one test: its own loopback, sockets and processes, without root.
+"""A private network for one test: its own hosts, sockets and processes, without root.
 
 `labhost` (harness/labbox) holds the namespaces and does what is asked of it; the test
 itself stays outside and works with sockets and process handles that were made inside.
@@ -15,15 +15,29 @@ import socket
 import struct
 import subprocess
 from pathlib import Path
-from typing import Mapping, Optional, Sequence
+from typing import Mapping, NamedTuple, Optional, Sequence
 
 from labkit.events import EventLoop
 from labkit.feedback import HarnessError
 from labkit.kernel_sockets import NETLINK_SOCK_DIAG, KernelSockets
 from labkit.paths import LABHOST
 
-_READY, _FAILED, _SOCKET, _RUN, _ENDED = 1, 2, 3, 4, 5
+_READY, _FAILED, _SOCKET, _RUN, _ENDED, _GIVEN = range(1, 7)
 _MESSAGE_BYTES = 64 * 1024
+
+
+class Host(NamedTuple):
+    """One of two hosts that a link joins, by its addresses on the link (labbox/link.h)."""
+
+    ipv4: str
+    ipv6: str
+
+
+HOSTS = {"a": Host("10.9.0.1", "fd09::1"), "b": Host("10.9.0.2", "fd09::2")}
+"""The two hosts of a network that has two."""
+OTHER: dict[Optional[str], str] = {"a": "b", "b": "a"}
+_NUMBERS = {None: 0, "a": 1, "b": 2}
+"""What labhost calls them; None is the only host, or the middle of the link."""
 
 NO_NAMESPACES = (
     "unprivileged user namespaces seem to be off "
@@ -56,20 +70,25 @@ class Process:
 class PrivateNetwork:
     """Namespaces that live from construction to close().
 
-    Raises HarnessError where they cannot be made.
+    hosts: 1, or 2 joined by a link (HOSTS), which carries nothing until a relay runs in
+    its middle: what `a` sends comes in on the interface of that name there, and so for `b`.
+    Each has a loopback of its own. Where a method takes a host, None is the only one, or
+    the middle. Raises HarnessError where they cannot be made.
     """
 
-    def __init__(self, loop: EventLoop) -> None:
+    def __init__(self, loop: EventLoop, hosts: int = 1) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control = ours
         self._loop = loop
         self._processes: dict[int, Process] = {}
         self._early: dict[int, int] = {}
-        self._diag: Optional[socket.socket] = None
+        self.names: tuple[Optional[str], ...] = tuple(HOSTS) if hosts == 2 else (None,)
+        """Its hosts: None where it has one."""
+        self._diag: dict[Optional[str], socket.socket] = {}
         with theirs:
             try:
                 self._host = subprocess.Popen(
-                    [str(LABHOST), str(theirs.fileno())],
+                    [str(LABHOST), str(theirs.fileno()), *(["link"] if hosts == 2 else [])],
                     pass_fds=[theirs.fileno()],
                     stdin=subprocess.DEVNULL,
                     start_new_session=True,  # Ctrl-C is for the harness, which then ends it
@@ -83,22 +102,31 @@ class PrivateNetwork:
             why = os.strerror(numbers[0])
             self.close()
             raise HarnessError(f"no private network: {text.decode()}: {why}; {NO_NAMESPACES}")
-        self._diag = self.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG)
-        self.sockets = KernelSockets(self._diag)
-        """What the kernel tells of this network's sockets."""
+        for host in self.names:
+            self._diag[host] = self.socket(
+                socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG, host=host)
+        self.sockets = KernelSockets(*self._diag.values())
+        """What the kernel tells of the sockets of all its hosts."""
         loop.watch(ours.fileno(), selectors.EVENT_READ, lambda _: self._take_unasked())
 
-    def socket(self, family: int, kind: int, protocol: int = 0) -> socket.socket:
-        """A socket of this network, as socket(2) makes it. Raises OSError."""
-        request = struct.pack("=4i", _SOCKET, family, kind, protocol)
-        numbers, fds = self._ask(request, [], _SOCKET)
+    def sockets_of(self, host: Optional[str]) -> KernelSockets:
+        """What the kernel tells of HOST's sockets. Raises KeyError for the middle of a link."""
+        return KernelSockets(self._diag[host])
+
+    def socket(
+        self, family: int, kind: int, protocol: int = 0, *, host: Optional[str] = None
+    ) -> socket.socket:
+        """A socket of HOST, as socket(2) makes it. Raises OSError.
+
+        It is the caller's alone: close() is the last one.
+        """
+        request = struct.pack("=5i", _SOCKET, _NUMBERS[host], family, kind, protocol)
+        numbers, given = self._ask(request, [], _SOCKET)
         if numbers[0]:
             raise OSError(numbers[0], os.strerror(numbers[0]))
-        if not fds:  # the kernel had to leave it out (unix(7), MSG_CTRUNC)
-            raise HarnessError("the harness can have no more descriptors open; its limit is "
-                               f"{resource.getrlimit(resource.RLIMIT_NOFILE)[0]} "
-                               "(ulimit -n, limits.conf(5))")
-        return socket.socket(fileno=fds[0])
+        if not given:
+            raise _no_descriptor()
+        return socket.socket(fileno=given[0])
 
     def run(
         self,
@@ -107,22 +135,25 @@ class PrivateNetwork:
         *,
         cwd: Path = Path("/"),
         env: Mapping[str, str],
+        host: Optional[str] = None,
         guest: bool = False,
     ) -> Process:
-        """Starts ARGV inside, its descriptors 0, 1, 2, ... being FDS.
+        """Starts ARGV on HOST, its descriptors 0, 1, 2, ... being FDS.
 
         guest: without the real root's identity, where the caller has that.
         Raises OSError when it cannot be executed.
         """
         strings = [str(cwd), *argv, *(f"{name}={value}" for name, value in env.items())]
-        request = struct.pack("=4i", _RUN, guest, len(argv), len(env))
+        request = struct.pack("=5i", _RUN, _NUMBERS[host], guest, len(argv), len(env))
         request += b"".join(os.fsencode(text) + b"\0" for text in strings)
         if len(request) > _MESSAGE_BYTES:
             raise OSError(errno.E2BIG, os.strerror(errno.E2BIG), argv[0])
-        numbers, passed = self._ask(request, fds, _RUN)
+        numbers, given = self._ask(request, fds, _RUN)
         if numbers[0]:
             raise OSError(numbers[0], os.strerror(numbers[0]), argv[0])
-        process = Process(numbers[1], passed[0])
+        if not given:
+            raise _no_descriptor()
+        process = Process(numbers[1], given[0])
         process.status = self._early.pop(process.inner_pid, None)
         self._processes[process.inner_pid] = process
         return process
@@ -133,8 +164,9 @@ class PrivateNetwork:
             self._loop.watch(self._control.fileno(), 0, lambda _: None)
             self._control.close()
         self._host.wait()
-        if self._diag is not None:
-            self._diag.close()
+        for sock in self._diag.values():
+            sock.close()
+        self._diag.clear()
         for process in self._processes.values():
             process.close()
         self._processes.clear()
@@ -142,12 +174,17 @@ class PrivateNetwork:
     def _ask(
         self, request: bytes, fds: Sequence[int], kind: int
     ) -> tuple[list[int], list[int]]:
+        """Sends REQUEST; returns what was answered and given, a KIND of message."""
         socket.send_fds(self._control, [request], list(fds))
+        given: list[int] = []
         while True:
             got, numbers, passed, _ = self._receive()
             if got == kind:
-                return numbers, passed
-            self._note(got, numbers)
+                return numbers, given
+            if got == _GIVEN:
+                given = passed
+            else:
+                self._note(got, numbers)
 
     def _take_unasked(self) -> None:
         kind, numbers, _, _ = self._receive()
@@ -171,3 +208,10 @@ class PrivateNetwork:
             return _FAILED, [struct.unpack_from("=i", data, 4)[0]], [], data[8:]
         numbers = list(struct.unpack(f"={len(data) // 4}i", data))
         return numbers[0], numbers[1:], list(fds), b""
+
+
+def _no_descriptor() -> HarnessError:
+    """The kernel had to leave out what labhost gave (unix(7), MSG_CTRUNC)."""
+    return HarnessError("the harness can have no more descriptors open; its limit is "
+                        f"{resource.getrlimit(resource.RLIMIT_NOFILE)[0]} "
+                        "(ulimit -n, limits.conf(5))")

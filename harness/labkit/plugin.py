@@ -14,7 +14,9 @@ import pytest
 
 from labkit.build import PROGRAMS
 from labkit.feedback import HarnessError, Mismatch, clean, clean_line, of_assertion
-from labkit.grading import attach, exact_steps, graded_test, step_keyword, test_files
+from labkit.grading import (
+    attach, exact_steps, graded_test, hosts_of, step_keyword, test_files,
+)
 from labkit.results import ERROR, FAILED, PASSED, Result, write_whole
 from labkit.run import DEFAULT_OUT, Run, Session, UsageProblem
 from labkit.table import table
@@ -36,7 +38,8 @@ def pytest_addoption(parser: Any) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: Any) -> None:
-    config.addinivalue_line("markers", "graded(step, points, programs): see labkit.grading.graded")
+    config.addinivalue_line(
+        "markers", "graded(step, points, programs, hosts): see labkit.grading.graded")
     config.option.keyword = exact_steps(config.option.keyword)
     if hasattr(config, "workerinput"):
         text = config.workerinput.get(_WORKER_KEY)
@@ -129,12 +132,14 @@ def trace(request: pytest.FixtureRequest, grading_session: Session) -> Path:
 
 @pytest.fixture
 def lab(
-    program_path: Callable[[str], Path], grading_session: Session, trace: Path
+    request: pytest.FixtureRequest, program_path: Callable[[str], Path],
+    grading_session: Session, trace: Path,
 ) -> Iterator[Any]:
     """A private network with the submission's programs, and a recording of it: a Scenario."""
     from labkit.scenario import Scenario
 
-    scenario = Scenario(grading_session.work, program_path, trace)
+    mark = request.node.get_closest_marker("graded")
+    scenario = Scenario(grading_session.work, program_path, trace, hosts=hosts_of(mark.kwargs))
     try:
         yield scenario
     finally:
@@ -162,7 +167,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, A
     detail = ""
     if isinstance(error, AssertionError) and by_submission:
         mismatch = of_assertion(error, test.title)
-        text = mismatch.text(test.handout)
+        text = mismatch.text(test.handout) + _network_told(item)
         report.user_properties.append(("cause", mismatch.cause))
     elif isinstance(error, HarnessError):
         text = f"not graded: {clean_line(str(error))}"
@@ -175,6 +180,12 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, A
                                ("feedback", text), ("detail", detail)]
     if not report.skipped and not item.config.option.fulltrace:
         report.longrepr = detail or text
+
+
+def _network_told(item: Any) -> str:
+    """One more line of feedback: what the test did to the network, if it did."""
+    rules = getattr(item.funcargs.get("lab"), "rules", ())
+    return f"\nnetwork: {'; '.join(rules)} (docs/bad-network.md)" if rules else ""
 
 
 class _Worker:

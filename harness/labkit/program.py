@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import re
+import select
 import selectors
 import shlex
 import signal
@@ -56,7 +57,8 @@ class Program:
     that the test writes to and closes. stdout: None for a pipe, or a descriptor.
     terminal: in place of these pipes stdin and stdout are one terminal, where write() types
     and close_stdin() is Ctrl-D (see terminal.py); stderr is a pipe as ever, to be told apart.
-    descriptors: how many it may have open (RLIMIT_NOFILE).
+    descriptors: how many it may have open (RLIMIT_NOFILE). host: where it runs, see
+    PrivateNetwork.
     """
 
     def __init__(
@@ -71,12 +73,14 @@ class Program:
         stdout: Optional[int] = None,
         terminal: bool = False,
         descriptors: int = DESCRIPTORS,
+        host: Optional[str] = None,
     ) -> None:
         check_descriptors(descriptors, argv[0])
         if terminal and (isinstance(stdin, int) or stdout is not None):
             raise ValueError("stdin and stdout are a terminal, or descriptors")
         self.name = os.path.basename(argv[0])
         self.command = shlex.join(argv)
+        self.host = host
         self.stdout = bytearray()
         self.stderr = bytearray()
         self.exit: Optional[Exit] = None
@@ -110,7 +114,7 @@ class Program:
             give.append(os.dup(stdout) if stdout is not None else self._reader(self.stdout))
         give.append(self._reader(self.stderr))
         try:
-            self._sandbox = network.run(argv, give, env=ENVIRONMENT, guest=True)
+            self._sandbox = network.run(argv, give, env=ENVIRONMENT, host=self.host, guest=True)
         finally:
             for fd in {*give}:
                 os.close(fd)
@@ -211,6 +215,15 @@ class Program:
     @property
     def started(self) -> bool:
         return self._pidfd is not None
+
+    @property
+    def has_ended(self) -> bool:
+        """Its first process has ended, also where the report of that is still to come."""
+        if self._pidfd is None or self.exit is not None:
+            return self.exit is not None
+        ended = select.poll()
+        ended.register(self._pidfd, select.POLLIN)
+        return bool(ended.poll(0))
 
     @property
     def output_ended(self) -> bool:

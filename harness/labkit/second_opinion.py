@@ -6,69 +6,104 @@ It dissects with code that no one here wrote, and adds up with a few lines of it
 from __future__ import annotations
 
 import contextlib
+import functools
 import warnings
 from collections import Counter
 from pathlib import Path
-from typing import Any, Optional, Sequence
+from types import SimpleNamespace
+from typing import Any, Iterator, NamedTuple, Optional, Sequence
 
 from labkit.feedback import HarnessError
 
 _FIN, _SYN, _RST = 0x01, 0x02, 0x04
 _IPV4, _IPV6 = b"\x08\x00", b"\x86\xdd"
 """EtherType."""
-_TCP = 6
-"""The protocol number; programs on a loopback send no IPv6 extension header before it."""
+_TCP, _UDP, _FRAGMENT = 6, 17, 44
+"""Protocol numbers; IPv6 packets here have no other extension header than a fragment's."""
+_ARRIVED = b"\x6e\x65"
+"""How the source address of a frame begins that a network of the suite delivers."""
+
+
+class _Link(NamedTuple):
+    """Where a link header has what is needed of it."""
+
+    type_at: int
+    source_at: int
+    size: int
+
+
+_LINKS = {1: _Link(12, 6, 14), 113: _Link(14, 6, 16), 276: _Link(0, 12, 20)}
+"""By link type: Ethernet, and what `any` gives, Linux cooked capture, version 1 and 2."""
 
 
 def compare(trace: Path, flows: Sequence[dict[str, Any]]) -> None:
     """Raises HarnessError when labcap's FLOWS and scapy's reading of TRACE do not agree.
 
-    Compared for each TCP connection that had its addresses and ports to itself: packets,
-    unique payload bytes and whether there is a FIN, each way; and the packets in the file.
+    Compared are the packets in the file and, for each flow that had its addresses and ports
+    to itself, each way: of TCP the packets, the unique payload bytes and whether there is a
+    FIN; of UDP the sizes of the datagrams; and how many arrived, where the trace shows that.
     """
-    total, seen = _read(trace)
     capture = flows[-1]
-    if capture["packets"] != total:
-        raise HarnessError(f"labcap counts {capture['packets']} packets, scapy {total}")
+    total, arrivals, seen = _read(trace)
+    for what, ours, theirs in (("packets", capture["packets"], total),
+                               ("arrivals", capture["arrivals"] or 0, arrivals)):
+        if ours != theirs:
+            raise HarnessError(f"labcap counts {ours} {what}, scapy {theirs}")
     if capture["skipped"]["duplicates"]:
         return
-    connections = [flow for flow in flows if flow["type"] == "tcp"]
-    uses = Counter(map(_ends, connections))
-    for flow in connections:
+    uses = Counter(map(_ends, flows[:-1]))
+    for flow in flows[:-1]:
         if uses[_ends(flow)] > 1:
             continue  # of the same addresses and ports as another: scapy's lines add them up
         for way, source, target in (("to_server", "client", "server"),
                                     ("to_client", "server", "client")):
-            key = (*_end(flow[source]), *_end(flow[target]))
-            sender = seen.get(key, _Sender())
-            has_fin = flow["teardown"][f"{source}_fin"] is not None
-            ours = (flow[way]["packets"], flow[way]["bytes"], has_fin)
-            theirs = (sender.packets, sender.unique_bytes(), sender.has_fin)
-            if ours != theirs:
-                raise HarnessError(
-                    f"connection {flow['id']}, {way}: packets, bytes and FIN are {ours} "
-                    f"by labcap and {theirs} by scapy"
-                )
+            key = (flow["type"], *_end(flow[source]), *_end(flow[target]))
+            _compare(flow, way, source, seen.get(key, _Sender()))
+
+
+def _compare(flow: dict[str, Any], way: str, source: str, sender: _Sender) -> None:
+    told = flow[way]
+    ours: tuple[Any, ...]
+    theirs: tuple[Any, ...]
+    if flow["type"] == "tcp":
+        what = "packets, bytes and FIN"
+        ours = (told["packets"], told["bytes"], flow["teardown"][f"{source}_fin"] is not None)
+        theirs = (sender.packets, sender.unique_bytes(), sender.has_fin)
+    else:
+        what = "sizes of datagrams"
+        # One that is not whole has no size; scapy's lines do not look for all its pieces.
+        whole = not told["incomplete"]
+        ours = tuple(sorted(told["sizes"])) if whole else (told["datagrams"],)
+        theirs = tuple(sorted(sender.sizes)) if whole else (len(sender.sizes),)
+    if ours == theirs and told["arrived"] is not None and not sender.in_fragments:
+        what = "arrivals"
+        ours, theirs = (told["arrived"] + told["duplicated"],), (sender.arrivals,)
+    if ours != theirs:
+        raise HarnessError(f"flow {flow['id']}, {way}: {what} are {ours} by labcap "
+                           f"and {theirs} by scapy")
 
 
 def _end(side: dict[str, Any]) -> tuple[str, int]:
     return side["address"], side["port"]
 
 
-def _ends(flow: dict[str, Any]) -> frozenset[tuple[str, int]]:
-    return frozenset((_end(flow["client"]), _end(flow["server"])))
+def _ends(flow: dict[str, Any]) -> tuple[str, frozenset[tuple[str, int]]]:
+    return flow["type"], frozenset((_end(flow["client"]), _end(flow["server"])))
 
 
 class _Sender:
-    """What one side of a connection sent."""
+    """What one side of a flow sent, and what arrived of it."""
 
     def __init__(self) -> None:
         self.packets = 0
+        self.arrivals = 0
         self.has_fin = False
+        self.in_fragments = False
+        self.sizes: list[int] = []
         self._first: Optional[int] = None
         self._spans: list[tuple[int, int]] = []
 
-    def add(self, seq: int, length: int, flags: int) -> None:
+    def add_segment(self, seq: int, length: int, flags: int) -> None:
         self.packets += 1
         self.has_fin |= bool(flags & _FIN)
         if flags & _RST:
@@ -87,32 +122,89 @@ class _Sender:
         return total
 
 
-def _read(trace: Path) -> tuple[int, dict[tuple[str, int, str, int], _Sender]]:
+_Key = tuple[str, str, int, str, int]
+"""The protocol, and source and destination, each an address and a port."""
+
+
+def _read(trace: Path) -> tuple[int, int, dict[_Key, _Sender]]:
+    """The packets in TRACE, those of them that are arrivals, and who sent what."""
+    scapy = _scapy()
+    total = arrivals = 0
+    seen: dict[_Key, _Sender] = {}
+    for arrived, packet in _packets(trace):
+        total += 1
+        arrivals += arrived
+        if packet is None:
+            continue
+        header = packet.payload
+        if packet.protocol == _TCP:
+            tcp = scapy.TCP(header[:20])
+            sender = seen.setdefault(
+                ("tcp", packet.source, tcp.sport, packet.target, tcp.dport), _Sender())
+            if arrived:
+                sender.arrivals += 1
+            else:
+                sender.add_segment(tcp.seq, packet.size - tcp.dataofs * 4, int(tcp.flags))
+        elif packet.protocol == _UDP:
+            udp = scapy.UDP(header[:8])
+            sender = seen.setdefault(
+                ("udp", packet.source, udp.sport, packet.target, udp.dport), _Sender())
+            sender.in_fragments |= packet.in_fragments
+            if arrived:
+                sender.arrivals += 1
+            else:
+                sender.sizes.append(udp.len - 8)
+    return total, arrivals, seen
+
+
+@functools.lru_cache(maxsize=None)
+def _scapy() -> SimpleNamespace:
+    """What is used of scapy, which takes half a second to load."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what scapy says of itself is no fault of a test
-        from scapy.layers.inet import IP, TCP
-        from scapy.layers.inet6 import IPv6
+        from scapy.layers.inet import IP, TCP, UDP
+        from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment
         from scapy.utils import RawPcapNgReader
 
-    total = 0
-    seen: dict[tuple[str, int, str, int], _Sender] = {}
-    with contextlib.closing(RawPcapNgReader(str(trace))) as reader:
-        for data, _ in reader:
-            total += 1
-            # One header at a time, and none of TCP's options: a third of the time of Ether(data).
-            kind = data[12:14]
-            if kind == _IPV4:
-                packet = IP(data[14:34])
-                protocol, header, length = packet.proto, packet.ihl * 4, packet.len
-            elif kind == _IPV6:
-                packet = IPv6(data[14:54])
-                protocol, header, length = packet.nh, 40, packet.plen + 40
-            else:
-                continue
-            if protocol != _TCP:
-                continue
-            tcp = TCP(data[14 + header : 34 + header])
-            key = (packet.src, tcp.sport, packet.dst, tcp.dport)
-            seen.setdefault(key, _Sender()).add(
-                tcp.seq, length - header - tcp.dataofs * 4, int(tcp.flags))
-    return total, seen
+    return SimpleNamespace(IP=IP, IPv6=IPv6, Fragment=IPv6ExtHdrFragment, TCP=TCP, UDP=UDP,
+                           Reader=RawPcapNgReader)
+
+
+class _Packet(NamedTuple):
+    """An IP packet, or the first fragment of one: only that has a transport header."""
+
+    protocol: int
+    source: str
+    target: str
+    payload: bytes
+    size: int
+    """Of the payload, by the IP header: the trace may have cut it."""
+    in_fragments: bool
+
+
+def _packets(trace: Path) -> Iterator[tuple[bool, Optional[_Packet]]]:
+    """Each packet of TRACE: whether it is an arrival; None for no IP, or a later fragment."""
+    with contextlib.closing(_scapy().Reader(str(trace))) as reader:
+        for data, how in reader:
+            link = _LINKS[how.linktype]
+            kind = data[link.type_at:link.type_at + 2]
+            delivered = data[link.source_at:link.source_at + 2] == _ARRIVED
+            yield delivered and kind in (_IPV4, _IPV6), _ip(kind, data[link.size:])
+
+
+def _ip(kind: bytes, data: bytes) -> Optional[_Packet]:
+    """One header at a time, and none of TCP's options: a third of the time of Ether(data)."""
+    scapy = _scapy()
+    if kind == _IPV4:
+        v4 = scapy.IP(data[:20])
+        size = v4.ihl * 4
+        return None if v4.frag else _Packet(v4.proto, v4.src, v4.dst, data[size:],
+                                            v4.len - size, bool(v4.flags.MF))
+    if kind != _IPV6:
+        return None
+    v6 = scapy.IPv6(data[:40])
+    if v6.nh != _FRAGMENT:
+        return _Packet(v6.nh, v6.src, v6.dst, data[40:], v6.plen, False)
+    piece = scapy.Fragment(data[40:48])
+    return None if piece.offset else _Packet(piece.nh, v6.src, v6.dst, data[48:],
+                                             v6.plen - 8, True)

@@ -12,11 +12,14 @@ from labkit.scenario import Scenario
 
 KEEPER = r"""
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+static sem_t leaving;
 
 static void *stay(void *unused)
 {
@@ -26,6 +29,7 @@ static void *stay(void *unused)
 
 static void *leave(void *unused)
 {
+    sem_wait(&leaving);
     usleep(300 * 1000);
     return unused;
 }
@@ -40,6 +44,8 @@ int main(void)
             pthread_create(&thread, NULL, stay, NULL);
         else if (*what == 'l')
             pthread_create(&thread, NULL, leave, NULL);
+        else if (*what == 'g')
+            sem_post(&leaving);
         else if (*what == 'z' && fork() == 0)
             _exit(0);
         else if (*what == 'p' && fork() == 0)
@@ -113,6 +119,7 @@ def test_what_is_given_back_later_is_waited_for(world: World) -> None:
     before = lab.footprint(program)
     keep(lab, program, "ll")
     assert program.threads() == 3
+    keep(lab, program, "gg")
     lab.expect_back_to(program, before)
     assert program.threads() == 1
 
@@ -123,6 +130,17 @@ def test_a_program_that_has_ended_is_not_back_to_anything(world: World) -> None:
     before = lab.footprint(program)
     program.kill()
     lab.wait_gone(program)
+    with pytest.raises(Mismatch, match="goes on"):
+        lab.expect_back_to(program, before)
+
+
+def test_an_end_that_is_not_reported_yet_is_no_way_back(world: World) -> None:
+    """Where a process is left over, the report of the program's end comes a second later."""
+    lab = world(prog=KEEPER)
+    program = lab.start("prog")
+    before = lab.footprint(program)
+    keep(lab, program, "p")
+    program.kill()
     with pytest.raises(Mismatch, match="goes on"):
         lab.expect_back_to(program, before)
 

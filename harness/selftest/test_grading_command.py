@@ -111,7 +111,8 @@ def test_a_submission_needs_one_lab(suite: SmallSuite) -> None:
     assert grade.status == 2 and "needs the one LAB" in grade.complaint()
 
 
-@pytest.mark.parametrize("part", ["labcap/labcap", "labbox/labhost", "labbox/labinit"])
+@pytest.mark.parametrize(
+    "part", ["labcap/labcap", "labwire/labwire", "labbox/labhost", "labbox/labinit"])
 def test_a_part_that_is_not_built_is_3_and_one_line(suite: SmallSuite, part: str) -> None:
     (suite.harness / part).unlink()
     grade = suite.grade()

@@ -174,6 +174,24 @@ def test_what_programs_print_imitates_no_result(grade: Grade) -> None:
     assert "99 of 99" not in grade.stdout
 
 
+def test_feedback_tells_what_the_test_did_to_the_network(small_suite: SmallSuite) -> None:
+    small_suite.tests('''
+@pytest.fixture
+def lab():
+    class Lab:
+        rules = ("drop syn 1", "delay 40 udp every 3")
+    return Lab()
+
+@graded(step=1, points=1, programs=("client",))
+def test_disturbs(lab):
+    raise Mismatch("this", "that")
+''')
+    [test] = small_suite.grade("-j1").results["tests"]
+    *parts, network = test["output"].split("\n")
+    assert len(parts) == 4 and parts[-1].startswith("read on: ")
+    assert network == "network: drop syn 1; delay 40 udp every 3 (docs/bad-network.md)"
+
+
 def test_equal_feedback_is_told_once(small_suite: SmallSuite) -> None:
     small_suite.tests('''
 @pytest.mark.parametrize("number", range(5))

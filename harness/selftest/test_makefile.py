@@ -16,7 +16,7 @@ AWKWARD = "a \"b' $HOME $(shell touch made) `touch shelled`; touch run *  #c\\"
 def suite(tmp_path: Path) -> Path:
     """A folder with the Makefile and stubs that do nothing but grade, which tells."""
     shutil.copy(MAKEFILE, tmp_path)
-    for part in ("labcap", "labbox"):
+    for part in ("labcap", "labwire", "labbox"):
         (tmp_path / "harness" / part).mkdir(parents=True)
         (tmp_path / "harness" / part / "Makefile").write_text("all:\n")
     for name, body in (

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
-from typing import Iterator
+from typing import Any, Iterator, Optional
 
 import pytest
 
 from labkit.events import EventLoop
-from labkit.network import PrivateNetwork
+from labkit.kernel_sockets import LISTEN
+from labkit.network import HOSTS, OTHER, PrivateNetwork
 from labkit.paths import HARNESS
 
 
@@ -33,12 +36,21 @@ def network(loop: EventLoop) -> Iterator[PrivateNetwork]:
     network.close()
 
 
-def output_of(loop: EventLoop, network: PrivateNetwork, *argv: str) -> str:
-    """What a command run inside prints; it must succeed."""
+@pytest.fixture
+def two_hosts(loop: EventLoop) -> Iterator[PrivateNetwork]:
+    network = PrivateNetwork(loop, hosts=2)
+    yield network
+    network.close()
+
+
+def output_of(
+    loop: EventLoop, network: PrivateNetwork, *argv: str, host: Optional[str] = None
+) -> str:
+    """What a command run on HOST prints; it must succeed."""
     read_end, write_end = os.pipe()
     null = os.open(os.devnull, os.O_RDWR)
     path = os.environ["PATH"] + ":/usr/sbin:/sbin"  # where ip and ethtool may be
-    process = network.run(argv, [null, write_end, write_end], env={"PATH": path})
+    process = network.run(argv, [null, write_end, write_end], env={"PATH": path}, host=host)
     os.close(write_end)
     os.close(null)
     with os.fdopen(read_end) as pipe:
@@ -145,6 +157,131 @@ def record_udp(
         assert receiver.recv(16) == b"secret"
     capture.stop()
     return int(flows(trace)[-1]["packets"])
+
+
+# -- Two hosts -----------------------------------------------------------------
+
+LOOPBACK = {"127.0.0.1/8", "::1/128"}
+ADDRESSES = {"a": {"lo": LOOPBACK, "eth0": {"10.9.0.1/24", "fd09::1/64"}},
+             "b": {"lo": LOOPBACK, "eth0": {"10.9.0.2/24", "fd09::2/64"}}}
+OFFLOADS = ["rx-checksumming", "tx-checksumming", "tcp-segmentation-offload",
+            "generic-segmentation-offload", "generic-receive-offload"]
+IGNORE_OUTGOING, EVERY_PROTOCOL = (263, 23, 1), 3
+"""packet(7): SOL_PACKET, PACKET_IGNORE_OUTGOING; ETH_P_ALL."""
+
+
+def interfaces(
+    loop: EventLoop, network: PrivateNetwork, host: Optional[str]
+) -> dict[str, dict[str, Any]]:
+    """What `ip` says of those of HOST that are on, by name."""
+    found = json.loads(output_of(loop, network, "ip", "-json", "address", host=host))
+    return {link["ifname"]: link for link in found if "UP" in link["flags"]}
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_host_has_a_loopback_and_one_interface(
+    loop: EventLoop, two_hosts: PrivateNetwork, host: str
+) -> None:
+    found = interfaces(loop, two_hosts, host)
+    addresses = {name: {f"{a['local']}/{a['prefixlen']}" for a in link["addr_info"]}
+                 for name, link in found.items()}
+    assert addresses == ADDRESSES[host]
+    assert [link["mtu"] for link in found.values()] == [1500, 1500]
+
+
+def test_no_host_is_in_the_middle_of_the_link(loop: EventLoop, two_hosts: PrivateNetwork) -> None:
+    found = interfaces(loop, two_hosts, None)
+    assert {name: (link["mtu"], link["addr_info"]) for name, link in found.items()} == {
+        "a": (1500, []), "b": (1500, [])}
+
+
+@pytest.mark.parametrize("host, name", [("a", "eth0"), ("b", "eth0"), (None, "a"), (None, "b")])
+def test_both_ends_of_the_link_have_their_offloads_off(
+    loop: EventLoop, two_hosts: PrivateNetwork, host: Optional[str], name: str
+) -> None:
+    features = output_of(loop, two_hosts, "ethtool", "-k", name, host=host)
+    assert [offload for offload in OFFLOADS if f"{offload}: off" not in features] == []
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("address", ["192.0.2.1", "10.9.1.1", "2001:db8::1", "fd09:0:0:1::1"])
+def test_there_is_no_way_from_a_host_to_elsewhere(
+    two_hosts: PrivateNetwork, host: str, address: str
+) -> None:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with two_hosts.socket(family, socket.SOCK_STREAM, host=host) as client:
+        assert client.connect_ex((address, 80)) == errno.ENETUNREACH
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_hosts_loopback_is_its_own(
+    two_hosts: PrivateNetwork, host: str, address: str
+) -> None:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with two_hosts.socket(family, socket.SOCK_STREAM, host=host) as server:
+        port = listener_at(server, address)
+        with two_hosts.socket(family, socket.SOCK_STREAM, host=host) as neighbour:
+            neighbour.connect((address, port))
+        with two_hosts.socket(family, socket.SOCK_STREAM, host=OTHER[host]) as stranger:
+            assert stranger.connect_ex((address, port)) == errno.ECONNREFUSED
+
+
+def test_the_kernel_tells_each_hosts_sockets(two_hosts: PrivateNetwork) -> None:
+    with two_hosts.socket(socket.AF_INET, socket.SOCK_STREAM, host="b") as server:
+        place = ("127.0.0.1", listener_at(server))
+        assert two_hosts.sockets_of("a").tcp([LISTEN]) == []
+        assert [e.local for e in two_hosts.sockets_of("b").tcp([LISTEN])] == [place]
+        assert [e.local for e in two_hosts.sockets.tcp([LISTEN])] == [place]
+
+
+def test_the_link_carries_what_is_put_on_it_and_nothing_else(two_hosts: PrivateNetwork) -> None:
+    """At once, whole, by no way but the middle; and the hosts never speak by themselves."""
+    ends = {name: frames_at(two_hosts, name) for name in HOSTS}
+    for there, addresses in HOSTS.items():
+        here = OTHER[there]
+        for address in addresses:
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            receiver = two_hosts.socket(family, socket.SOCK_DGRAM, host=there)
+            with receiver, two_hosts.socket(family, socket.SOCK_DGRAM, host=here) as sender:
+                receiver.bind((address, 6000))
+                sender.sendto(b"hello", (address, 6000))
+                frame = next_of(ends[here])
+                assert frame.startswith(bytes.fromhex("020000000001" * 2))
+                assert frame.endswith(b"hello")
+                assert has_nothing(receiver)
+                ends[there].send(frame)
+                assert next_of(receiver) == b"hello"
+    for end in ends.values():
+        with end:
+            assert has_nothing(end)
+
+
+def frames_at(network: PrivateNetwork, name: str) -> socket.socket:
+    """A socket for the frames that come in on interface NAME, in the middle."""
+    sock = network.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    sock.setsockopt(*IGNORE_OUTGOING)
+    sock.bind((name, EVERY_PROTOCOL))
+    return sock
+
+
+def next_of(sock: socket.socket) -> bytes:
+    assert select.select([sock], [], [], 5)[0], "nothing came"
+    return sock.recv(2000)
+
+
+def has_nothing(sock: socket.socket) -> bool:
+    return not select.select([sock], [], [], 0)[0]
+
+
+def test_a_host_that_is_not_there_is_refused(network: PrivateNetwork) -> None:
+    with pytest.raises(OSError, match=os.strerror(errno.EINVAL)):
+        network.socket(socket.AF_INET, socket.SOCK_STREAM, host="a")
+    with pytest.raises(OSError, match=os.strerror(errno.EINVAL)):
+        network.run(["true"], [0, 1, 2], env={"PATH": os.environ["PATH"]}, host="b")
+
+
+# -- Its end -------------------------------------------------------------------
 
 
 def test_closing_it_ends_its_processes(loop: EventLoop) -> None:

@@ -72,6 +72,16 @@ def test_endless_output_ends_the_program(world: World, monkeypatch: pytest.Monke
     assert program.overflowed and len(program.stdout) < 1 << 22
 
 
+def test_a_program_has_ended_before_that_is_reported(world: World) -> None:
+    """A process that is left over has a second to end; the report comes then."""
+    lab = world(prog="sleep 1000 & kill -PIPE $$")
+    program = lab.start("prog")
+    with pytest.raises(Mismatch) as caught:
+        lab.expect_running(program, cause="reset-ends-server")
+    assert caught.value.cause == "sigpipe"
+    assert program.exit is not None and program.exit.leftovers == ["sleep"]
+
+
 # -- stdin and stdout --------------------------------------------------------
 
 

@@ -28,7 +28,7 @@ class Machine:
         shutil.copy2(SETUP, folder / "setup")
         self.script(folder / "python", 'echo python >>"$LOG"; echo "$LACKING"')
         self.command("cc", 'case $1 in -E) ;; *) echo "/lib/${1#*=}" ;; esac', logged=False)
-        for name in ("make", "bwrap", "ncat", "ip", "ethtool", "tshark"):
+        for name in ("make", "bwrap", "ncat", "nft", "ip", "ethtool", "tshark"):
             self.command(name)
         self.user(0)
 

@@ -13,7 +13,7 @@ from typing import Any, Callable, Iterable, NamedTuple, Sequence
 
 from labkit.build import PROGRAMS
 from labkit.feedback import Mismatch
-from labkit.grading import judged, test_files
+from labkit.grading import hosts_of, judged, test_files
 from labkit.paths import LABS
 from labkit.scenario import Scenario
 
@@ -30,6 +30,7 @@ class GradedTest(NamedTuple):
     values: dict[str, Any]
     step: int
     programs: tuple[str, ...]
+    hosts: int
 
     def run(self, lab: Scenario) -> None:
         """Raises Mismatch where the programs of LAB fail."""
@@ -65,7 +66,7 @@ def _variants(function: Callable[..., None]) -> Iterable[GradedTest]:
         ids = "-".join(key for key, _ in chosen)
         name = f"{function.__name__}[{ids}]" if ids else function.__name__
         found = judged(how, values)
-        yield GradedTest(name, function, values, found.step, found.programs)
+        yield GradedTest(name, function, values, found.step, found.programs, hosts_of(how))
 
 
 def _axis(
@@ -136,7 +137,8 @@ class Workbench:
 
     def run(self, test: GradedTest, folder: Path, stall: float = STALL) -> None:
         """Runs TEST on the programs in FOLDER, as pytest would. Raises what it raises."""
-        lab = Scenario(self.work, lambda name: folder / name, folder / f"{test.name}.pcapng")
+        lab = Scenario(self.work, lambda name: folder / name, folder / f"{test.name}.pcapng",
+                       hosts=test.hosts)
         lab.stall = stall
         try:
             test.run(lab)

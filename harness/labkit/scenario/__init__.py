@@ -8,6 +8,8 @@ test's own side, wire.py the verdict on the recording.
 from __future__ import annotations
 
 from labkit.scenario.costs import Costs, Footprint
+from labkit.scenario.datagrams import Datagrams
+from labkit.scenario.faults import Faults
 from labkit.scenario.output import Output
 from labkit.scenario.peers import Peers
 from labkit.scenario.programs import Programs
@@ -17,7 +19,7 @@ from labkit.scenario.world import DEADLINE, STALL
 __all__ = ["DEADLINE", "STALL", "Footprint", "Scenario"]
 
 
-class Scenario(Programs, Output, Costs, Peers, Wire):
+class Scenario(Datagrams, Programs, Output, Costs, Peers, Faults, Wire):
     """Everything a graded test starts and asks.
 
     Whatever the submission does wrong is raised as Mismatch; what goes wrong in the

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from labkit.feedback import Mismatch
 from labkit.program import Program
-from labkit.scenario.world import World
+from labkit.scenario.world import PATIENCE, World
 
 _CAUSES = {"descriptors": "descriptor-leak", "processes": "zombie-children",
            "threads": "left-over-thread"}
@@ -47,7 +47,8 @@ class Costs(World):
             lambda: _CAUSES[min(surplus(), key=["processes", "threads", "descriptors"].index)],
             poll=0.002,
         )
-        if program.exit is not None:
+        if program.has_ended:
+            self._loop.wait(lambda: program.exit is not None, at_least=PATIENCE)
             raise Mismatch(expected=f"`{program.command}` goes on",
                            seen=f"it {program.exit}{program.last_words}")
 

@@ -11,6 +11,7 @@ from typing import Any, Optional, TypeVar
 
 from labkit import capture
 from labkit.feedback import Mismatch
+from labkit.network import OTHER
 from labkit.peer import ESTABLISHED, Listener, Peer, tcp_state
 from labkit.scenario.world import World
 from labkit.verdict import fault_told, why_elsewhere
@@ -28,17 +29,22 @@ class Peers(World):
         label: str = "the test's client",
         receive_buffer: int = 0,
         cause: Optional[str] = None,
+        host_from: Optional[str] = None,
     ) -> Peer:
         """A scripted client, connected to HOST (a numeric address) and PORT.
 
         It begins only when the server's queue of connections (listen(2), backlog) has room:
         so any number can be made, one after the other, and none has its SYN dropped.
         receive_buffer: bytes (SO_RCVBUF, socket(7)); 0 leaves it to the kernel.
+        host_from: of two hosts the one it is on; where HOST is an address of the link it
+        need not be said.
         """
-        self._capture.wait_ready()
+        there = self.host_of(host)
+        here = self.at(host_from or OTHER.get(there))
+        self.ready()
         expected = f"{label} can connect to {host} port {port}"
-        self._wait_for_room(host, port, expected, cause)
-        sock = self._tcp_socket(host, receive_buffer, 0)
+        self._wait_for_room(there or here, host, port, expected, cause)
+        sock = self._tcp_socket(here, host, receive_buffer, 0)
         try:
             self._connect(sock, (host, port), expected, cause)
         except BaseException:
@@ -61,13 +67,13 @@ class Peers(World):
         return peers
 
     def _wait_for_room(
-        self, host: str, port: int, expected: str, cause: Optional[str]
+        self, there: Optional[str], host: str, port: int, expected: str, cause: Optional[str]
     ) -> None:
         """Waits while the queue of the socket that listens there, if one does, is full."""
         places = [(address, port) for address in (host, "0.0.0.0", "::")]
 
         def full() -> str:
-            queues = [e.queue for e in self.listening()
+            queues = [e.queue for e in self.listening(there)
                       if e.local in places and e.queue > e.limit]
             return f"{queues[0]} connections wait to be accepted, and no more can" if queues else ""
 
@@ -93,21 +99,27 @@ class Peers(World):
                            cause=cause or "not-listening")
 
     def listen(
-        self, port: int, host: str = "127.0.0.1", receive_buffer: int = 0, send_buffer: int = 0
+        self, port: int, host: str = "127.0.0.1", receive_buffer: int = 0, send_buffer: int = 0,
+        host_at: Optional[str] = None,
     ) -> Listener:
         """A scripted server that listens on HOST (a numeric address) and PORT.
 
         receive_buffer, send_buffer: bytes, of its connections; 0 leaves them to the kernel.
+        host_at: of two hosts the one it is on; where HOST is an address of the link it need
+        not be said.
         """
-        sock = self._tcp_socket(host, receive_buffer, send_buffer)
+        place = self.at(host_at or self.host_of(host))
+        sock = self._tcp_socket(place, host, receive_buffer, send_buffer)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((host, port))
         sock.listen(16)
         return self._keep(Listener(self, sock))
 
-    def _tcp_socket(self, host: str, receive_buffer: int, send_buffer: int) -> socket.socket:
+    def _tcp_socket(
+        self, at: Optional[str], host: str, receive_buffer: int, send_buffer: int
+    ) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        sock = self.network.socket(family, socket.SOCK_STREAM)
+        sock = self.network.socket(family, socket.SOCK_STREAM, host=at)
         for option, size in ((socket.SO_RCVBUF, receive_buffer), (socket.SO_SNDBUF, send_buffer)):
             if size:
                 sock.setsockopt(socket.SOL_SOCKET, option, size)
@@ -125,7 +137,7 @@ class Peers(World):
         told = [fault for p in self.programs if (fault := fault_told(p.stderr))]
         if told:
             return told[0]
-        self._capture.stop()
+        self.end_recording()
         flows = [flow for flow in capture.flows(self.trace) if flow["type"] != "capture"]
         return why_elsewhere(flows, listener.address, listener.port)
 

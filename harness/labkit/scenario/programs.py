@@ -24,31 +24,35 @@ class Programs(Listening):
 
     def start(
         self, name: str, *args: str, stdin: Stdin = None, stdout: Optional[int] = None,
-        terminal: bool = False, descriptors: int = DESCRIPTORS,
+        terminal: bool = False, descriptors: int = DESCRIPTORS, host: Optional[str] = None,
     ) -> Program:
         """Starts the submission's program NAME with ARGS in the private network.
 
         stdin, stdout, terminal: see Program. descriptors: how many it may have open.
+        host: "a" or "b" where there are two.
         """
         return self._run(self._find(name).parent, [f"./{name}", *args], stdin=stdin,
-                         stdout=stdout, terminal=terminal, descriptors=descriptors)
+                         stdout=stdout, terminal=terminal, descriptors=descriptors, host=host)
 
     def start_tool(
-        self, name: str, *args: str, stdin: Stdin = None, stdout: Optional[int] = None
+        self, name: str, *args: str, stdin: Stdin = None, stdout: Optional[int] = None,
+        host: Optional[str] = None,
     ) -> Program:
         """Starts NAME, a program of the system such as ncat, in the private network.
 
-        Raises HarnessError when it is not installed.
+        host: as for start(). Raises HarnessError when it is not installed.
         """
         path = shutil.which(name)
         if path is None:
             raise HarnessError(f"{name} is missing: run 'make setup'")
-        return self._run(self._work / "etc", [path, *args], stdin=stdin, stdout=stdout)
+        return self._run(self._work / "etc", [path, *args], stdin=stdin, stdout=stdout,
+                         host=host)
 
     def _run(self, folder: Path, argv: list[str], **how: Any) -> Program:
+        self.at(how["host"])
         program = Program(self._loop, self.network, self._work, folder, argv, **how)
         self.programs.append(program)
-        self._capture.wait_ready()
+        self.ready()
         program.release()
         try:
             self._loop.wait(lambda: program.started or program.exit is not None,
@@ -87,7 +91,9 @@ class Programs(Listening):
     def expect_running(self, program: Program, cause: str) -> None:
         """Waits until the program waits for something; if it has ended, CAUSE is why."""
         self.wait_blocked(program)
-        if program.exit is not None:
+        if program.has_ended:
+            self.wait_gone(program)
+            assert program.exit is not None
             raise Mismatch(expected=f"`{program.command}` goes on",
                            seen=f"it {program.exit}{program.last_words}",
                            cause="sigpipe" if program.exit.signal == signal.SIGPIPE else cause)

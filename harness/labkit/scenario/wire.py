@@ -56,7 +56,7 @@ class Wire(World):
         trace and must agree, else HarnessError.
         """
         self.settle()
-        self._capture.stop()
+        self.end_recording()
         found = capture.flows(self.trace)
         second_opinion.compare(self.trace, found)
         unmet = capture.check(self.trace, expectations, packets)

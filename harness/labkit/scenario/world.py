@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any, Callable, Optional, Union
+from typing import Any, Callable, Optional, Protocol
 
 from labkit.capture import Capture
 from labkit.events import DeadlinePassed, EventLoop
 from labkit.feedback import Mismatch
 from labkit.kernel_sockets import LISTEN, Endpoint
 from labkit.limits import raise_descriptor_limit
-from labkit.network import PrivateNetwork
-from labkit.peer import Listener, Peer
+from labkit.network import HOSTS, PrivateNetwork
 from labkit.program import Program
 
 DEADLINE = 20.0
@@ -27,28 +26,37 @@ is only slow, or waits for the processor on a busy machine, never counts as stal
 """
 
 
+class Closes(Protocol):
+    """What the test has of its own, a peer of any kind: it is closed in the end."""
+
+    def close(self) -> None: ...
+
+
 class World:
     """A private network with programs and peers in it, recorded to TRACE.
 
     WORK is a sandbox.workspace(); PROGRAMS finds a program of the submission by its name.
-    snaplen: see Capture.
+    snaplen: see Capture. hosts: 1 or 2; with two, every program and peer is on "a" or "b"
+    (see PrivateNetwork), and where a method takes a host, one must be given.
     """
 
     def __init__(
-        self, work: Path, programs: Callable[[str], Path], trace: Path, snaplen: int = 0
+        self, work: Path, programs: Callable[[str], Path], trace: Path, snaplen: int = 0,
+        hosts: int = 1,
     ) -> None:
         raise_descriptor_limit()
         self._work = work
+        self.hosts = hosts
         self._find = programs
         self.trace = trace
         self.programs: list[Program] = []
-        self._peers: list[Union[Peer, Listener]] = []
+        self._peers: list[Closes] = []
         self._loop = EventLoop(DEADLINE)
         self._signs: tuple[Any, ...] = ()
         self._last_sign = time.monotonic()
         self.stall = STALL
         self._loop.add_probe(self._probe)
-        self.network = PrivateNetwork(self._loop)
+        self.network = PrivateNetwork(self._loop, hosts)
         try:
             self._capture = Capture(self._loop, self.network, trace, snaplen)
         except BaseException:
@@ -93,9 +101,38 @@ class World:
 
         self._loop.wait(settled, poll=0.004, at_least=PATIENCE)
 
-    def listening(self) -> list[Endpoint]:
-        """The listening TCP sockets there are."""
-        return self.network.sockets.tcp([LISTEN])
+    def ready(self) -> None:
+        """To be called before a packet may be sent: from here on each is recorded."""
+        self._capture.wait_ready()
+        self._join()
+
+    def end_recording(self) -> None:
+        """The trace is whole then: every packet there was is in it."""
+        self._part()
+        self._capture.stop()
+
+    def _join(self) -> None:
+        """Begins to let packets pass between two hosts; class Faults knows how."""
+
+    def _part(self) -> None:
+        """Ends that, when no packet is under way any more."""
+
+    def at(self, host: Optional[str]) -> Optional[str]:
+        """HOST: None where there is one, "a" or "b" of two; raises ValueError for another."""
+        if host not in self.network.names:
+            raise ValueError(f"{host}: not one of the hosts {self.network.names}")
+        return host
+
+    def host_of(self, address: str) -> Optional[str]:
+        """Which of two hosts has ADDRESS, a numeric one, on the link; None for all else."""
+        if self.hosts == 1:
+            return None
+        return next((name for name, host in HOSTS.items() if address in host), None)
+
+    def listening(self, host: Optional[str] = None) -> list[Endpoint]:
+        """The listening TCP sockets there are: on HOST, or on all."""
+        sockets = self.network.sockets if host is None else self.network.sockets_of(host)
+        return sockets.tcp([LISTEN])
 
     def _probe(self) -> None:
         """Ends a wait early when every program has stood still for STALL seconds."""
@@ -112,7 +149,7 @@ class World:
     def close(self) -> None:
         """Ends the recording, the programs and the network, in this order."""
         try:
-            self._capture.stop()
+            self.end_recording()
         finally:
             for peer in self._peers:
                 peer.close()

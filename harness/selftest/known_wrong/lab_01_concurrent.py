@@ -27,7 +27,8 @@ polling = functools.partial(wrong, "server_poll")
 # -- server_fork ----------------------------------------------------------------
 
 WAIT_H = ("#include <sys/prctl.h>",
-          "#include <sys/prctl.h>\n#include <sys/socket.h>\n#include <sys/wait.h>")
+          "#include <poll.h>\n#include <sys/prctl.h>\n#include <sys/socket.h>\n"
+          "#include <sys/wait.h>")
 AFTER_FORK = "        /* END STEP 20; "
 PARENT_CLOSES = "        if (close(conn_fd) < 0)"
 CHILD_ENDS = "    _exit(0);                           /* closes"
@@ -55,7 +56,8 @@ FORKING = [
         "serves_a_thousand_clients_at_once", "zombie-children",
         WAIT_H,
         ("static void serve(int listen_fd)\n", "static void bury(int number)\n{\n"
-         "    waitpid(-1, NULL, WNOHANG);\n}\n\nstatic void serve(int listen_fd)\n"),
+         "    waitpid(-1, NULL, WNOHANG);\n    poll(NULL, 0, 10);  /* others end meanwhile */\n"
+         "}\n\nstatic void serve(int listen_fd)\n"),
         ("signal(SIGCHLD, SIG_IGN)", "signal(SIGCHLD, bury)"),
     ),
     forking(
@@ -148,9 +150,16 @@ THREADED = [
     threaded(
         "hands-over-an-address", "two threads have the same client, and one client has none",
         "holds_fifty_conversations", "lines-mixed",
+        ("/* The thread's life: ", "static pthread_mutex_t busy = PTHREAD_MUTEX_INITIALIZER;\n\n"
+         "/* The thread's life: "),
         ("    int conn_fd = (int)(intptr_t)argument;",
-         "    usleep(100000);     /* as a busy machine would */\n"
-         "    int conn_fd = *(int *)argument;"),
+         "    pthread_mutex_lock(&busy);      /* it starts late, */\n"
+         "    pthread_mutex_unlock(&busy);\n    int conn_fd = *(int *)argument;"),
+        ("    for (;;) {\n        int conn_fd = next_client(listen_fd);\n",
+         "    pthread_mutex_lock(&busy);\n    for (int count = 1; ; count++) {\n"
+         "        int conn_fd = next_client(listen_fd);\n"
+         "        if (count == 2)             /* when there is another client */\n"
+         "            pthread_mutex_unlock(&busy);\n"),
         ("                               (void *)(intptr_t)conn_fd);",
          "                               &conn_fd);"),
     ),
@@ -273,6 +282,7 @@ POLLING = [
         ("        c->start = 0;\n        c->end = (size_t)n;\n    }\n}",
          "        c->start = 0;\n        c->end = (size_t)n;\n"
          "        return send(c->fd, c->buffer, c->end, 0) == n && (c->start = c->end);\n    }\n}"),
+        ("char buffer[6000];", "char buffer[100];"),    # there is more in every segment
         base="server_poll-edge_triggered",
     ),
     polling(

@@ -4,26 +4,16 @@ from __future__ import annotations
 
 import json
 import struct
-import subprocess
 from pathlib import Path
 
 import pytest
-from calls import COMMANDS, DEADLINE, Argument, Labcap, ReadOne, Survives
+from calls import COMMANDS, DEADLINE, Labcap, ReadOne, Survives, within_memory
 from scapy.layers.inet import UDP
 from trace_files import RAW, Frame, write_pcap
 from traces import START_NS, Conversation, fragment_bytes
 
-MEMORY_LIMIT_KIB = 200 * 1024  # of address space, so more than is resident
 MANY = 20_000
 FIRST_BYTE = 1_000_001
-
-
-def within_memory(*command: Argument) -> subprocess.CompletedProcess[str]:
-    """Run a program that gets no more address space than the limit."""
-    limited = ["sh", "-c", f'ulimit -v {MEMORY_LIMIT_KIB} && exec "$@"', "sh", *command]
-    return subprocess.run(
-        limited, capture_output=True, text=True, timeout=DEADLINE, check=False
-    )
 
 
 def stamped(data: bytes, number: int, *changes: tuple[int, bytes]) -> Frame:

@@ -27,11 +27,14 @@ DIRECTION_KEYS = [
     "retransmitted_bytes", "out_of_order_segments", "duplicate_acks", "zero_windows",
     "keep_alives", "largest_segment",
 ]  # fmt: skip
+TRANSIT_KEYS = [
+    "arrived", "lost", "duplicated", "reordered", "corrupted", "longest_transit",
+]  # fmt: skip
 
 
 def test_an_echo_is_told_in_full(trace: Path, report: ReadAll) -> None:
     echo_conversation().write(trace)
-    nothing = dict.fromkeys(DIRECTION_KEYS, 0)
+    nothing = {**dict.fromkeys(DIRECTION_KEYS, 0), **dict.fromkeys(TRANSIT_KEYS)}
     assert report(trace) == [
         {
             "type": "tcp",
@@ -79,6 +82,7 @@ def test_an_echo_is_told_in_full(trace: Path, report: ReadAll) -> None:
             "packets": 10,
             "decoded": 10,
             "skipped": {"not_ip": 0, "fragment": 0, "cut": 0, "malformed": 0, "duplicates": 0},
+            "arrivals": None,
             "drops": 0,
             "complete": True,
         },
@@ -92,14 +96,16 @@ def test_keys_stand_in_the_order_of_the_contract(trace: Path, flow: ReadOne) -> 
     assert list(told["client"]) == ["address", "port"]
     assert list(told["handshake"]) == HANDSHAKE_KEYS
     assert list(told["teardown"]) == TEARDOWN_KEYS
-    assert list(told["to_server"]) == DIRECTION_KEYS
-    assert list(told["to_client"]) == DIRECTION_KEYS
+    assert list(told["to_server"]) == DIRECTION_KEYS + TRANSIT_KEYS
+    assert list(told["to_client"]) == DIRECTION_KEYS + TRANSIT_KEYS
 
 
 def test_the_closing_object_has_the_keys_of_the_contract(trace: Path, capture: ReadOne) -> None:
     echo_conversation().write(trace)
     told = capture(trace)
-    assert list(told) == ["type", "file", "packets", "decoded", "skipped", "drops", "complete"]
+    assert list(told) == [
+        "type", "file", "packets", "decoded", "skipped", "arrivals", "drops", "complete",
+    ]  # fmt: skip
     assert list(told["skipped"]) == ["not_ip", "fragment", "cut", "malformed", "duplicates"]
 
 
@@ -113,7 +119,7 @@ def test_a_udp_flow_has_the_keys_of_the_contract(trace: Path, flow: ReadOne) -> 
         "to_server", "to_client", "unreachable",
     ]  # fmt: skip
     assert [key for key in told["to_server"] if key != "incomplete"] == [
-        "datagrams", "bytes", "sizes",
+        "datagrams", "bytes", "sizes", *TRANSIT_KEYS,
     ]  # fmt: skip
 
 

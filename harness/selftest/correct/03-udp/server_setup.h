@@ -1,0 +1,67 @@
+/* What the servers here have in common: everything before the first datagram. */
+#ifndef SERVER_SETUP_H
+#define SERVER_SETUP_H
+
+#include "setup.h"
+
+/* How the signals end it is each program's own affair. */
+static inline void end_with_success(int number)
+{
+    (void)number;
+    _exit(0);
+}
+
+static void print_start_line(int fd)
+{
+    struct sockaddr_storage addr;
+    socklen_t len = sizeof addr;
+    char ip[NI_MAXHOST], port[NI_MAXSERV];
+
+    if (getsockname(fd, (struct sockaddr *)&addr, &len) < 0)
+        fail("getsockname");
+    if (getnameinfo((struct sockaddr *)&addr, len, ip, sizeof ip, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+        printf("listening on %s port %s\n", ip, port);
+    fflush(stdout);
+}
+
+static struct addrinfo *own_addresses(int argc, char *argv[])
+{
+    const char *address = "127.0.0.1", *port = "6000";
+    bool right = true;
+
+    for (int option; right && (option = getopt(argc, argv, "a:p:")) != -1; ) {
+        if (option == 'a')
+            address = optarg;
+        else if (option == 'p')
+            port = optarg;
+        else
+            right = false;
+    }
+    if (!right || optind < argc || !is_port(port)) {
+        fprintf(stderr, "usage: %s [-a ADDRESS] [-p PORT]\n", NAME);
+        exit(2);
+    }
+    return look_up(address, port, AF_UNSPEC, AI_PASSIVE);
+}
+
+/* Returns a socket bound as the options say, its start line printed. TYPE adds flags to it. */
+static int open_server(int argc, char *argv[], int type)
+{
+    struct addrinfo *list = own_addresses(argc, argv);
+    int fd = -1;
+
+    for (struct addrinfo *ai = list; ai != NULL; ai = ai->ai_next) {
+        fd = socket(ai->ai_family, ai->ai_socktype | type, 0);
+        if (fd >= 0 && bind(fd, ai->ai_addr, ai->ai_addrlen) == 0)
+            break;
+        if (ai->ai_next == NULL)
+            fail("bind");
+        close(fd);
+    }
+    freeaddrinfo(list);
+    print_start_line(fd);
+    return fd;
+}
+
+#endif
