@@ -14,6 +14,7 @@ sys.path[:0] = [str(REPO / "harness"), str(REPO / "harness" / "tests")]
 
 import echo_speed  # noqa: E402
 import grading_cost  # noqa: E402
+import lossy_cost  # noqa: E402
 import udp_speed  # noqa: E402
 from labkit.feedback import HarnessError  # noqa: E402
 
@@ -27,9 +28,9 @@ def positive(text: str) -> int:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench/run", description=__doc__)
-    parser.add_argument("part", nargs="?", choices=("grading", "echo", "udp"),
-                        help="only what grading costs, only the speed of lab 01's servers, "
-                             "or only that of lab 03's")
+    parser.add_argument("part", nargs="?", choices=("grading", "lossy", "echo", "udp"),
+                        help="only what grading costs, only what each test on a lossy network "
+                             "costs, only the speed of lab 01's servers, or of lab 03's")
     parser.add_argument("--table", action="store_true",
                         help="print the echo servers' speed as lab 01's handout shows it")
     parser.add_argument("--rounds", type=positive, default=30,
@@ -54,6 +55,10 @@ def main() -> int:
             return 0
         if options.part in (None, "grading"):
             grading_cost.report(options.rounds)
+        if options.part is None:
+            print()
+        if options.part in (None, "lossy"):
+            lossy_cost.report()
         if options.part is None:
             print()
         if options.part in (None, "echo"):

@@ -67,7 +67,7 @@ void wall_build(void)
     posix_spawn_file_actions_destroy(&actions);
     close(ends[1]);
     nft_words = ends[0];
-    if (error == ENOENT)
+    if (error == ENOENT || error == EACCES) /* the latter: a folder of PATH that is closed to us */
         fail(EXIT_FAILED, "nft is missing (the package nftables): run 'make setup'");
     errno = error;
     if (error != 0)

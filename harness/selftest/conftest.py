@@ -9,6 +9,7 @@ from typing import Iterator
 
 import pytest
 
+from disturbed import Disturbed, Labs
 from labkit import sandbox
 from labkit.scenario import Scenario
 from small_suite import SmallSuite
@@ -66,3 +67,11 @@ def world(workspace: Path) -> Iterator[World]:
     yield make
     for scenario in scenarios:
         scenario.close()
+
+
+@pytest.fixture
+def labs(workspace: Path) -> Iterator[Labs]:
+    """Makes worlds whose network is disturbed (disturbed.py): of a place and rules."""
+    with contextlib.ExitStack() as made:
+        yield lambda *place_and_rules, **how: made.enter_context(
+            contextlib.closing(Disturbed(workspace, *place_and_rules, **how)))

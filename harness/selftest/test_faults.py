@@ -11,151 +11,28 @@ import socket
 import struct
 import threading
 from pathlib import Path
-from typing import Any, Callable, Iterator, NamedTuple, Optional
+from typing import Any, Callable
 
 import pytest
 from scapy.utils import RawPcapNgReader
 
 import two_points
+from disturbed import (
+    CLIENT_PORT, DATAGRAMS, LATE, LOOPBACK, PLACES, PORT, RULES, TCP_PORT, Disturbed, Labs, Place,
+    bound, each_action, everywhere, finish, on_loopbacks, read_all, send_all, send_datagrams,
+    send_segments, tcp_pair, to_server_with_data, udp_pair, waiting,
+)
 from labkit.feedback import HarnessError
 from labkit.labwire import Change
-from labkit.network import HOSTS
-from labkit.scenario import Scenario
 from two_points import KINDS, Record, TwoPoints
 from workbench import World
 
-PORT, CLIENT_PORT, TCP_PORT = 6000, 6001, 4321
-LATE = 60
-"""Milliseconds of delay."""
 SLEW = 0.5
 """Milliseconds by which the wall clock, of the trace, may lag behind while it is adjusted."""
 STREAM = 16 << 20
 """Bytes of a stream."""
 BIG = 65_507
 """Bytes of the largest datagram that IPv4 carries: 45 fragments at MTU 1500."""
-
-
-class Place(NamedTuple):
-    """Where two sockets are, and the network between them."""
-
-    client: str
-    server: str
-    client_host: Optional[str] = None
-    server_host: Optional[str] = None
-
-    @property
-    def family(self) -> socket.AddressFamily:
-        return socket.AF_INET6 if ":" in self.server else socket.AF_INET
-
-
-LOOPBACK = {"loopback-IPv4": Place("127.0.0.1", "127.0.0.1"),
-            "loopback-IPv6": Place("::1", "::1")}
-PLACES = {**LOOPBACK,
-          "link-IPv4": Place(HOSTS["a"].ipv4, HOSTS["b"].ipv4, "a", "b"),
-          "link-IPv6": Place(HOSTS["b"].ipv6, HOSTS["a"].ipv6, "b", "a")}
-RULES = {"drop": "drop", "duplicate": "duplicate", "delay": f"delay {LATE}",
-         "reorder": "reorder", "corrupt": "corrupt"}
-
-everywhere = pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
-on_loopbacks = pytest.mark.parametrize("place", LOOPBACK.values(), ids=LOOPBACK)
-each_action = pytest.mark.parametrize("action", RULES)
-
-Labs = Callable[..., Scenario]
-
-
-@pytest.fixture
-def labs(workspace: Path) -> Iterator[Labs]:
-    """Makes a world without programs, whose network is disturbed as the rules say."""
-    made: list[Scenario] = []
-
-    def make(place: Place, *rules: str, **how: Any) -> Scenario:
-        lab = Scenario(workspace, lambda name: workspace / name,
-                       workspace / f"{len(made)}.pcapng",
-                       hosts=1 if place.client_host is None else 2, **how)
-        made.append(lab)
-        lab.disturb(*rules)
-        return lab
-
-    yield make
-    for lab in made:
-        lab.close()
-
-
-_opened: list[socket.socket] = []
-
-
-@pytest.fixture(autouse=True)
-def close_sockets() -> Iterator[None]:
-    """All that were made, once the test is over."""
-    yield
-    while _opened:
-        _opened.pop().close()
-
-
-def bound(lab: Scenario, place: Place, kind: int, server: bool, port: int) -> socket.socket:
-    """A socket whose waits end after 20 s, as an error."""
-    host = place.server_host if server else place.client_host
-    sock: socket.socket = lab.network.socket(place.family, kind, host=host)
-    _opened.append(sock)
-    sock.settimeout(20)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind((place.server if server else place.client, port))
-    return sock
-
-
-def udp_pair(lab: Scenario, place: Place) -> tuple[socket.socket, socket.socket]:
-    """Client and server, each connected to the other."""
-    server = bound(lab, place, socket.SOCK_DGRAM, True, PORT)
-    client = bound(lab, place, socket.SOCK_DGRAM, False, CLIENT_PORT)
-    client.connect((place.server, PORT))
-    server.connect((place.client, CLIENT_PORT))
-    return client, server
-
-
-def tcp_pair(lab: Scenario, place: Place) -> tuple[socket.socket, socket.socket]:
-    """Client and server, connected; each write() is a segment."""
-    with bound(lab, place, socket.SOCK_STREAM, True, TCP_PORT) as listener:
-        listener.listen()
-        client = bound(lab, place, socket.SOCK_STREAM, False, 0)
-        client.connect((place.server, TCP_PORT))
-        server, _ = listener.accept()
-        _opened.append(server)
-    server.settimeout(20)
-    for sock in (client, server):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return client, server
-
-
-def read_all(sock: socket.socket) -> bytes:
-    """What comes up to the end of file."""
-    parts: list[bytes] = []
-    while parts[-1:] != [b""]:
-        parts.append(sock.recv(1 << 16))
-    return b"".join(parts)
-
-
-def waiting(sock: socket.socket) -> list[bytes]:
-    """The datagrams that have come."""
-    found = []
-    sock.setblocking(False)
-    try:
-        while True:
-            found.append(sock.recv(1 << 16))
-    except BlockingIOError:
-        return found
-
-
-def send_all(client: socket.socket, *datagrams: bytes) -> None:
-    for datagram in datagrams:
-        client.send(datagram)
-
-
-def finish(lab: Scenario) -> TwoPoints:
-    """The whole trace, once everything that was on its way has arrived."""
-    lab.settle()
-    lab.end_recording()
-    return two_points.read(lab.trace)
 
 
 def milliseconds(sent: Record, arrived: Record) -> float:
@@ -196,7 +73,6 @@ def expect_arrival(sent: Record, arrived: Record, action: str) -> None:
 
 # -- Each action --------------------------------------------------------------
 
-DATAGRAMS = [b"one", b"two", b"three", b"four"]
 UDP_RESULT = {"drop": [b"one", b"three", b"four"],
               "duplicate": [b"one", b"two", b"two", b"three", b"four"],
               "reorder": [b"one", b"three", b"two", b"four"],
@@ -207,10 +83,8 @@ UDP_RESULT = {"drop": [b"one", b"three", b"four"],
 @everywhere
 def test_a_datagram_is_treated_as_the_rule_says(labs: Labs, place: Place, action: str) -> None:
     lab = labs(place, f"{RULES[action]} udp to {PORT} 2")
-    client, server = udp_pair(lab, place)
-    send_all(client, *DATAGRAMS)
-    trace = finish(lab)
-    received = waiting(server)
+    received = send_datagrams(lab, place)
+    trace = two_points.read(lab.trace)
     assert two_points.payloads(trace.sent) == DATAGRAMS
     expect_fates(trace, action, lambda n: n == 2, KINDS["udp"])
     if action == "delay":
@@ -228,15 +102,8 @@ def test_a_datagram_is_treated_as_the_rule_says(labs: Labs, place: Place, action
 @everywhere
 def test_a_segment_is_treated_so_and_tcp_mends_it(labs: Labs, place: Place, action: str) -> None:
     lab = labs(place, f"{RULES[action]} data to {TCP_PORT} 2")
-    client, server = tcp_pair(lab, place)
-    send_all(client, *DATAGRAMS)
-    client.shutdown(socket.SHUT_WR)
-    assert read_all(server) == b"".join(DATAGRAMS)
-    server.send(b"done")
-    server.close()
-    assert read_all(client) == b"done"
-    client.close()
-    trace = finish(lab)
+    send_segments(lab, place)
+    trace = two_points.read(lab.trace)
     expect_fates(trace, action, lambda n: n == 2, to_server_with_data)
     assert [(c.action, c.ordinal, c.protocol, c.size) for c in lab.changes] == [
         (action, 2, "tcp", 3)]
@@ -246,10 +113,6 @@ def test_a_segment_is_treated_so_and_tcp_mends_it(labs: Labs, place: Place, acti
                          if trace.sent[n].ip.dport == TCP_PORT)
         own, other = (two_points.fates(trace)[n][0] for n in (second, overtaker))
         assert trace.arrived.index(own) == trace.arrived.index(other) + 1
-
-
-def to_server_with_data(packet: Any) -> bool:
-    return KINDS["data"](packet) and packet.dport == TCP_PORT
 
 
 @everywhere
@@ -283,13 +146,13 @@ def test_a_packet_without_payload_can_be_damaged(labs: Labs, place: Place, kind:
     assert [c.size for c in lab.changes] == [0]
 
 
-def refused_at_second_try(lab: Scenario, place: Place) -> None:
+def refused_at_second_try(lab: Disturbed, place: Place) -> None:
     client = bound(lab, place, socket.SOCK_STREAM, False, 0)
     with pytest.raises(ConnectionRefusedError):
         client.connect((place.server, TCP_PORT))
 
 
-def refused_datagrams(lab: Scenario, place: Place, count: int = 2) -> None:
+def refused_datagrams(lab: Disturbed, place: Place, count: int = 2) -> None:
     """Only the last one's refusal is heard of."""
     client, server = udp_pair(lab, place)
     server.close()
@@ -298,7 +161,7 @@ def refused_datagrams(lab: Scenario, place: Place, count: int = 2) -> None:
         client.recv(1)
 
 
-def empty_datagrams(lab: Scenario, place: Place) -> None:
+def empty_datagrams(lab: Disturbed, place: Place) -> None:
     client, server = udp_pair(lab, place)
     send_all(client, b"", b"")
     assert server.recv(1) == b""
@@ -306,7 +169,7 @@ def empty_datagrams(lab: Scenario, place: Place) -> None:
     assert waiting(server) == []
 
 
-def reset(lab: Scenario, place: Place) -> None:
+def reset(lab: Disturbed, place: Place) -> None:
     client, server = tcp_pair(lab, place)
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.close()  # the server is never told
@@ -314,14 +177,14 @@ def reset(lab: Scenario, place: Place) -> None:
     server.close()
 
 
-def closed_well(lab: Scenario, place: Place) -> None:
+def closed_well(lab: Disturbed, place: Place) -> None:
     client, server = tcp_pair(lab, place)
     client.close()
     assert read_all(server) == b""
     server.close()
 
 
-TALKS: dict[str, Callable[[Scenario, Place], None]] = {
+TALKS: dict[str, Callable[[Disturbed, Place], None]] = {
     "syn": refused_at_second_try, "icmp": refused_datagrams, "udp": empty_datagrams, "rst": reset}
 
 
@@ -550,33 +413,28 @@ def test_nothing_arrives_after_the_end(labs: Labs, place: Place) -> None:
     assert waiting(server) == []
 
 
-def test_what_a_late_packet_calls_forth_is_waited_for(world: World) -> None:
+def test_what_a_late_packet_calls_forth_is_waited_for(labs: Labs, workspace: Path) -> None:
     """An echo server answers a datagram that arrives when the test has ended already."""
-    lab = world(prog="exec ncat -u -l -k --exec /bin/cat 127.0.0.1 6000")
-    lab.disturb("delay 200 udp to 6000 1")
-    server = lab.start("prog")
-    lab.wait_for(lambda: bool(lab.network.sockets.udp()), "it is bound", lambda: "it is not",
-                 poll=0.001)
-    client = bound(lab, PLACES["loopback-IPv4"], socket.SOCK_DGRAM, False, CLIENT_PORT)
-    client.sendto(b"echo", ("127.0.0.1", PORT))
-    lab.end_recording()
-    assert waiting(client) == [b"echo"]
-    assert len(two_points.read(lab.trace).arrived) == 2
-    server.send_signal(signal.SIGKILL)
+    (workspace / "echo").write_text("#!/bin/sh\nexec ncat -u -l -k --exec /bin/cat 127.0.0.1 6000")
+    (workspace / "echo").chmod(0o755)
+    place = LOOPBACK["loopback-IPv4"]
+    lab = labs(place, f"delay 200 udp to {PORT} 1")
+    lab.start_datagram_server("echo", port=PORT)
+    client = bound(lab, place, socket.SOCK_DGRAM, False, CLIENT_PORT)
+    client.sendto(b"echo", (place.server, PORT))
+    trace = finish(lab)
+    assert (waiting(client), len(trace.arrived)) == ([b"echo"], 2)
 
 
-def test_two_hosts_without_a_rule_have_both_ends_in_the_trace(workspace: Path) -> None:
-    lab = Scenario(workspace, lambda name: workspace / name, workspace / "trace.pcapng", hosts=2)
-    try:
-        lab.ready()
-        client, server = udp_pair(lab, PLACES["link-IPv4"])
-        client.send(b"hello")
-        assert server.recv(10) == b"hello"
-        trace = finish(lab)
-        assert (trace.rules, len(trace.sent), len(trace.arrived)) == ([b"labwire\n"] * 2, 1, 1)
-        assert lab.changes == []
-    finally:
-        lab.close()
+def test_two_hosts_without_a_rule_have_both_ends_in_the_trace(labs: Labs) -> None:
+    place = PLACES["link-IPv4"]
+    lab = labs(place)
+    client, server = udp_pair(lab, place)
+    client.send(b"hello")
+    assert server.recv(10) == b"hello"
+    trace = finish(lab)
+    assert (trace.rules, len(trace.sent), len(trace.arrived)) == ([b"labwire\n"] * 2, 1, 1)
+    assert lab.changes == []
 
 
 # -- Much traffic -------------------------------------------------------------
@@ -623,37 +481,29 @@ def test_a_stream_of_many_segments_passes_whole(labs: Labs, place: Place) -> Non
     assert arrived == sent + len(lab.changes) and sent > STREAM / 1500
 
 
-def relay_of(lab: Scenario) -> Any:
+def relay_of(lab: Disturbed) -> Any:
     """labwire, for tests that treat it badly."""
     assert lab._labwire is not None
     return lab._labwire._tool
 
 
-def test_a_packet_that_the_relay_itself_loses_is_said(workspace: Path) -> None:
-    lab = Scenario(workspace, lambda name: workspace / name, workspace / "trace.pcapng",
-                   snaplen=96)
-    try:
-        lab.disturb("drop udp 1")
-        client, _ = udp_pair(lab, PLACES["loopback-IPv4"])
-        relay_of(lab).send_signal(signal.SIGSTOP)
-        for _ in range(25_000):
-            client.send(b"more than its ring holds")
-        relay_of(lab).send_signal(signal.SIGCONT)
-        with pytest.raises(HarnessError, match=r"\d+ lost by the relay itself"):
-            lab.end_recording()
-    finally:
-        lab.close()
+def test_a_packet_that_the_relay_itself_loses_is_said(labs: Labs) -> None:
+    place = LOOPBACK["loopback-IPv4"]
+    lab = labs(place, "drop udp 1", snaplen=96)
+    client, _ = udp_pair(lab, place)
+    relay_of(lab).send_signal(signal.SIGSTOP)
+    for _ in range(25_000):
+        client.send(b"more than its ring holds")
+    relay_of(lab).send_signal(signal.SIGCONT)
+    with pytest.raises(HarnessError, match=r"\d+ lost by the relay itself"):
+        lab.end_recording()
 
 
-def test_a_relay_that_ends_by_itself_is_no_fault_of_a_program(workspace: Path) -> None:
-    lab = Scenario(workspace, lambda name: workspace / name, workspace / "trace.pcapng")
-    try:
-        lab.disturb("drop udp 1")
-        relay_of(lab).send_signal(signal.SIGKILL)
-        with pytest.raises(HarnessError, match="the network between the programs failed"):
-            lab.end_recording()
-    finally:
-        lab.close()
+def test_a_relay_that_ends_by_itself_is_no_fault_of_a_program(labs: Labs) -> None:
+    lab = labs(LOOPBACK["loopback-IPv4"], "drop udp 1")
+    relay_of(lab).send_signal(signal.SIGKILL)
+    with pytest.raises(HarnessError, match="the network between the programs failed"):
+        lab.end_recording()
 
 
 def test_how_kernels_find_each_other_is_no_packet_of_a_rule(labs: Labs) -> None:

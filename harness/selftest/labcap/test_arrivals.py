@@ -142,6 +142,43 @@ def test_nothing_arrives(trace: Path, report: ReadAll) -> None:
     assert capture["arrivals"] == 0
 
 
+@pytest.fixture(scope="module")
+def namesakes() -> tuple[bytes, bytes]:
+    """Two datagrams of one length whose tags are the same."""
+
+    def datagram(content: bytes) -> bytes:
+        talk = Conversation()
+        talk.datagram(CLIENT, content, ip={"id": 0})
+        return talk.packets[0].data
+
+    seen: dict[bytes, bytes] = {}
+    head = datagram(bytes(2))[:-2]  # but for the checksum, of which the tag knows nothing
+    for number in range(2**16):
+        content = struct.pack("!H", number)
+        other = seen.setdefault(tag(head + content, 1), content)
+        if other != content:
+            return datagram(other), datagram(content)
+    raise AssertionError("65,536 datagrams with as many tags")
+
+
+def test_a_damaged_packet_is_the_one_of_its_tag_that_has_not_arrived(
+    trace: Path, flow: ReadOne, namesakes: tuple[bytes, bytes]
+) -> None:
+    points = TwoPoints().go(namesakes, "s1 s2 a2 a1*")
+    assert fates(flow(points.write(trace))) == [2, 0, 0, 1, 1]
+
+
+def test_damage_may_lead_to_the_same_key(
+    trace: Path, flow: ReadOne, namesakes: tuple[bytes, bytes]
+) -> None:
+    """Then the checksum alone tells."""
+    points = TwoPoints()
+    right, other = namesakes
+    _, mac = points.sent(right)
+    points.arrives(right[:-2] + other[-2:], mac)
+    assert fates(flow(points.write(trace))) == [1, 0, 0, 0, 1]
+
+
 # ---- The analysis rests on what was sent
 
 
@@ -365,7 +402,9 @@ def test_what_was_sent_before_the_wire_was_there_is_not_lost(
     assert told["to_server"]["datagrams"] == before + 2
     assert fates(told) == [1, 1, 0, 0, 0]
     assert capture["arrivals"] == 1
-    assert labcap("show", "--ascii", trace).stdout.count("x lost") == 1
+    text = labcap("show", "--ascii", trace).stdout
+    assert text.count("x lost") == 1
+    assert "Of 2 datagrams to the server 1 was lost." in " ".join(text.split())
 
 
 def test_each_wire_counts_for_itself(trace: Path, flow: ReadOne) -> None:
@@ -526,6 +565,14 @@ def test_an_arrival_that_was_never_sent_cannot_be_trusted(trace: Path, labcap: L
     )
 
 
+def test_a_stray_that_the_filter_leaves_out_is_no_matter(trace: Path, labcap: Labcap) -> None:
+    points = TwoPoints().go(datagrams(1), "s1 a1")
+    stray = datagrams(1, client_port=9).packets[0].data
+    points.arrives(stray, tag(stray, 1))
+    done = labcap("flows", points.write(trace), "udp port 39870")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_hosts_own_messages_may_arrive_out_of_nothing(trace: Path, labcap: Labcap) -> None:
     """As a router solicitation does that was sent before the recording began."""
     points = TwoPoints().go(datagrams(1), "s1 a1")
@@ -601,6 +648,11 @@ def test_a_flood_costs_neither_time_nor_memory(
 def test_an_arrival_for_ever_is_counted(trace: Path, flows: ReadAll) -> None:
     told = flows(flood(one_arrives_for_ever).write(trace))
     assert fates(told[1]) == [1, 0, MANY - 1, 0, 0]
+
+
+def test_what_is_forgotten_is_lost(trace: Path, flows: ReadAll) -> None:
+    told = flows(flood(more_than_is_remembered).write(trace), status=3)
+    assert fates(told[1]) == [0, REMEMBERED + 2, 0, 0, 0]
 
 
 def everything() -> TwoPoints:

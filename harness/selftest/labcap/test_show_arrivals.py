@@ -10,7 +10,7 @@ from typing import Callable, Optional
 import pytest
 from calls import Labcap
 from journeys import TwoPoints, all_well
-from trace_files import ETHERNET
+from trace_files import ETHERNET, Frame
 from traces import (
     CLIENT,
     SERVER,
@@ -210,6 +210,14 @@ def test_a_late_arrival_is_told_from_10_ms_on(show: Show, ms: int, words: str) -
     talk.datagram(CLIENT, b"hello")
     text = show(TwoPoints().go(talk, f"s1 +{ms} a1"), env={"COLUMNS": "120"})
     assert f"bytes{', ' if words else ''}{words} -" in row(text, 2)
+
+
+def test_milliseconds_are_rounded(show: Show) -> None:
+    talk = Conversation()
+    talk.datagram(CLIENT, b"hello")
+    points = TwoPoints().go(talk, "s1 +40 a1")
+    points.frames[2] = Frame(points.frames[2].data, points.frames[2].time_ns + 600_000)
+    assert "arrives 41 ms later" in show(points)
 
 
 def test_more_than_two_arrivals_are_counted(show: Show) -> None:
