@@ -18,6 +18,14 @@ MOST = 65_507
 """Bytes that one datagram can carry over IPv4: 65,535 less two headers (RFC 768, RFC 791)."""
 
 
+_VAGUE = ("no-packets", "wrong-receiver")
+"""Causes that are found where a test knows none that is nearer."""
+
+FLOOD = 2_000
+"""Datagrams that have come and were not asked for, from which on nobody waits for more."""
+_AT_ONCE = 256
+
+
 class Datagram(NamedTuple):
     """One that came."""
 
@@ -35,8 +43,12 @@ class DatagramSocket:
     def __init__(
         self, waiter: Waiter, sock: socket.socket, label: str,
         why_nothing: Callable[[], Optional[str]] = lambda: None,
+        last_words: Callable[[], str] = lambda: "",
     ) -> None:
-        """WHY_NOTHING finds the cause when not one datagram has ever come."""
+        """WHY_NOTHING finds the cause when not one datagram has ever come.
+
+        LAST_WORDS: what programs have said on stderr, to be added to what was seen.
+        """
         self.sock = sock
         self.label = label
         self.came: deque[Datagram] = deque()
@@ -48,6 +60,7 @@ class DatagramSocket:
         self._last_sent: deque[bytes] = deque(maxlen=8)
         self._waiter = waiter
         self._why_nothing = why_nothing
+        self._last_words = last_words
         waiter.watch(sock.fileno(), selectors.EVENT_READ, lambda _: self.take_in())
 
     @property
@@ -86,8 +99,9 @@ class DatagramSocket:
         self._wait_for(1, wanted, cause or (None if data else "empty-datagram"))
         got, sender = self.came.popleft()
         if got != data:
+            newline = " (the line's newline is sent, too)" if got == data + b"\n" else ""
             raise Mismatch(expected=f"{self.label} receives {wanted}",
-                           seen=f"a datagram: {difference(data, got)}",
+                           seen=f"a datagram: {difference(data, got)}{newline}",
                            cause=cause or self._damage(data, got, sender))
         return sender
 
@@ -126,23 +140,32 @@ class DatagramSocket:
             self.sock.close()
 
     def take_in(self) -> None:
-        """Takes in what the kernel has, without waiting."""
+        """Takes in what the kernel has, without waiting; of a flood only some at once."""
         with contextlib.suppress(BlockingIOError):
-            while self.sock.fileno() >= 0:
+            for _ in range(_AT_ONCE):
+                if self.sock.fileno() < 0:
+                    return
                 data, sender = self.sock.recvfrom(1 << 16, socket.MSG_DONTWAIT)
                 self.came.append(Datagram(data, (sender[0], sender[1])))
                 self.received.append(len(data))
+        if len(self.came) > FLOOD:
+            self.close()
+            raise Mismatch(expected=f"{self.label} is sent what it asks for",
+                           seen=f"more than {FLOOD} datagrams that it did not ask for",
+                           cause="surplus-datagrams")
 
     def _wait_for(self, count: int, wanted: str, cause: Optional[str]) -> None:
         self._waiter.wait_for(
             lambda: len(self.came) >= count, f"{self.label} receives {wanted}",
-            lambda: f"{len(self.came)} datagrams came" if count > 1 else "none came",
+            lambda: (f"{len(self.came)} datagrams came" if count > 1 else "none came")
+            + self._last_words(),
             lambda: self._why_none(cause))
 
     def _why_none(self, cause: Optional[str]) -> str:
-        """What the trace shows comes before CAUSE, but not that it shows nothing."""
+        """What the trace shows comes before CAUSE, but not what it may show for many a reason."""
         found = self._why_nothing() if self.count == 0 else None
-        return (cause if found == "no-packets" else found) or cause or found or "no-answer"
+        likely = (cause, found) if found in _VAGUE else (found, cause)
+        return likely[0] or likely[1] or "no-answer"
 
     def _damage(self, wanted: bytes, got: bytes, sender: Address) -> Optional[str]:
         """The fault that shows in GOT, which came in place of WANTED, if one does."""

@@ -327,6 +327,11 @@ CAUSES = {
         "else the sender that recvfrom() tells is to be compared.",
         "connect(2) on SOCK_DGRAM; recvfrom(2), src_addr; udp(7)",
     ),
+    "flood": Cause(
+        "A program sends on and on. A loop that sends has to wait for something in each round: "
+        "for a line, for a reply, for the end of a time.",
+        "poll(2); RFC 8085 section 3.1",
+    ),
     "surplus-datagrams": Cause(
         "More datagrams were sent than there should be: one twice, or one that nobody asked for. "
         "UDP passes on each of them, as it is, and the other side has to make sense of it.",

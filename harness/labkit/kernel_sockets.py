@@ -21,10 +21,12 @@ ALL_STATES = range(1, 12)
 _SOCK_DIAG_BY_FAMILY, _NLMSG_ERROR, _NLMSG_DONE = 20, 2, 3
 _REQUEST_DUMP = 0x001 | 0x300
 _HEADER, _ERROR = struct.Struct("=IHHII"), struct.Struct("=i")
+_V4_MAPPED = bytes(10) + b"\xff\xff"
+"""How an IPv4 address begins in an IPv6 socket (RFC 4291, 2.5.5.2)."""
 
 
 class Endpoint(NamedTuple):
-    """One socket."""
+    """One socket. An IPv6 socket that has an IPv4 address is told by that one."""
 
     state: int
     local: tuple[str, int]
@@ -86,7 +88,14 @@ def _endpoint(data: bytes, at: int) -> Endpoint:
     family, state = data[at], data[at + 1]
     sport, dport = struct.unpack_from(">HH", data, at + 4)
     size = 4 if family == socket.AF_INET else 16
-    source = socket.inet_ntop(family, data[at + 8 : at + 8 + size])
-    target = socket.inet_ntop(family, data[at + 24 : at + 24 + size])
+    source = _address(data[at + 8 : at + 8 + size])
+    target = _address(data[at + 24 : at + 24 + size])
     queue, limit = struct.unpack_from("=II", data, at + 56)
     return Endpoint(state, (source, sport), (target, dport), queue, limit)
+
+
+def _address(raw: bytes) -> str:
+    """RAW, an address of 4 or 16 bytes, in digits; without what maps IPv4 into IPv6."""
+    if raw.startswith(_V4_MAPPED):
+        raw = raw[len(_V4_MAPPED):]
+    return socket.inet_ntop(socket.AF_INET if len(raw) == 4 else socket.AF_INET6, raw)

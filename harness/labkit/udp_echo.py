@@ -6,9 +6,11 @@ Data to send, and a scripted peer's part in what several tests do.
 from __future__ import annotations
 
 import contextlib
+import re
+import time
 import warnings
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Sequence
 
 from labkit.datagrams import Address, DatagramSocket
 from labkit.feedback import HarnessError, Mismatch
@@ -124,21 +126,24 @@ def pester(
 ) -> int:
     """Takes LINE, then sends NOISE, which is no reply, again and again until the client ends.
 
-    It is sent each 50 ms or more often, and 50 times at most: more than two seconds, in
-    which the client should have ended. Returns how often it was sent.
+    It is sent each 20 to 50 ms, whatever else happens, and for two seconds, in which the
+    client should have ended. Returns how often it was sent.
     """
     sender = server.expect(line)
+    begin = next_time = time.monotonic()
     sent = 0
 
     def over() -> bool:
-        nonlocal sent
-        if client.exit is None:
+        nonlocal next_time, sent
+        now = time.monotonic()
+        if client.exit is None and now >= next_time:
             server.send(noise, server.came[-1].sender if server.came else sender)
             sent += 1
-        return client.exit is not None or sent == 50
+            next_time = now + 0.02
+        return client.exit is not None or now >= begin + 2
 
     expected = f"`{client.command}` gives up in time"
-    lab.wait_for(over, expected, lambda: "it does not", "no-timeout", poll=0.005)
+    lab.wait_for(over, expected, lambda: "it does not", "no-timeout", poll=0.003)
     if client.exit is None:
         raise Mismatch(expected, f"after {sent} datagrams that were no reply it still waits",
                        cause="timeout-restarted")
@@ -153,57 +158,80 @@ def expect_refused(lab: Scenario, client: Program) -> None:
     lab.expect_complaint(client, r"client: .*: Connection refused")
 
 
-def expect_no_reply(lab: Scenario, client: Program) -> None:
-    """The client says that there is no reply from SERVER, and exits with 1."""
+def expect_no_reply(lab: Scenario, client: Program, asked: Address = SERVER) -> None:
+    """The client says that there is no reply from ASKED, and exits with 1."""
     lab.expect_exit(client, 1)
-    lab.expect_complaint(client, r"client: no reply from 127\.0\.0\.1 port 6000$")
+    lab.expect_complaint(client, f"client: no reply from {re.escape(asked[0])} port {asked[1]}$")
 
 
 def expect_given_up(
     lab: Scenario, client: Program, server: DatagramSocket, line: bytes, sendings: int
-) -> None:
+) -> float:
     """The client sends LINE SENDINGS times, says that there is no reply, and exits with 1.
 
-    The server has taken none of them yet.
+    The server has taken none of them yet. Returns when the end was seen: the time of day.
     """
     sent = 0
+    ended = 0.0
 
     def over() -> bool:
-        nonlocal sent
+        nonlocal sent, ended
+        ended = time.time()
         sent = sum(each.data == line for each in server.came)
         return client.exit is not None or sent > sendings
+
+    def why() -> str:
+        lab.end_recording()
+        return "wrong-timeout" if grows(sending_times(lab.trace, server.address)[-sent:]) \
+            else few.get(sent, "wrong-retries")
 
     expected = f"`{client.command}` sends its line {sendings} times and gives up"
     few = {0: "no-packets", 1: "no-timeout"}
     lab.wait_for(over, expected, lambda: f"{sent} so far, and it still runs{client.last_words}",
-                 lambda: few.get(sent, "wrong-retries"))
+                 why)
+    seen = ended
     server.take_in()
     over()  # counts once more
     if sent != sendings:
         few[1] = "no-retransmission" if sendings > 1 else "wrong-retries"
         raise Mismatch(expected=expected, seen=f"it sent {sent} datagrams{client.last_words}",
                        cause=few.get(sent, "wrong-retries"))
-    expect_no_reply(lab, client)
+    expect_no_reply(lab, client, server.address)
+    return seen
 
 
-def expect_spacing(trace: Path, at_least: float, shortest: float) -> None:
-    """Between any two sendings to SERVER in TRACE, one after the other, were AT_LEAST seconds.
+def expect_spacing(
+    times: Sequence[float], at_least: float, shortest: float, last: Optional[int] = None
+) -> None:
+    """From each of TIMES (of sendings, and of the client's end) to the next: AT_LEAST seconds.
 
-    The shortest time between two was below SHORTEST: of several, not all can have been
-    late because the machine was busy.
+    The shortest wait was below SHORTEST, or the shortest of the LAST ones: of several, not all
+    can have been late because the machine was busy.
     """
-    times = sending_times(trace)
-    gaps = [later - earlier for earlier, later in zip(times, times[1:])]
+    gaps = gaps_of(times)
+    late = gaps[-(last or len(gaps)):]
     told = ", ".join(f"{gap * 1000:.0f}" for gap in gaps)
-    if min(gaps) < at_least or min(gaps) >= shortest:
+    if min(gaps) < at_least or min(late) >= shortest:
+        which = f"in the last {last}" if last else "always"
         raise Mismatch(
-            expected=f"from one sending to the next: at least {at_least * 1000:.0f} ms, and not "
-            f"always {shortest * 1000:.0f} ms or more",
+            expected=f"each wait, from a sending on: at least {at_least * 1000:.0f} ms, and not "
+            f"{which} {shortest * 1000:.0f} ms or more",
             seen=f"{told} ms", cause="wrong-timeout")
 
 
+def gaps_of(times: Sequence[float]) -> list[float]:
+    """Seconds from each of TIMES to the next."""
+    return [later - earlier for earlier, later in zip(times, times[1:])]
+
+
+def grows(times: Sequence[float]) -> bool:
+    """Whether each wait was much longer than the one before: it is doubled, or the like."""
+    gaps = gaps_of(times)
+    return len(gaps) > 1 and all(b > 1.4 * a for a, b in zip(gaps, gaps[1:]))
+
+
 def sending_times(trace: Path, to: Address = SERVER) -> list[float]:
-    """When each UDP packet to TO, over IPv4, was sent, in seconds; by scapy, in their order.
+    """When each UDP packet to TO, over IPv4, was sent: the time of day; by scapy, in their order.
 
     Raises HarnessError when TRACE is of no Ethernet.
     """

@@ -38,6 +38,11 @@ PLACES = {**LOOPBACK,
           "link-IPv6": Place(HOSTS["b"].ipv6, HOSTS["a"].ipv6, "b", "a")}
 RULES = {"drop": "drop", "duplicate": "duplicate", "delay": f"delay {LATE}",
          "reorder": "reorder", "corrupt": "corrupt"}
+COUNTS = ("arrived", "lost", "duplicated", "reordered", "corrupted")
+"""What labcap counts each way."""
+INJECTED = {"drop": "lost", "duplicate": "duplicated", "reorder": "reordered",
+            "corrupt": "corrupted"}
+"""The count that an action adds to; whether a delay makes one of them is a matter of time."""
 
 everywhere = pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
 on_loopbacks = pytest.mark.parametrize("place", LOOPBACK.values(), ids=LOOPBACK)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import socket
 import time
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 
 from labkit.datagrams import MOST, DatagramSocket
 from labkit.feedback import Mismatch
 from labkit.scenario import Scenario
-from labkit.udp_echo import PORT, SERVER, TEXT, expect_spacing, keep_port, payload, sending_times
+from labkit.udp_echo import (
+    PORT, SERVER, TEXT, expect_spacing, grows, keep_port, payload, sending_times,
+)
 from workbench import World
 
 SIZES = [0, 1, 1472, 1473, MOST]
@@ -20,6 +23,33 @@ def pair(lab: Scenario, host: str = "127.0.0.1") -> tuple[DatagramSocket, Datagr
     """A client and a server, of which nothing has been sent yet."""
     lab.stall = 0.4
     return lab.bind_datagrams(host=host), lab.bind_datagrams(PORT, host)
+
+
+# -- Floods --------------------------------------------------------------------
+
+
+ENDLESS = f"while :; do echo flood > /dev/udp/127.0.0.1/{PORT}; done"
+
+
+def test_what_nobody_asked_for_is_not_kept_for_ever(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labkit.datagrams.FLOOD", 100)
+    lab = world(prog=f"exec bash -c '{ENDLESS}'")
+    server = lab.bind_datagrams(PORT)
+    flood = lab.start("prog")
+    with pytest.raises(Mismatch) as caught:
+        lab.wait_gone(flood)
+    assert caught.value.cause == "surplus-datagrams" and len(server.came) < 1000
+
+
+def test_a_trace_does_not_grow_for_ever(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("labkit.scenario.world.FLOOD", 1 << 16)
+    lab = world(prog=f"exec bash -c '{ENDLESS}'")
+    flood = lab.start("prog")
+    with pytest.raises(Mismatch) as caught:
+        lab.expect_output(flood, b"something")
+    assert caught.value.cause == "flood"
 
 
 # -- Scripted peers ------------------------------------------------------------
@@ -80,6 +110,13 @@ def test_what_is_wrong_with_a_datagram_shows(
     with pytest.raises(Mismatch) as caught:
         server.expect(wanted)
     assert caught.value.cause == cause
+
+
+def test_a_newline_that_is_sent_is_named(world: World) -> None:
+    client, server = pair(world())
+    client.send(TEXT + b"\n", SERVER)
+    with pytest.raises(Mismatch, match="the line's newline is sent, too"):
+        server.expect(TEXT)
 
 
 def test_bytes_of_an_earlier_datagram_are_known(world: World) -> None:
@@ -193,6 +230,22 @@ def test_why_a_server_is_not_bound_is_named(
     assert caught.value.cause == cause
 
 
+@pytest.mark.parametrize("said, given, cause", [
+    ("server: sendto: Invalid argument", None, "wrong-receiver"),
+    ("server: sendto: Invalid argument", "no-ipv6", "no-ipv6"),
+    ("server: no words known", None, "no-answer"),
+])
+def test_what_a_silent_server_says_is_shown(
+    world: World, said: str, given: Optional[str], cause: str
+) -> None:
+    lab = world(prog=f"echo {said} >&2\nread line")
+    lab.stall = 0.4
+    lab.start("prog")
+    with pytest.raises(Mismatch, match=f"none came; on stderr: {said}") as caught:
+        lab.bind_datagrams().expect(TEXT, given)
+    assert caught.value.cause == cause
+
+
 def test_a_program_without_a_socket_is_not_bound(world: World) -> None:
     lab = world(prog="read line")
     lab.stall = 0.4
@@ -214,6 +267,23 @@ def test_datagrams_of_several_clients_are_judged_together(world: World) -> None:
         server.send(data, server.expect(data))
     two.send(b"to somebody else", one.address)
     lab.expect_datagrams([3, 1, 2], [1, 2, 3])
+
+
+def test_datagrams_of_nobody_known_are_surplus(world: World) -> None:
+    lab = world()
+    client, server = pair(lab)
+    lab.bind_datagrams().send(b"of a scripted peer", client.address)
+    spy = lab.network.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    spy.sendto(b"a copy", ("127.0.0.1", 9999))
+    own = spy.getsockname()[1]
+    spy.close()
+    client.send(b"one", SERVER)
+    server.expect(b"one")
+    with pytest.raises(Mismatch, match=f"others, from .*{own}.* port 9999") as caught:
+        lab.expect_datagrams([3], [], cause="wrong-retries")
+    assert caught.value.cause == "surplus-datagrams"
+    lab.expect_datagrams([3], [], others=[("127.0.0.1", 9999)])
+    assert lab.count_to(SERVER) == 1
 
 
 def test_a_server_that_speaks_first_is_the_server_all_the_same(world: World) -> None:
@@ -271,11 +341,31 @@ def test_the_time_of_each_sending_is_known(world: World) -> None:
     assert all(before < sent < after for before, sent, after in zip(stamps, times, stamps[1:]))
     assert len(times) == 3
     gaps = [times[1] - times[0], times[2] - times[1]]
-    expect_spacing(lab.trace, at_least=min(gaps) - 1e-6, shortest=min(gaps) + 1e-6)
-    for at_least, shortest in ((min(gaps) + 1e-6, 9), (0, min(gaps) - 1e-6)):
-        with pytest.raises(Mismatch) as caught:
-            expect_spacing(lab.trace, at_least, shortest)
-        assert caught.value.cause == "wrong-timeout"
+    expect_spacing(times, at_least=min(gaps) - 1e-6, shortest=min(gaps) + 1e-6)
+
+
+@pytest.mark.parametrize("times, how, right", [
+    ([0, 1, 2], dict(at_least=0.9, shortest=1.1), True),
+    ([0, 1, 2], dict(at_least=1.1, shortest=9), False),
+    ([0, 1, 2], dict(at_least=0, shortest=1), False),
+    ([0, 1, 3], dict(at_least=0, shortest=2), True),
+    ([0, 1, 3], dict(at_least=0, shortest=2, last=1), False),
+    ([0, 5, 9, 10], dict(at_least=0, shortest=2, last=2), True),
+])
+def test_waits_are_judged(times: list[float], how: dict[str, Any], right: bool) -> None:
+    if right:
+        expect_spacing(times, **how)
+        return
+    with pytest.raises(Mismatch) as caught:
+        expect_spacing(times, **how)
+    assert caught.value.cause == "wrong-timeout"
+
+
+@pytest.mark.parametrize("times, doubled", [
+    ([0, 1, 3, 7], True), ([0, 1, 3, 4], False), ([0, 1, 2, 3], False), ([0, 1], False),
+    ([], False)])
+def test_waits_that_grow_are_known(times: list[float], doubled: bool) -> None:
+    assert grows(times) == doubled
 
 
 def test_arrivals_are_no_sendings(world: World) -> None:

@@ -1,6 +1,7 @@
-"""labcap tells exactly the faults that were injected: in flows, in check and in show.
+"""labcap's `show` and `check` say exactly the faults that were injected.
 
-What the rules changed is taken from labwire itself, whose deeds test_faults.py judges.
+What the rules changed is taken from labwire itself, whose deeds test_faults.py judges; each
+count alone is judged by test_faults_counted.py.
 """
 
 from __future__ import annotations
@@ -9,231 +10,192 @@ import os
 import re
 import socket
 import subprocess
-from pathlib import Path
-from typing import Any, Callable, Iterator, NamedTuple, Optional
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Iterable, Sequence
 
 import pytest
 
+from disturbed import (
+    CLIENT_PORT, COUNTS, INJECTED, LATE, PLACES, PORT, RULES, TCP_PORT, Disturbed, Labs, Place,
+    bound, everywhere, finish, read_all, send_all, tcp_pair, waiting,
+)
 from labkit import capture, second_opinion
-from labkit.network import HOSTS
 from labkit.paths import LABCAP
-from labkit.scenario import Scenario
+from two_points import KINDS
 
-PORT, CLIENT_PORT = 6000, 6001
-LATE = 60
-"""Milliseconds of delay."""
-COUNT = 20
-"""Datagrams, of which the rules change every third: 6."""
-EVERY, CHANGED = 3, 6
+ORDINALS = {"delay": [2, 4, 6, 8, 10], "drop": [12], "duplicate": [14, 16],
+            "corrupt": [18, 20, 22], "reorder": [24, 26, 28, 30]}
+"""Each action another number of times, so that none can be taken for another."""
+DATAGRAMS = 31
 FRAGMENTED = 3000
 """Bytes of a datagram that two hosts send in fragments."""
+EARLY = {"duplicate": [1, 4, 6], "reorder": [2], "delay": [5], "corrupt": [7, 8], "drop": [9]}
+"""Within the first ten segments, which TCP sends without waiting (RFC 6928)."""
+SEGMENTS = 100
+IP_MTU_DISCOVER, IP_PMTUDISC_DO = 10, 2
+"""Of Linux; Python has no names for them."""
+WORDS = {"lost": "x lost|lost x", "duplicated": "arrives twice",
+         "reordered": r"arrives after packet \d", "corrupted": "arrives damaged"}
+"""What `show` says of a packet."""
 
 
-class Place(NamedTuple):
-    """Where client and server are."""
-
-    client: str
-    server: str
-    hosts: tuple[Optional[str], Optional[str]] = (None, None)
+def rules(packets: str, ordinals: dict[str, list[int]]) -> list[str]:
+    return [f"{RULES[action]} {packets} {','.join(map(str, which))}"
+            for action, which in ordinals.items()]
 
 
-PLACES = {"loopback-IPv4": Place("127.0.0.1", "127.0.0.1"),
-          "loopback-IPv6": Place("::1", "::1"),
-          "link-IPv4": Place(HOSTS["a"].ipv4, HOSTS["b"].ipv4, ("a", "b")),
-          "link-IPv6": Place(HOSTS["a"].ipv6, HOSTS["b"].ipv6, ("a", "b"))}
-ACTIONS = {"drop": ("lost", "x lost|lost x"), "duplicate": ("duplicated", "arrives twice"),
-           f"delay {LATE}": ("reordered", r"arrives after packet \d"),
-           "reorder": ("reordered", r"arrives after packet \d"),
-           "corrupt": ("corrupted", "arrives damaged")}
-"""What labcap calls it, and what `show` says."""
-FATES = ["lost", "duplicated", "reordered", "corrupted"]
+def send(lab: Disturbed, place: Place, contents: Iterable[bytes],
+         numbered: bool = True) -> socket.socket:
+    """Datagrams to the server, which is returned.
 
-everywhere = pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
-each_action = pytest.mark.parametrize("action", ACTIONS)
-
-
-class Lab:
-    """A disturbed network with sockets of a client and a server in it."""
-
-    def __init__(self, workspace: Path, place: Place, *rules: str) -> None:
-        self.scenario = Scenario(workspace, lambda name: workspace / name,
-                                 workspace / "t.pcapng", hosts=2 if place.hosts[0] else 1)
-        self._place = place
-        self._sockets: list[socket.socket] = []
-        try:
-            self.scenario.disturb(*rules)
-        except BaseException:
-            self.scenario.close()
-            raise
-
-    def socket(self, kind: int, server: bool, port: int) -> socket.socket:
-        """Bound to the place's address; its waits end after 20 s, as an error."""
-        address = self._place.server if server else self._place.client
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        made: socket.socket = self.scenario.network.socket(
-            family, kind, host=self._place.hosts[server])
-        self._sockets.append(made)
-        made.settimeout(20)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-        made.bind((address, port))
-        return made
-
-    def datagrams(self, *contents: bytes) -> None:
-        """From client to server."""
-        self.socket(socket.SOCK_DGRAM, True, PORT)
-        client = self.socket(socket.SOCK_DGRAM, False, CLIENT_PORT)
-        for content in contents:
-            client.sendto(content, (self._place.server, PORT))
-
-    def stream(self, *segments: bytes) -> None:
-        """From client to server, which then answers; the client closes first."""
-        listener = self.socket(socket.SOCK_STREAM, True, PORT)
-        listener.listen()
-        client = self.socket(socket.SOCK_STREAM, False, CLIENT_PORT)
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        client.connect((self._place.server, PORT))
-        server, _ = listener.accept()
-        with server:
-            server.settimeout(20)
-            for segment in segments:
-                client.send(segment)
-            client.shutdown(socket.SHUT_WR)
-            while server.recv(1 << 16):
-                pass
-            server.send(b"done")
-        while client.recv(1 << 16):
-            pass
-        client.close()
-
-    def told(self) -> dict[str, Any]:
-        """What labcap says of the one flow there is; scapy must agree."""
-        self.scenario.settle()
-        self.scenario.end_recording()
-        flows = capture.flows(self.scenario.trace)
-        second_opinion.compare(self.scenario.trace, flows)
-        assert len(flows) == 2
-        return flows[0]
-
-    def check(self, *expectations: str) -> list[str]:
-        """What `labcap check` finds not met."""
-        return capture.check(self.scenario.trace, expectations)
-
-    def shown(self, pattern: str) -> int:
-        """How often `labcap show` says it."""
-        done = subprocess.run([LABCAP, "show", "--ascii", self.scenario.trace],
-                              capture_output=True, text=True, check=True,
-                              env={**os.environ, "COLUMNS": "120"})
-        return len(re.findall(pattern, done.stdout))
-
-    def close(self) -> None:
-        for each in self._sockets:
-            each.close()
-        self.scenario.close()
+    Linux does not number IPv4 packets that must not be fragmented, of an unconnected socket.
+    """
+    server = bound(lab, place, socket.SOCK_DGRAM, True, PORT)
+    client = bound(lab, place, socket.SOCK_DGRAM, False, CLIENT_PORT)
+    if not numbered and place.family == socket.AF_INET:
+        client.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO)
+    for content in contents:
+        client.sendto(content, (place.server, PORT))
+    return server
 
 
-Labs = Callable[..., Lab]
+def overtaken(order: Sequence[int]) -> int:
+    """How many arrived, in this ORDER, after one that was sent later; copies do not count."""
+    firsts = list(dict.fromkeys(order))
+    return sum(any(other > number for other in firsts[:at]) for at, number in enumerate(firsts))
+
+
+def flows(lab: Disturbed) -> list[dict[str, Any]]:
+    """What labcap says of them; the harness's own second opinion must be the same."""
+    told = capture.flows(lab.trace)
+    second_opinion.compare(lab.trace, told)
+    return told[:-1]
+
+
+def shown(lab: Disturbed) -> str:
+    done = subprocess.run([LABCAP, "show", "--ascii", lab.trace], capture_output=True, text=True,
+                          check=True, env={**os.environ, "COLUMNS": "120"})
+    return done.stdout
+
+
+def expect(lab: Disturbed, counts: dict[str, int]) -> dict[str, Any]:
+    """All of labcap says these COUNTS of what went to the server; returns the only flow."""
+    [flow] = flows(lab)
+    assert {key: flow["to_server"][key] for key in COUNTS} == counts
+    assert not any(flow["to_client"][key] for key in INJECTED.values())
+    met = [f"to_server.{key}={count}" for key, count in counts.items()]
+    one_too_many = [f"to_server.{key}={count + 1}" for key, count in counts.items()]
+    assert capture.check(lab.trace, met) == []
+    assert len(capture.check(lab.trace, one_too_many)) == len(COUNTS)
+    text = shown(lab)
+    assert {key: len(re.findall(words, text)) for key, words in WORDS.items()} == {
+        key: counts[key] for key in WORDS}
+    return flow
+
+
+def expect_datagrams(lab: Disturbed, order: Sequence[int]) -> dict[str, Any]:
+    """What ORDINALS says was done; ORDER is that of their arrival."""
+    done = {action: len(ordinals) for action, ordinals in ORDINALS.items()}
+    assert Counter(change.action for change in lab.changes) == done
+    flow = expect(lab, {
+        "arrived": DATAGRAMS - done["drop"], "lost": done["drop"],
+        "duplicated": done["duplicate"], "reordered": overtaken(order),
+        "corrupted": done["corrupt"]})
+    assert flow["to_server"]["longest_transit"] >= 0.9 * LATE / 1000
+    return flow
 
 
 @pytest.fixture
-def labs(workspace: Path) -> Iterator[Labs]:
-    made: list[Lab] = []
-
-    def make(place: Place, *rules: str) -> Lab:
-        made.append(Lab(workspace, place, *rules))
-        return made[-1]
-
-    yield make
-    for lab in made:
-        lab.close()
-
-
-def expect(told: dict[str, Any], lab: Lab, sent: int, **fates: int) -> None:
-    """So many packets went to the server, and this became of them; no other fate did."""
-    wanted = {**dict.fromkeys(FATES, 0), **fates}
-    assert {fate: told["to_server"][fate] for fate in FATES} == wanted
-    assert told["to_server"]["arrived"] == sent - wanted["lost"]
-    assert lab.check(*[f"to_server.{fate}={count}" for fate, count in wanted.items()]) == []
-    assert lab.check(f"to_server.lost={wanted['lost'] + 1}") != []
-
-
-@each_action
-@everywhere
-def test_of_datagrams(labs: Labs, place: Place, action: str) -> None:
-    lab = labs(place, f"{action} udp to {PORT} every {EVERY}")
-    lab.datagrams(*[b"%d" % n for n in range(COUNT)])
-    told = lab.told()
-    fate, words = ACTIONS[action]
-    assert len(lab.scenario.changes) == CHANGED
-    expect(told, lab, COUNT, **{fate: CHANGED})
-    assert lab.shown(words) == CHANGED
-    if action.startswith("delay"):
-        assert told["to_server"]["longest_transit"] >= LATE / 1000
-        assert lab.shown(r"arrives \d\d+ ms later") >= CHANGED
-
-
-@each_action
-@everywhere
-def test_of_datagrams_that_are_alike(labs: Labs, place: Place, action: str) -> None:
-    lab = labs(place, f"{action} udp to {PORT} 2")
-    lab.datagrams(b"", b"", b"")
-    expect(lab.told(), lab, 3, **{ACTIONS[action][0]: 1})
-
-
-@each_action
-@pytest.mark.parametrize("place", ["link-IPv4", "link-IPv6"])
-def test_of_datagrams_in_fragments(labs: Labs, place: str, action: str) -> None:
-    lab = labs(PLACES[place], f"{action} udp to {PORT} 2")
-    lab.datagrams(*[bytes([n]) * FRAGMENTED for n in range(4)])
-    told = lab.told()
-    assert told["to_server"]["sizes"] == [FRAGMENTED] * 4
-    expect(told, lab, 4, **{ACTIONS[action][0]: 1})
-    assert lab.shown(f"{FRAGMENTED} bytes, 3 fragments") == 4
-
-
-@each_action
-@everywhere
-def test_of_segments(labs: Labs, place: Place, action: str) -> None:
-    """What was lost or damaged was sent again; opening and closing were none the worse."""
-    lab = labs(place, f"{action} data to {PORT} 2")
-    lab.stream(b"one", b"two", b"three", b"four")
-    told = lab.told()
-    to_server = told["to_server"]
-    fate, words = ACTIONS[action]
-    assert to_server[fate] == 1
-    assert sum(to_server[other] for other in FATES) == 1
-    assert lab.shown(words) == 1
-    assert told["to_client"]["arrived"] == told["to_client"]["packets"]
-    assert to_server["bytes"] == 15
-    if action in ("drop", "corrupt"):
-        assert to_server["retransmitted_segments"] > 0
-    assert (told["handshake"]["complete"], told["teardown"]["kind"]) == (True, "fin")
-
-
-@pytest.mark.parametrize("kind", ["syn to", "syn-ack from", "fin to", "fin from", "ack to"])
-def test_of_packets_without_payload(labs: Labs, kind: str) -> None:
-    lab = labs(PLACES["loopback-IPv4"], f"drop {kind} {PORT} 1")
-    lab.stream(b"hello")
-    told = lab.told()
-    lost = {way: told[way]["lost"] for way in ("to_server", "to_client")}
-    assert lost == {"to_server": int("to" in kind.split()), "to_client": int("from" in kind)}
-    assert lab.shown("x lost|lost x") == 1
+def lab(labs: Labs, place: Place) -> Disturbed:
+    """One that treats datagrams as ORDINALS says."""
+    return labs(place, *rules(f"udp to {PORT}", ORDINALS))
 
 
 @everywhere
-def test_of_packets_drawn_by_lot(labs: Labs, place: Place) -> None:
-    lab = labs(place, f"drop udp to {PORT} random 30 seed 7", f"duplicate udp to {PORT} every 5",
-               f"corrupt udp to {PORT} random 30 seed 8", f"delay 5 udp to {PORT} every 4")
-    lab.datagrams(*[b"%d" % n for n in range(200)])
-    told = lab.told()["to_server"]
-    did = [change.action for change in lab.scenario.changes]
-    assert told["lost"] == did.count("drop") > 30
-    assert told["duplicated"] == did.count("duplicate") > 10
-    assert told["corrupted"] == did.count("corrupt") > 20
-    assert told["arrived"] == 200 - told["lost"]
+def test_of_datagrams(lab: Disturbed, place: Place) -> None:
+    server = send(lab, place, [bytes([n]) for n in range(DATAGRAMS)])
+    finish(lab)
+    expect_datagrams(lab, [datagram[0] for datagram in waiting(server)])
+    late = [int(found) for found in re.findall(r"arrives (\d+) ms later", shown(lab))]
+    assert sum(each >= 0.9 * LATE for each in late) >= len(ORDINALS["delay"])
+
+
+@everywhere
+def test_of_datagrams_that_are_alike(lab: Disturbed, place: Place) -> None:
+    send(lab, place, [b""] * DATAGRAMS, numbered=False)
+    trace = finish(lab)
+    assert len({record.data for record in trace.sent if KINDS["udp"](record.ip)}) == 1
+    expect_datagrams(lab, [record.tag[1] for record in trace.arrived
+                           if record.tag and KINDS["udp"](record.ip)])
+
+
+@pytest.mark.parametrize("place", [PLACES["link-IPv4"], PLACES["link-IPv6"]],
+                         ids=["link-IPv4", "link-IPv6"])
+def test_of_datagrams_in_fragments(lab: Disturbed, place: Place) -> None:
+    server = send(lab, place, [bytes([n]) * FRAGMENTED for n in range(DATAGRAMS)])
+    finish(lab)
+    flow = expect_datagrams(lab, [datagram[0] for datagram in waiting(server)])
+    assert flow["to_server"]["sizes"] == [FRAGMENTED] * DATAGRAMS
+    assert shown(lab).count(f"{FRAGMENTED} bytes, 3 fragments") == DATAGRAMS
+
+
+@everywhere
+def test_of_segments(labs: Labs, place: Place) -> None:
+    """How many there are, and which come late by themselves, is up to TCP."""
+    lab = labs(place, *rules(f"data to {TCP_PORT}", EARLY))
+    client, server = tcp_pair(lab, place)
+    send_all(client, *[b"segment"] * SEGMENTS)
+    client.close()
+    assert read_all(server) == b"segment" * SEGMENTS
+    server.close()
+    finish(lab)
+    done = Counter(change.action for change in lab.changes)
+    assert done == {action: len(ordinals) for action, ordinals in EARLY.items()}
+    [flow] = flows(lab)
+    to_server = flow["to_server"]
+    assert to_server["reordered"] > 0
+    expect(lab, {
+        "arrived": to_server["packets"] - done["drop"], "lost": done["drop"],
+        "duplicated": done["duplicate"], "reordered": to_server["reordered"],
+        "corrupted": done["corrupt"]})
+
+
+def test_of_packets_without_payload(labs: Labs) -> None:
+    """Each the first of its kind in a connection of its own; all wait for TCP's timers at once."""
+    ports = {kind: TCP_PORT + n for n, kind in enumerate(
+        ["syn to", "syn-ack from", "fin to", "fin from", "ack to"])}
+    place = PLACES["loopback-IPv4"]
+    lab = labs(place, *[f"drop {kind} {port} 1" for kind, port in ports.items()])
+    pairs = {port: (bound(lab, place, socket.SOCK_STREAM, True, port),
+                    bound(lab, place, socket.SOCK_STREAM, False, 0)) for port in ports.values()}
+
+    def converse(port: int) -> None:
+        listener, client = pairs[port]
+        listener.listen()
+        client.connect((place.server, port))
+        client.send(b"hello")
+        server, _ = listener.accept()
+        with server:
+            server.settimeout(20)
+            client.shutdown(socket.SHUT_WR)
+            assert read_all(server) == b"hello"
+        assert read_all(client) == b""
+        client.close()
+
+    with ThreadPoolExecutor(len(ports)) as pool:
+        list(pool.map(converse, ports.values()))
+    finish(lab)
+    lost = {flow["server"]["port"]: (flow["to_server"]["lost"], flow["to_client"]["lost"])
+            for flow in flows(lab)}
+    assert lost == {port: (int(kind.endswith("to")), int(kind.endswith("from")))
+                    for kind, port in ports.items()}
+    assert len(re.findall(WORDS["lost"], shown(lab))) == len(ports)
 
 
 def test_of_a_network_that_is_out(labs: Labs) -> None:
-    lab = labs(PLACES["link-IPv4"], "drop packet all")
-    lab.datagrams(b"one", b"two")
-    expect(lab.told(), lab, 2, lost=2)
+    place = PLACES["link-IPv4"]
+    lab = labs(place, "drop packet all")
+    send(lab, place, [b"one", b"two"])
+    finish(lab)
+    expect(lab, {**dict.fromkeys(COUNTS, 0), "lost": 2})

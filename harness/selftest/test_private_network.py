@@ -227,6 +227,27 @@ def test_a_hosts_loopback_is_its_own(
             assert stranger.connect_ex((address, port)) == errno.ECONNREFUSED
 
 
+@pytest.mark.parametrize("address, told", [
+    ("::ffff:127.0.0.1", "127.0.0.1"), ("::ffff:0.0.0.0", "0.0.0.0"), ("::", "::"), ("::1", "::1"),
+])
+def test_a_dual_stack_socket_is_told_by_the_address_it_was_given(
+    network: PrivateNetwork, address: str, told: str
+) -> None:
+    with network.socket(socket.AF_INET6, socket.SOCK_STREAM) as tcp, \
+            network.socket(socket.AF_INET6, socket.SOCK_DGRAM) as udp:
+        port = listener_at(tcp, address)
+        udp.bind((address, 0))
+        assert [e.local for e in network.sockets.tcp([LISTEN])] == [(told, port)]
+        assert [e.local for e in network.sockets.udp()] == [(told, udp.getsockname()[1])]
+
+
+def test_the_far_end_of_a_dual_stack_socket_is_told_likewise(network: PrivateNetwork) -> None:
+    with network.socket(socket.AF_INET6, socket.SOCK_DGRAM) as udp:
+        udp.connect(("::ffff:127.0.0.1", 6000))
+        [endpoint] = network.sockets.udp()
+        assert (endpoint.local[0], endpoint.remote) == ("127.0.0.1", ("127.0.0.1", 6000))
+
+
 def test_the_kernel_tells_each_hosts_sockets(two_hosts: PrivateNetwork) -> None:
     with two_hosts.socket(socket.AF_INET, socket.SOCK_STREAM, host="b") as server:
         place = ("127.0.0.1", listener_at(server))

@@ -12,9 +12,9 @@ from labkit.grading import graded
 from labkit.program import Program
 from labkit.scenario import STALL, Scenario
 from labkit.udp_echo import (
-    FORMAT, LINE_BYTES, PATIENT, PORT, TEXT, answer, converse, echo_until_printed, expect_given_up,
-    expect_no_reply, expect_not_answered, expect_refused, expect_spacing, keep_port, payload,
-    pester,
+    FORMAT, LINE_BYTES, PATIENT, PORT, SERVER, TEXT, answer, converse, echo_until_printed,
+    expect_given_up, expect_no_reply, expect_not_answered, expect_refused, expect_spacing,
+    keep_port, payload, pester, sending_times,
 )
 
 LAB = "03-udp"
@@ -122,6 +122,20 @@ def test_client_sends_every_byte_value(lab: Scenario) -> None:
     lab.expect_datagrams(sizes, sizes)
 
 
+@graded(step=4, points=1, programs=("client",))
+def test_client_sends_lines_as_they_are(lab: Scenario) -> None:
+    """Blanks and a CR at a line's ends are bytes of it, and no word in it is a command."""
+    server = lab.bind_datagrams(PORT)
+    lines = [b" x ", b"\tx\t", b"x\r", b"\r", b"exit", b"quit", b"x"]
+    client = lab.start("client", *PATIENT, stdin=b"".join(line + b"\n" for line in lines))
+    for line in lines:
+        answer(server, line, cause="messages")
+    lab.expect_output(client, b"\n".join([*lines, b""]), cause="messages")
+    finish(lab, client)
+    sizes = [len(line) for line in lines]
+    lab.expect_datagrams(sizes, sizes)
+
+
 @graded(step=4, points=2, programs=("client",))
 def test_client_sends_the_longest_line(lab: Scenario) -> None:
     """A line of 65,507 bytes is one datagram; its reply is printed whole."""
@@ -139,10 +153,20 @@ def test_client_sends_the_longest_line(lab: Scenario) -> None:
 @graded(step=4, points=1, programs=("client",))
 def test_client_refuses_a_longer_line(lab: Scenario, size: int, host: str) -> None:
     """A line over 65,507 bytes is an error, exit status 1; not a byte of it is sent."""
+    expect_too_long(lab, payload(size) + b"\n", host)
+
+
+@graded(step=4, points=1, programs=("client",))
+def test_client_refuses_a_longer_last_line(lab: Scenario) -> None:
+    """So is one that ends with stdin, without a newline."""
+    expect_too_long(lab, payload(MOST + 1), "127.0.0.1")
+
+
+def expect_too_long(lab: Scenario, text: bytes, host: str) -> None:
     server = lab.bind_datagrams(PORT, host)
     client = lab.start("client", *PATIENT, host)
     converse(lab, client, server, TEXT)
-    client.write(payload(size) + b"\n")
+    client.write(text)
     client.close_stdin()
     lab.wait_for(lambda: client.exit is not None or bool(server.came),
                  "the client ends with an error", lambda: "it still runs", "slow-end")
@@ -309,10 +333,10 @@ def test_client_gives_up(lab: Scenario) -> None:
     """No reply: after -t ms the line is sent again, 3 times; then a message, exit status 1."""
     server = lab.bind_datagrams(PORT)
     client = lab.start("client", "-t", "60", stdin=TEXT + b"\nthe next line\n")
-    expect_given_up(lab, client, server, TEXT, 4)
+    ended = expect_given_up(lab, client, server, TEXT, 4)
     lab.expect_silence(client)
     lab.expect_datagrams([len(TEXT)] * 4, [], cause="wrong-retries")
-    expect_spacing(lab.trace, at_least=0.050, shortest=0.300)
+    expect_spacing([*sending_times(lab.trace), ended], at_least=0.050, shortest=0.300)
 
 
 @graded(step=7, points=1, programs=("client",))
@@ -327,7 +351,7 @@ def test_client_waits_half_a_second(lab: Scenario) -> None:
     lab.expect_output(client, TEXT + b"\n")
     finish(lab, client)
     lab.expect_datagrams([len(TEXT)] * server.count, [len(TEXT)])
-    expect_spacing(lab.trace, at_least=0.450, shortest=0.900)
+    expect_spacing(sending_times(lab.trace), at_least=0.470, shortest=0.900)
 
 
 @graded(step=7, points=2, programs=("client",))
@@ -339,7 +363,7 @@ def test_client_is_not_kept_waiting_by_other_datagrams(lab: Scenario) -> None:
     expect_no_reply(lab, client)
     lab.expect_silence(client)
     lab.expect_datagrams([len(TEXT)] * 2, [len(b"no reply")] * noise, cause="wrong-retries")
-    expect_spacing(lab.trace, at_least=0.085, shortest=1.0)
+    expect_spacing(sending_times(lab.trace), at_least=0.085, shortest=1.0)
 
 
 # -- Step 8: take only the reply -----------------------------------------------
@@ -377,6 +401,25 @@ def test_client_compares_length_and_bytes(lab: Scenario, line: bytes, other: byt
     lab.expect_output(client, line + b"\n")
     finish(lab, client)
     lab.expect_datagrams([len(line)], [len(other), len(line)], cause="wrong-retries")
+
+
+@graded(step=8, points=1, programs=("client",))
+def test_client_compares_every_byte(lab: Scenario) -> None:
+    """A line of 3,000 bytes; replies that differ in a byte, or have two of them swapped, do not
+    answer it."""
+    line = payload(3000)
+    server = lab.bind_datagrams(PORT)
+    client = lab.start("client", *PATIENT, stdin=line + b"\n")
+    sender = server.expect(line)
+    others = [line[:at] + b"?" + line[at + 1:] for at in (100, 2000, 2999)]
+    others.append(line[:1500] + line[1501:1502] + line[1500:1501] + line[1502:])
+    for other in others:
+        server.send(other, sender)
+        expect_not_answered(lab, client, "content-not-compared")
+    server.send(line, sender)
+    lab.expect_output(client, line + b"\n", cause="content-not-compared")
+    finish(lab, client)
+    lab.expect_datagrams([len(line)], [len(line)] * 5, cause="wrong-retries")
 
 
 @graded(step=8, points=1, programs=("client",))
@@ -439,15 +482,36 @@ def test_client_takes_no_late_reply_for_the_same_line_again(lab: Scenario) -> No
 
 @graded(step=9, points=2, programs=("client",))
 def test_client_sends_again(lab: Scenario) -> None:
-    """A server that answers only the third time: it is asked until then, always the same."""
+    """A server that answers only the third time: it is asked until then, always the same.
+
+    It answers an empty line, and one of two packets, the second time.
+    """
     server = lab.bind_datagrams(PORT)
-    client = lab.start("client", "-t", "50", "-r", "40", stdin=TEXT + b"\n")
-    for number in range(3):
-        sender = server.expect(TEXT, cause="no-retransmission" if number else None)
-    server.send(TEXT, sender)
-    lab.expect_output(client, TEXT + b"\n")
+    client = lab.start("client", "-t", "50", "-r", "40")
+    for line, sendings in ((TEXT, 3), (b"", 2), (payload(3000), 2)):
+        client.write(line + b"\n")
+        for number in range(sendings):
+            sender = server.expect(line, cause="no-retransmission" if number else None)
+        server.send(line, sender)
+        lab.expect_output(client, line + b"\n")
+        server.take_in()
+        server.came.clear()  # what was sent again before the reply came
+    client.close_stdin()
     finish(lab, client)
-    lab.expect_datagrams([len(TEXT)] * server.count, [len(TEXT)])
+    lab.expect_datagrams(server.received, server.sent)
+
+
+@graded(step=9, points=1, programs=("client",))
+def test_client_waits_for_the_last_reply(lab: Scenario) -> None:
+    """The last sending, with `-r 0` the only one, may be answered as any other."""
+    server = lab.bind_datagrams(PORT)
+    client = lab.start("client", *PATIENT, "-r", "0", stdin=TEXT + b"\n")
+    sender = server.expect(TEXT)
+    expect_not_answered(lab, client, "wrong-timeout")
+    server.send(TEXT, sender)
+    lab.expect_output(client, TEXT + b"\n", cause="wrong-timeout")
+    finish(lab, client)
+    lab.expect_datagrams([len(TEXT)], [len(TEXT)])
 
 
 @pytest.mark.parametrize("retries", [0, 5])
@@ -462,19 +526,31 @@ def test_client_sends_again_as_often_as_it_is_told(lab: Scenario, retries: int) 
 
 
 @graded(step=9, points=1, programs=("client",))
+def test_client_names_whom_it_asked(lab: Scenario) -> None:
+    """`no reply from` tells the host and the port of the command line."""
+    server = lab.bind_datagrams(5000, "::1")
+    client = lab.start("client", "-t", "30", "-r", "0", "-p", "5000", "::1", stdin=TEXT + b"\n")
+    expect_given_up(lab, client, server, TEXT, 1)
+    lab.expect_silence(client)
+    lab.expect_datagrams([len(TEXT)], [], server=server.address)
+
+
+@graded(step=9, points=1, programs=("client",))
 def test_client_counts_anew_for_each_line(lab: Scenario) -> None:
-    """A line that was sent again leaves the next one all its retries; its reply stays printed."""
+    """A line that was sent again leaves the next one all its retries, and each its whole wait."""
     server = lab.bind_datagrams(PORT)
-    client = lab.start("client", "-t", "50", "-r", "8")
+    client = lab.start("client", "-t", "60", "-r", "7")
     client.write(b"one\n")
     server.expect(b"one")
     sender = server.expect(b"one", cause="no-retransmission")
     server.send(b"one", sender)
     lab.expect_output(client, b"one\n")
+    lab.wait_blocked(client)  # a good part of a wait passes, but not all of it
     client.write(b"line two\nthe third\n")
-    expect_given_up(lab, client, server, b"line two", 9)
+    expect_given_up(lab, client, server, b"line two", 8)
     lab.expect_silence(client)
-    lab.expect_datagrams([3] * server.received.count(3) + [8] * 9, [3], cause="wrong-retries")
+    lab.expect_datagrams([3] * server.received.count(3) + [8] * 8, [3], cause="wrong-retries")
+    expect_spacing(sending_times(lab.trace)[-8:], at_least=0.045, shortest=0.096, last=4)
 
 
 @pytest.mark.parametrize("way", ["to", "from"])
@@ -516,7 +592,7 @@ def test_client_understands_a_name(lab: Scenario) -> None:
     answer(server, TEXT, cause="dotted-only")
     lab.expect_output(client, TEXT + b"\n")
     finish(lab, client)
-    lab.expect_datagrams([len(TEXT)], [len(TEXT)])
+    lab.expect_datagrams([len(TEXT)], [len(TEXT)], others=[("::1", PORT)])
 
 
 @graded(step=10, points=1, programs=("client",))
@@ -527,7 +603,7 @@ def test_client_tries_every_address(lab: Scenario) -> None:
     answer(server, TEXT, cause="no-ipv6")
     lab.expect_output(client, TEXT + b"\n")
     finish(lab, client)
-    lab.expect_datagrams([len(TEXT)], [len(TEXT)], server=("::1", PORT))
+    lab.expect_datagrams([len(TEXT)], [len(TEXT)], server=("::1", PORT), others=[SERVER])
 
 
 # -- Step 11: print the reply --------------------------------------------------

@@ -48,7 +48,7 @@ def test_pair_makes_up_for_losses(lab: Scenario) -> None:
     lab.disturb(f"drop udp to {PORT} 1", f"drop udp from {PORT} 2",
                 f"duplicate udp from {PORT} 3,4")
     start_server(lab)
-    echo_lines(lab, lines, "-t", "150", "-r", "20", cause="no-retransmission")
+    echo_over_losses(lab, lines, 150, 20, "no-retransmission")
     expect_lost(lab, to_server=1, to_client=1)
 
 
@@ -58,7 +58,7 @@ def test_pair_on_a_network_that_loses_a_third(lab: Scenario) -> None:
     lines = [b"Line %d." % (number // 2) for number in range(20)]
     lab.disturb("drop udp random 30 seed 7")
     start_server(lab)
-    echo_lines(lab, lines, "-t", "20", "-r", "50", cause="wrong-retries")
+    echo_over_losses(lab, lines, 20, 50, "wrong-retries")
     lab.expect_packets("connections=0")
 
 
@@ -159,8 +159,8 @@ def test_pair_on_two_hosts_with_losses(lab: Scenario) -> None:
     lab.disturb("drop udp random 30 seed 11")
     address = HOSTS["b"].ipv4
     start_server(lab, address, host="b")
-    echo_lines(lab, [b"Line %d." % number for number in range(10)], "-t", "20", "-r", "50",
-               address, on="a", cause="wrong-retries")
+    echo_over_losses(lab, [b"Line %d." % number for number in range(10)], 20, 50,
+                     "wrong-retries", address, on="a")
     lab.expect_packets("connections=0")
 
 
@@ -212,6 +212,26 @@ def echo_lines(
     client = lab.start("client", *options, stdin=text, host=on)
     lab.expect_output(client, text, cause)
     finish(lab, client)
+
+
+def echo_over_losses(
+    lab: Scenario, lines: list[bytes], timeout: int, retries: int, cause: str,
+    address: str = LOOPBACK, on: Optional[str] = None,
+) -> None:
+    """As echo_lines(), with `-t` and `-r`, where a right client gets its reply in the end.
+
+    cause: why not, if the server was asked less often than even one line may be sent.
+    Otherwise it is what a program's error shows, or that nothing comes back.
+    """
+    try:
+        echo_lines(lab, lines, "-t", str(timeout), "-r", str(retries), address, on=on, cause=cause)
+    except Mismatch as error:
+        if lab.count_to((address, PORT)) <= retries:
+            raise
+        server = lab.programs[0]
+        told = (f" {server.exit}" if server.exit is not None else "") + server.last_words
+        raise Mismatch(error.expected, error.seen + (told and f"; `{server.command}`{told}"),
+                       lab.fault_shown() or "no-answer") from None
 
 
 def expect_lost(lab: Scenario, to_server: int, to_client: int) -> None:

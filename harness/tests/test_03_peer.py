@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
+from typing import Sequence
 
 import pytest
 
@@ -67,7 +68,8 @@ def test_peer_is_where_it_is_told(lab: Scenario) -> None:
     """`-a 0.0.0.0 -l 6000`: every address of the host, port 6000."""
     talk = talk_to(lab, "-a", "0.0.0.0", address="0.0.0.0")
     talk.address = (LOOPBACK, PORT)
-    talk.hear(LINE)
+    for sender in (talk.other, lab.bind_datagrams(0)):
+        talk.hear(LINE, sender, cause="connected-peer")
     talk.say(LINE)
     talk.expect_wire()
 
@@ -92,16 +94,20 @@ def test_peer_is_at_the_loopback_address_of_hosts_family(lab: Scenario, host: st
     talk.expect_wire()
 
 
+@pytest.mark.parametrize("options, cause", [
+    ((), "dotted-only"), (("-a", "localhost"), "dotted-only"),
+    (("-a", "0.0.0.0"), "first-address-only"), (("-a", LOOPBACK_6), "first-address-only"),
+], ids=["host", "address", "host-of-ipv4", "host-of-ipv6"])
 @graded(step=12, points=1, **peer_test)
-def test_peer_understands_a_name(lab: Scenario) -> None:
-    """HOST may be a name: `localhost`, be that 127.0.0.1 or ::1."""
+def test_peer_understands_a_name(lab: Scenario, options: Sequence[str], cause: str) -> None:
+    """HOST and ADDRESS may be names: of the addresses of `localhost` two of a family are taken."""
     others = {host: lab.bind_datagrams(OTHER_PORT, host) for host in (LOOPBACK, LOOPBACK_6)}
-    program = lab.start("peer", "-l", str(PORT), "localhost", str(OTHER_PORT))
-    lab.bound_port(program, cause="dotted-only")
+    program = lab.start("peer", *options, "-l", str(PORT), "localhost", str(OTHER_PORT))
+    lab.bound_port(program, cause=cause)
     program.write(LINE + b"\n")
     lab.wait_for(lambda: any(other.count for other in others.values()),
                  f"a datagram to localhost port {OTHER_PORT}",
-                 lambda: f"none{program.last_words}", "dotted-only")
+                 lambda: f"none{program.last_words}", cause)
     host = next(host for host, other in others.items() if other.count)
     talk = Talk(lab, program, others[host], (host, PORT))
     talk.expect_said(LINE)
@@ -116,7 +122,7 @@ def test_peer_understands_a_name(lab: Scenario) -> None:
 def test_peer_sends_what_is_typed_at_once(lab: Scenario) -> None:
     """Line after line, from a stdin that stays open: each is a datagram, without its newline."""
     talk = talk_to(lab)
-    for line in (b"One.", b"exit", b"Two, and three.", b" "):
+    for line in (b"One.", b"exit", b"quit", b" Two, and three. ", b" ", b"Four.\r"):
         talk.say(line)
     talk.expect_wire()
 
@@ -174,12 +180,15 @@ def test_peer_sends_a_long_line(lab: Scenario, size: int) -> None:
     talk.expect_wire()
 
 
+@pytest.mark.parametrize("end", ["newline", "end-of-stdin"])
 @graded(step=14, points=1, **peer_test)
-def test_peer_sends_nothing_of_a_line_that_is_too_long(lab: Scenario) -> None:
+def test_peer_sends_nothing_of_a_line_that_is_too_long(lab: Scenario, end: str) -> None:
     """A line of 65,508 bytes fits in no datagram: an error on stderr, and nothing cut."""
     talk = talk_to(lab)
     talk.say(LINE)
-    talk.program.write(payload(MOST + 1) + b"\n")
+    talk.program.write(payload(MOST + 1) + (b"\n" if end == "newline" else b""))
+    if end == "end-of-stdin":
+        talk.program.close_stdin()
     lab.wait_for(lambda: bool(talk.program.stderr) or talk.program.exit is not None,
                  f"`{talk.program.command}` says that the line is too long",
                  lambda: f"nothing on stderr, and {len(talk.other.came)} datagrams of the line",
@@ -239,16 +248,16 @@ def test_peer_may_be_the_first_to_start(lab: Scenario) -> None:
 def test_peer_prints_what_comes_at_once(lab: Scenario) -> None:
     """Each datagram is a line, `127.0.0.1:6001 text`, also into a pipe."""
     talk = talk_to(lab)
-    for line in (b"One.", b"exit", b"Two, and three.", b" "):
+    for line in (b"One.", b"exit", b"quit", b" Two, and three. ", b" "):
         talk.hear(line)
     talk.expect_wire()
 
 
 @graded(step=15, points=1, **peer_test)
 def test_peer_prints_one_newline(lab: Scenario) -> None:
-    """A datagram that ends in a newline, as ncat sends them, is one line and no empty one."""
+    """A newline at the end of a datagram, as ncat sends it, is not printed twice; nor less."""
     talk = talk_to(lab)
-    for line in (b"One.\n", b"Two.", b"Three.\n", b"\n"):
+    for line in (b"One.\n", b"Two.", b"Three.\n", b"\n", b"Four.\r\n", b"Five.\n\n", b"Six. \n"):
         talk.hear(line)
     talk.expect_wire()
 
@@ -371,7 +380,13 @@ def test_peer_prints_on_after_the_end_of_stdin(lab: Scenario) -> None:
     """Its stdin has ended: it goes on printing what anyone sends, and only waits meanwhile."""
     talk = talk_to(lab)
     talk.say(LINE)
-    talk.end_stdin()
+    lab.wait_blocked(talk.program)  # for both at once, then
+    lab.pause(talk.program)
+    talk.start_hearing(b"What came before it.")
+    talk.program.close_stdin()
+    lab.resume(talk.program)
+    talk.expect_heard(b"What came before it.", cause="closes-both")
+    lab.wait_blocked(talk.program)
     for sender in (talk.other, lab.bind_datagrams(0)):
         talk.hear(b"Still there?", sender, cause="closes-both")
     lab.expect_idle(talk.program)

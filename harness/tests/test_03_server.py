@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import socket
+import struct
 
 import pytest
 
@@ -17,7 +19,10 @@ from labkit.udp_echo import (
 
 LAB = "03-udp"
 
+MANY = 1100
 BINARY = bytes(range(256)) * 4
+LINE_ENDS = (b"x\r\n", b"x\n", b"x\n\n", b" x ", b"\n")
+"""Nothing of these is to be stripped: to a server they are no lines."""
 
 
 # -- The server's command line -------------------------------------------------
@@ -174,13 +179,13 @@ def test_server_echoes_an_empty_datagram(lab: Scenario) -> None:
 
 @graded(step=2, points=1, programs=("server",))
 def test_server_echoes_every_byte_value(lab: Scenario) -> None:
-    """All 256 byte values, NUL among them, pass unchanged; no text is a format."""
+    """All 256 byte values pass unchanged, NUL and line ends, too; no text is a format."""
     lab.start_datagram_server("server", port=PORT)
     peer = lab.bind_datagrams()
-    for data in (b"before\0after", BINARY):
+    for data in (b"before\0after", BINARY, *LINE_ENDS):
         ask(peer, data)
     ask(peer, FORMAT, cause="format-string")
-    sizes = [12, len(BINARY), len(FORMAT)]
+    sizes = [12, len(BINARY), *map(len, LINE_ENDS), len(FORMAT)]
     lab.expect_datagrams(sizes, sizes)
 
 
@@ -276,20 +281,55 @@ def test_server_keeps_nothing_of_its_clients(lab: Scenario) -> None:
 
 
 @graded(step=3, points=1, programs=("server",))
+def test_server_answers_a_thousand_clients(lab: Scenario) -> None:
+    """More than a thousand clients, a datagram from each: no table of them is ever full."""
+    lab.start_datagram_server("server", port=PORT)
+    for number in range(MANY):
+        peer = lab.bind_datagrams(label=f"client {number + 1} of {MANY}")
+        ask(peer, b"%04d" % number, cause="too-few-clients" if number > 100 else None)
+        peer.close()
+    lab.expect_datagrams([4] * MANY, [4] * MANY, cause="too-few-clients")
+
+
+@graded(step=3, points=1, programs=("server",))
 def test_server_outlives_clients_that_do_not_wait(lab: Scenario) -> None:
     """Clients that have gone when their reply comes (ICMP, port unreachable) change nothing."""
     server = lab.start_datagram_server("server", port=PORT)
     before = lab.footprint(server)
     patient = lab.bind_datagrams(label="the next client")
     for _ in range(3):
-        hasty = lab.bind_datagrams(label="the client that leaves")
-        lab.wait_blocked(server)
-        lab.pause(server)
-        hasty.send(TEXT, SERVER)
-        hasty.close()
-        lab.resume(server)
+        send_as(lab, port_of_nobody(lab), TEXT)
         ask(patient, b"still there?", cause="unreachable-ends-server")
     lab.expect_back_to(server, before)
     sizes = [len(TEXT), 12] * 3
-    found = lab.expect_datagrams(sizes, sizes)
-    assert sum(flow.get("unreachable") is not None for flow in found) == 3
+    lab.expect_datagrams(sizes, sizes)
+
+
+@graded(step=3, points=1, programs=("server",))
+def test_server_outlives_a_sender_it_cannot_answer(lab: Scenario) -> None:
+    """Port 0 can be written on a datagram, but not answered (RFC 768): the next client is."""
+    server = lab.start_datagram_server("server", port=PORT)
+    patient = lab.bind_datagrams(label="the next client")
+    for _ in range(3):
+        send_as(lab, 0, TEXT)
+        ask(patient, b"still there?", cause="unreachable-ends-server")
+    lab.expect_running(server, "unreachable-ends-server")
+    lab.expect_datagrams([len(TEXT), 12] * 3, [12] * 3)
+
+
+# -- What several tests do -----------------------------------------------------
+
+
+def send_as(lab: Scenario, port: int, data: bytes) -> None:
+    """Sends DATA to the server as if from PORT of 127.0.0.1, whoever has that port, if anybody."""
+    header = struct.pack(">4H", port, PORT, 8 + len(data), 0)  # 0: no checksum (RFC 768)
+    with lab.network.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP) as raw:
+        raw.sendto(header + data, ("127.0.0.1", 0))
+
+
+def port_of_nobody(lab: Scenario) -> int:
+    """A port that was free just now: what is sent there is refused (ICMP, port unreachable)."""
+    peer = lab.bind_datagrams()
+    port = peer.port
+    peer.close()
+    return port

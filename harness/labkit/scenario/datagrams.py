@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 from collections import Counter
-from typing import Any, Iterable, Optional, Sequence
+from typing import Any, Collection, Iterable, Optional, Sequence
 
 from labkit import capture
 from labkit.datagrams import Address, DatagramSocket
@@ -27,6 +29,8 @@ class Datagrams(Programs, Wire):
         super().__init__(*args, **how)
         self._hosts: dict[DatagramSocket, Optional[str]] = {}
         """Which host each scripted peer is on."""
+        self._own: set[Address] = set()
+        """Where scripted peers are bound, or were."""
 
     # A peer
 
@@ -49,8 +53,10 @@ class Datagrams(Programs, Wire):
             raise
         own = sock.getsockname()[:2]
         peer = DatagramSocket(self, sock, label or _label(port),
-                              lambda: self._why_nothing_came(own if port else None))
+                              lambda: self._why_nothing_came(own if port else None),
+                              lambda: "".join(each.last_words for each in self.programs))
         self._hosts[peer] = place
+        self._own.add(peer.address)
         self._peers.append(peer)
         return peer
 
@@ -61,11 +67,18 @@ class Datagrams(Programs, Wire):
         """
         told = [fault for program in self.programs if (fault := self._fault_told(program))]
         if own is None:
-            return "tcp-not-udp" if "tcp-not-udp" in told else None
+            return "tcp-not-udp" if "tcp-not-udp" in told else self._why_no_reply()
         if told:
             return told[0]
         self.end_recording()
         return _why_elsewhere(capture.flows(self.trace), own)
+
+    def _why_no_reply(self) -> Optional[str]:
+        """The cause, where a program says that it was given no address to reply to."""
+        no_address = [os.strerror(code) for code in
+                      (errno.EINVAL, errno.EDESTADDRREQ, errno.EAFNOSUPPORT)]
+        said = b"".join(program.stderr for program in self.programs).decode(errors="replace")
+        return "wrong-receiver" if any(words in said for words in no_address) else None
 
     # A server
 
@@ -117,7 +130,8 @@ class Datagrams(Programs, Wire):
         return [e for e in self.network.sockets_of(host).udp() if e.local not in own]
 
     def _instead_of_bound(self, host: Optional[str]) -> str:
-        found = [f"a UDP socket on {e.local[0]} port {e.local[1]}" for e in self._bound(host)]
+        found = [f"a UDP socket on {e.local[0]} port {e.local[1]}{_connected(e)}"
+                 for e in self._bound(host)]
         found += [f"a TCP socket on {e.local[0]} port {e.local[1]}"
                   for e in self.listening(host)]
         return ", ".join(found) or "no UDP socket at all"
@@ -126,6 +140,8 @@ class Datagrams(Programs, Wire):
         ports = [e.local[1] for e in self._bound(host)]
         if socket.htons(port) in ports:
             return "byte-order"
+        if any(e.local[1] == port and e.remote[1] != 0 for e in self._bound(host)):
+            return "connected-peer"  # which gives an address to a socket that had all
         if ports:
             return "wrong-address" if port in ports else "wrong-port"
         return "tcp-not-udp" if self.listening(host) else "not-bound"
@@ -139,13 +155,15 @@ class Datagrams(Programs, Wire):
 
     def expect_datagrams(
         self, to_server: Iterable[int], to_client: Iterable[int], *,
-        server: Address = ("127.0.0.1", 6000), cause: Optional[str] = None,
+        server: Address = ("127.0.0.1", 6000), others: Sequence[Address] = (),
+        cause: Optional[str] = None,
     ) -> list[dict[str, Any]]:
         """Ends the recording, once every program waits, and judges it; returns its flows.
 
         There is no TCP in it, and to SERVER, an address and port, and from there went
         datagrams of exactly these sizes in bytes, in whatever order and from however many
-        sockets. cause: why it is not so, where that does not show by itself.
+        sockets. No others were sent, but between a scripted peer, or an address of OTHERS,
+        and anyone. cause: why the sizes are not so, where that does not show by itself.
         """
         for program in self.programs:
             if program.exit is None:
@@ -161,7 +179,23 @@ class Datagrams(Programs, Wire):
                 raise Mismatch(
                     expected=f"on the wire, {name}: {_listed(wanted)}", seen=_listed(there),
                     cause=cause or _why_sizes(wanted, there), packets=packets)
+        _expect_no_others(found, {server, *others, *self._own}, server)
         return found
+
+    def fault_shown(self) -> Optional[str]:
+        """What the errors that programs have printed show by themselves."""
+        told = (self._fault_told(program) for program in self.programs)
+        return next(filter(None, told), None) or self._why_no_reply()
+
+    def count_to(self, server: Address) -> int:
+        """Ends the recording; how many datagrams were sent to SERVER in all."""
+        self.end_recording()
+        return len(_sizes(capture.flows(self.trace), server, "to_server")[0])
+
+
+def _connected(endpoint: Endpoint) -> str:
+    host, port = endpoint.remote
+    return f", connected to {host} port {port}" if port else ""
 
 
 def _label(port: int) -> str:
@@ -189,6 +223,21 @@ def _sizes(
         sizes += [-1 if size is None else size for size in told]
         places.append(f"{flow['first_packet']} to {flow['last_packet']}")
     return sorted(sizes), f"packets {', '.join(places)}" if len(places) in (1, 2, 3) else None
+
+
+def _expect_no_others(
+    flows: Sequence[dict[str, Any]], known: Collection[Address], server: Address
+) -> None:
+    """Each UDP flow of FLOWS is with one of the KNOWN addresses, SERVER among them."""
+    for flow in flows:
+        ends = [_end(flow[side]) for side in ("client", "server") if flow["type"] == "udp"]
+        if not ends or not set(ends).isdisjoint(known):
+            continue
+        one, two = (f"{address} port {port}" for address, port in ends)
+        raise Mismatch(
+            expected=f"on the wire: no datagrams but those with {server[0]} port {server[1]}",
+            seen=f"others, from {one} to {two}", cause="surplus-datagrams",
+            packets=f"packets {flow['first_packet']} to {flow['last_packet']}")
 
 
 def _listed(sizes: Sequence[int]) -> str:

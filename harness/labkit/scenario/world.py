@@ -18,6 +18,8 @@ DEADLINE = 20.0
 """Seconds a whole test may take, whatever its programs do."""
 PATIENCE = 20.0
 """Seconds for what the harness itself does, also after the test's own deadline."""
+FLOOD = 48 * 1024 * 1024
+"""Bytes of a trace, many times what any test needs, from which on the test is over."""
 STALL = 1.5
 """Seconds without any sign of life in any program, after which nothing will come any more.
 
@@ -135,7 +137,13 @@ class World:
         return sockets.tcp([LISTEN])
 
     def _probe(self) -> None:
-        """Ends a wait early when every program has stood still for STALL seconds."""
+        """Ends a wait early when every program has stood still for STALL seconds.
+
+        Or when they send so much that the trace would fill the disk.
+        """
+        if self.trace.exists() and (size := self.trace.stat().st_size) > FLOOD:
+            raise Mismatch(expected="programs that send what the test gives them to send",
+                           seen=f"{size >> 20} MiB of packets", cause="flood")
         alive = any(program.exit is None for program in self.programs)
         states = [program.activity() for program in self.programs]
         signs = tuple((state.switches, program.exit) for state, program in

@@ -56,6 +56,20 @@ PRINT = "fwrite(line->text, 1, line->len, stdout);"
 NEXT = "    while (next_line(&lines, &line)) {\n"
 NEWLINE_FOUND = ("line->len = (size_t)(newline - line->text);\n"
                  "        lines->start += line->len + 1;")
+AWAIT = "        outcome = await_reply(fd, line, plan->timeout);\n    }"
+TIMEOUT = "(long long)timeout * 1000000;"
+
+
+def waits(time: str) -> tuple[str, str]:
+    """The edit by which sending I is waited for TIME ms."""
+    return AWAIT, AWAIT.replace("plan->timeout", time)
+
+
+def changes_line(how: str) -> tuple[str, str]:
+    """The edit that does HOW with each line before it is sent."""
+    return NEXT, NEXT + how
+
+
 LIMIT = "(whole ? line->len : len) > MAX_DATAGRAM"
 
 KNOWN_WRONG = [
@@ -154,6 +168,25 @@ KNOWN_WRONG = [
          "        printf(strndup(line->text, line->len));\n    else\n        " + PRINT),
     ),
     client(
+        "trims-blanks", "a line is not sent as it is",
+        "sends_lines_as_they_are", "messages",
+        changes_line("        while (line.len > 0 && line.text[0] == ' ')\n"
+                     "            line.text++, line.len--;\n"
+                     "        while (line.len > 0 && line.text[line.len - 1] == ' ')\n"
+                     "            line.len--;\n"),
+    ),
+    client(
+        "strips-a-cr", "a line is not sent as it is",
+        "sends_lines_as_they_are", "messages",
+        changes_line("        line.len -= line.len > 0 && line.text[line.len - 1] == '\\r';\n"),
+    ),
+    client(
+        "ends-at-a-word", "a line that is a command",
+        "sends_lines_as_they_are", "messages",
+        changes_line("        if (line.len == 4 && memcmp(line.text, \"exit\", 4) == 0)\n"
+                     "            break;\n"),
+    ),
+    client(
         "cuts-the-longest-reply", "cut datagrams",
         "sends_the_longest_line", "cut-datagram",
         ("static char reply[MAX_DATAGRAM + 1];", "static char reply[8192];"),
@@ -175,6 +208,12 @@ KNOWN_WRONG = [
         "leaves-the-limit-to-ipv6", "a line over 65,507 bytes is sent where there is room",
         "refuses_a_longer_line[65508-::1]", "cut-datagram",
         (LIMIT, "len > MAX_DATAGRAM + 10"), file=LINES,
+    ),
+    client(
+        "passes-over-a-last-line-too-long", "a line over 65,507 bytes is no error",
+        "refuses_a_longer_last_line", "exit-status",
+        ("    if (" + LIMIT, "    if (whole && newline == NULL && line->len > MAX_DATAGRAM)\n"
+         "        return false;\n    if (whole && line->len > MAX_DATAGRAM"), file=LINES,
     ),
     client(
         "takes-a-read-error-for-the-end", "an error of stdin is exit status 0",
@@ -267,6 +306,16 @@ KNOWN_WRONG = [
         "asks_one_line_after_the_other", "out-of-turn",
         ("        int ready = wait_until(fd, deadline);\n",
          "        return ANSWERED;\n        int ready = wait_until(fd, deadline);\n"),
+    ),
+    client(
+        "tells-somebody-else", "a copy of each line goes to a third address",
+        "sends_each_line_as_one_datagram", "surplus-datagrams",
+        ("    while (send(fd,", "    struct sockaddr_in other = { .sin_family = AF_INET,\n"
+         "        .sin_port = htons(9999), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };\n"
+         "    int spy = socket(AF_INET, SOCK_DGRAM, 0);\n"
+         "    sendto(spy, line->text, line->len, 0, (struct sockaddr *)&other, sizeof other);\n"
+         "    close(spy);\n    while (send(fd,"),
+        ("#include <errno.h>", "#include <errno.h>\n#include <netinet/in.h>"),
     ),
     client(
         "a-descriptor-for-each-line", "descriptor never closed (leak)",
@@ -363,6 +412,16 @@ KNOWN_WRONG = [
         ("(long long)timeout * 1000000;", "(long long)timeout * 500000;"),
     ),
     client(
+        "waits-less-than-asked", "the wait is a tenth too short",
+        "waits_half_a_second", "wrong-timeout",
+        (TIMEOUT, "(long long)timeout * 900000;"),
+    ),
+    client(
+        "waits-not-after-the-last-retry", "the last retry's reply is not waited for",
+        "gives_up", "wrong-timeout",
+        waits("i > 0 && i == plan->retries ? 1 : plan->timeout"),
+    ),
+    client(
         "waits-a-second", "another wait than the table's",
         "waits_half_a_second", "wrong-timeout",
         (".timeout = 500,", ".timeout = 1000,"),
@@ -441,7 +500,91 @@ KNOWN_WRONG = [
         (ASK, "        static char old[65536];\n"
          "        while (recv(fd, old, sizeof old, MSG_DONTWAIT) >= 0)\n            ;\n" + ASK),
     ),
+    client(
+        "compares-64-bytes", "a reply that differs further on accepted",
+        "compares_every_byte", "content-not-compared",
+        (IS_REPLY, "n == (ssize_t)line->len\n"
+         "            && memcmp(reply, line->text, n < 64 ? (size_t)n : 64) == 0"),
+    ),
+    client(
+        "compares-half-and-the-last-byte", "a reply that differs in the other half accepted",
+        "compares_every_byte", "content-not-compared",
+        (IS_REPLY, "n == (ssize_t)line->len && (n == 0 || (reply[n - 1] == line->text[n - 1]\n"
+         "            && memcmp(reply, line->text, line->len / 2) == 0))"),
+    ),
+    client(
+        "compares-all-but-the-last-byte", "a reply that differs in its last byte accepted",
+        "compares_every_byte", "content-not-compared",
+        (IS_REPLY, "n == (ssize_t)line->len\n"
+         "            && memcmp(reply, line->text, line->len - (n > 64)) == 0"),
+    ),
+    client(
+        "compares-a-sum", "a reply with the bytes in another order accepted",
+        "compares_every_byte", "content-not-compared",
+        ("static int send_line(", "static unsigned sum(const char *text, ssize_t n)\n{\n"
+         "    unsigned sum = 0;\n    while (n-- > 0)\n        sum += (unsigned char)text[n];\n"
+         "    return sum;\n}\n\nstatic int send_line("),
+        (IS_REPLY, "n == (ssize_t)line->len && sum(reply, n) == sum(line->text, n)"),
+    ),
     # Sending again
+    client(
+        "never-sends-again-what-is-empty", "no retransmission of an empty line",
+        "sends_again", "no-retransmission",
+        (TRIES, "i <= (line->len > 0 ? plan->retries : 0) && outcome == SILENT"),
+    ),
+    client(
+        "never-sends-again-what-is-long", "no retransmission of a line of two packets",
+        "sends_again", "no-retransmission",
+        (TRIES, "i <= (line->len > 1472 ? 0 : plan->retries) && outcome == SILENT"),
+    ),
+    client(
+        "leaves-after-the-last-sending", "the last sending's reply is not waited for",
+        "waits_for_the_last_reply", "wrong-timeout",
+        (AWAIT, AWAIT.replace("outcome", "if (i < plan->retries)\n            outcome")),
+    ),
+    client(
+        "hardly-waits-without-retries", "with -r 0 the reply is not waited for",
+        "waits_for_the_last_reply", "wrong-timeout",
+        waits("plan->retries > 0 ? plan->timeout : 1"),
+    ),
+    client(
+        "always-names-127.0.0.1", "not the host and port it asked",
+        "names_whom_it_asked", "messages",
+        ('"client: no reply from %s port %s\\n",\n                plan->host, plan->port);',
+         '"client: no reply from 127.0.0.1 port 6000\\n");'),
+    ),
+    client(
+        "one-deadline-for-all-lines", "the wait of a line ends when that of the last one would",
+        "counts_anew_for_each_line", "wrong-timeout",
+        ("    long long deadline = now() + (long long)timeout * 1000000;",
+         "    static long long deadline;\n    if (again)\n"
+         "        deadline = now() + (long long)timeout * 1000000;\n    again = false;"),
+        ("        return SILENT; */\n    } while (now() < deadline);\n",
+         "        return SILENT; */\n    } while (now() < deadline);\n    again = true;\n"),
+        ("            return ready == 0 ? SILENT : FAILED;",
+         "            return (again = ready == 0) ? SILENT : FAILED;"),
+        ("static int send_line(", "static bool again = true;\n\nstatic int send_line("),
+    ),
+    client(
+        "doubles-the-wait", "another wait than asked",
+        "counts_anew_for_each_line", "wrong-timeout",
+        waits("plan->timeout << i"),
+    ),
+    client(
+        "doubles-the-wait-once", "another wait than asked",
+        "counts_anew_for_each_line", "wrong-timeout",
+        waits("plan->timeout << (i > 0)"),
+    ),
+    client(
+        "waits-longer-each-time", "another wait than asked",
+        "counts_anew_for_each_line", "wrong-timeout",
+        waits("plan->timeout + plan->timeout * i / 4"),
+    ),
+    client(
+        "waits-200-ms-more", "another wait than asked",
+        "counts_anew_for_each_line", "wrong-timeout",
+        waits("plan->timeout + 200"),
+    ),
     client(
         "sends-again-once", "no retransmission after the first",
         "sends_again", "no-retransmission",

@@ -22,6 +22,14 @@ IPV6_IS_UNKNOWN = (OPTIONS, OPTIONS + "    if (address->ai_family == AF_INET6)\n
 SAME = "n == (ssize_t)len && memcmp(reply, line, len) == 0"
 CONNECTED = "    if (fd < 0 || connect("
 
+
+def deaf_after(datagrams: int) -> tuple[str, str]:
+    """The edit by which server-select answers no more than so many DATAGRAMS."""
+    answers = "    if (n >= 0 && sendto("
+    return answers, ("    static int count;\n"
+                     + answers.replace("n >= 0", f"n >= 0 && ++count <= {datagrams}"))
+
+
 PAIR = [
     wrong(
         "server", "room-for-60000-bytes", "cut datagrams",
@@ -42,6 +50,27 @@ PAIR = [
         "client", "sends-twice", "`-r` is not obeyed",
         "pair_on_a_network_that_loses_a_third", "wrong-retries",
         ("long left = retries;", "long left = 1;"), base="client-select",
+    ),
+    wrong(
+        "server", "forgets-whom-to-answer", "the reply has no receiver",
+        "pair_makes_up_for_losses", "wrong-receiver",
+        ("(struct sockaddr *)&from, len) < 0)", "(struct sockaddr *)&from, 0) < 0)"),
+        base="server-select",
+    ),
+    wrong(
+        "server", "deaf-from-the-start", "no reply at all",
+        "pair_makes_up_for_losses", "no-answer",
+        deaf_after(0), base="server-select",
+    ),
+    wrong(
+        "server", "deaf-after-eight-datagrams", "no reply from then on",
+        "pair_on_a_network_that_loses_a_third", "no-answer",
+        deaf_after(8), base="server-select",
+    ),
+    wrong(
+        "server", "deaf-after-eight-datagrams-on-its-host", "no reply from then on",
+        "pair_on_two_hosts_with_losses", "no-answer",
+        deaf_after(8), base="server-select",
     ),
     wrong(
         "server", "strips-newlines", "a datagram does not come back as it came",

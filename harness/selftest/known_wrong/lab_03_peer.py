@@ -45,6 +45,12 @@ NAMED = "        int name_len = name_sender(text, &from);\n"
 STDIN_IS_A_FILE = "    if (!watch(epoll_fd, STDIN_FILENO))\n        drain_stdin(fd);\n"
 OPEN = "    int fd = open_peer(argc, argv);\n"
 
+# Of the lab's peer.c and lines.c
+BIND_TO = "    int fd = bind_to(address, plan->own_port, &own_addr);\n"
+READ_MORE = "            read_more(&lines);\n"
+LAST_BYTE = "    if (n > 0 && text[n - 1] == '\\n')\n        n--;\n"
+LENGTH = "    if ((whole ? line->len : len) > MAX_DATAGRAM) {\n"
+
 # -- The command line, the socket ------------------------------------------------------
 
 SET_UP = [
@@ -105,8 +111,33 @@ SET_UP = [
     ),
     wrong(
         "dotted-addresses-only", "only dotted addresses understood",
-        "understands_a_name", "dotted-only",
+        "understands_a_name[host]", "dotted-only",
         (NUMERIC, NUMERIC + " | AI_NUMERICHOST"), file="net.c",
+    ),
+    wrong(
+        "dotted-own-address-only", "only dotted addresses understood, after -a",
+        "understands_a_name[address]", "dotted-only",
+        (BIND_TO, "    if (address[strspn(address, \"0123456789abcdef:.\")] != '\\0')\n"
+         "        die(address);\n" + BIND_TO),
+    ),
+    wrong(
+        "host-of-any-family", "sends to an address that its socket cannot reach",
+        "understands_a_name[host-of-ipv4]", "first-address-only",
+        ("addresses_of(plan->host, plan->port, own_addr.ss_family)",
+         "addresses_of(plan->host, plan->port, AF_UNSPEC)"),
+    ),
+    wrong(
+        "host-of-ipv4-only", "sends to an address that its socket cannot reach",
+        "understands_a_name[host-of-ipv6]", "first-address-only",
+        ("addresses_of(plan->host, plan->port, own_addr.ss_family)",
+         "addresses_of(strcmp(plan->host, \"localhost\") ? plan->host : \"127.0.0.1\","
+         " plan->port, AF_UNSPEC)"),
+    ),
+    wrong(
+        "connected-at-every-address", "hears one sender only",
+        "is_where_it_is_told", "connected-peer",
+        (OPEN, OPEN + "    connect(fd, (struct sockaddr *)&other, other_len);\n"),
+        base="peer-poll",
     ),
     wrong(
         "no-ipv6", "no IPv6", "talks_by_ipv6", "no-ipv6",
@@ -192,13 +223,13 @@ SENDING = [
     ),
     wrong(
         "cuts-what-is-too-long", "cut datagrams",
-        "sends_nothing_of_a_line_that_is_too_long", "cut-datagram",
+        "sends_nothing_of_a_line_that_is_too_long[newline]", "cut-datagram",
         ("send_line(fd, line, used);", "send_line(fd, line, used > LARGEST ? LARGEST : used);"),
         base="peer-nonblocking",
     ),
     wrong(
         "passes-over-what-is-too-long", "no word of a line that cannot be sent",
-        "sends_nothing_of_a_line_that_is_too_long", "cut-datagram",
+        "sends_nothing_of_a_line_that_is_too_long[newline]", "cut-datagram",
         ("    } else if (byte == '\\n') {",
          "    } else if (byte == '\\n' && used > LARGEST) {\n        used = 0;\n"
          "    } else if (byte == '\\n') {"),
@@ -208,6 +239,26 @@ SENDING = [
         "sends-strings", "text handled as a C string", "sends_every_byte_value", "c-string",
         (CHILDS_LINE, "line[strcspn(line, \"\\n\")] = 0, send_line(fd, line, strlen(line))"),
         base="peer-processes",
+    ),
+    wrong(
+        "passes-over-a-last-line-that-is-too-long", "no word of a line that cannot be sent",
+        "sends_nothing_of_a_line_that_is_too_long[end-of-stdin]", "cut-datagram",
+        (LENGTH, "    if (newline == NULL && len > MAX_DATAGRAM) {\n        if (lines->ended)\n"
+         "            lines->start = lines->end;\n        return false;\n    }\n" + LENGTH),
+        file="lines.c",
+    ),
+    wrong(
+        "ends-at-a-word", "a line that is a command", "sends_what_is_typed_at_once", "no-answer",
+        (EACH_LINE, EACH_LINE + "        if (len == 4 && memcmp(typed + start, \"quit\", 4) == 0)\n"
+         "            exit(0);\n"), base="peer-poll",
+    ),
+    wrong(
+        "sends-no-blanks-at-an-end", "what is typed is cut",
+        "sends_what_is_typed_at_once", "cut-datagram",
+        (EACH_LINE, EACH_LINE + "        char *right = end;\n"
+         "        while (len > 1 && strchr(\" \\r\", *--right) != NULL)\n            len--;\n"),
+        ("        start += len + 1;", "        start = (size_t)(end - typed) + 1;"),
+        base="peer-poll",
     ),
     wrong(
         "waits-by-epoll-for-a-file", "stdin that is a file is not read",
@@ -247,6 +298,14 @@ PRINTING = [
     wrong(
         "newline-after-newline", "a newline too many", "prints_one_newline", "messages",
         (STRIP, ""), base="peer-processes",
+    ),
+    wrong(
+        "strips-every-newline", "newlines cut that were sent", "prints_one_newline", "messages",
+        (LAST_BYTE, LAST_BYTE.replace("if (", "while (")),
+    ),
+    wrong(
+        "strips-cr-too", "a byte cut that was sent", "prints_one_newline", "messages",
+        (LAST_BYTE, LAST_BYTE + LAST_BYTE.replace("\\n'", "\\r'")),
     ),
     wrong(
         "ignores-empty-datagrams", "empty datagrams ignored",
@@ -344,6 +403,13 @@ TOGETHER = [
         "ends-with-stdin", "ends at the end of stdin",
         "prints_on_after_the_end_of_stdin", "closes-both",
         (END_OF_STDIN, "            return 0;\n"), base="peer-poll",
+    ),
+    wrong(
+        "forgets-what-waits-when-stdin-ends", "the last lines lost",
+        "prints_on_after_the_end_of_stdin", "closes-both",
+        (READ_MORE, "            for (read_more(&lines); lines.ended; )\n"
+         "                if (recv(fd, &line, 1, MSG_DONTWAIT) < 0)\n"
+         "                    break;\n"),
     ),
     wrong(
         "polls-the-end-of-stdin", "busy waiting", "prints_on_after_the_end_of_stdin", "busy-wait",

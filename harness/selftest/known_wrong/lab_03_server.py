@@ -260,7 +260,19 @@ KNOWN_WRONG = [
         (BEFORE_SENDING, "    char more[64];\n    while (recv(fd, more, sizeof more, "
          "MSG_DONTWAIT) >= 0)\n        ;\n" + BEFORE_SENDING),
     ),
+    server(
+        "strips-line-ends", "a datagram treated as a line: its newline is gone",
+        "echoes_every_byte_value", "cut-datagram",
+        (BEFORE_SENDING, "    if (n > 1 && buffer[n - 1] == '\\n')\n"
+         "        n -= 1 + (buffer[n - 2] == '\\r');\n" + BEFORE_SENDING),
+    ),
     # Whom it answers
+    server(
+        "no-room-for-the-sender", "recvfrom() is not told how long an address may be",
+        "echoes_a_datagram", "wrong-receiver",
+        ("    struct sockaddr_storage peer_addr;\n    socklen_t peer_len = sizeof peer_addr;\n",
+         "    struct sockaddr_storage peer_addr = { 0 };\n    socklen_t peer_len = 0;\n"),
+    ),
     server(
         "answers-the-first-client", "reply to the wrong sender",
         "answers_each_client", "wrong-receiver",
@@ -327,6 +339,27 @@ KNOWN_WRONG = [
         ("#include <stdio.h>", "#include <pthread.h>\n#include <stdio.h>"),
         (BEFORE_SENDING, "    pthread_t thread;\n    pthread_create(&thread, NULL, stay, NULL);\n"
          + BEFORE_SENDING),
+    ),
+    server(
+        "knows-128-clients", "a table of fixed size, and no room for another client",
+        "answers_a_thousand_clients", "too-few-clients",
+        STRINGS,
+        (BEFORE_SENDING, "    static struct sockaddr_storage known[128];\n"
+         "    static int count;\n    int i = 0;\n"
+         "    while (i < count && memcmp(&known[i], &peer_addr, peer_len) != 0)\n        i++;\n"
+         "    if (i == 128)\n        return;\n    if (i == count)\n"
+         "        memcpy(&known[count++], &peer_addr, peer_len);\n" + BEFORE_SENDING),
+    ),
+    server(
+        "ends-at-the-thousandth-datagram", "serves so many, and then no more",
+        "answers_a_thousand_clients", "too-few-clients",
+        (BEFORE_SENDING, "    static int count;\n    if (++count == 1000)\n        exit(1);\n"
+         + BEFORE_SENDING),
+    ),
+    server(
+        "ended-by-what-it-cannot-send", "ended by an error of sendto()",
+        "outlives_a_sender_it_cannot_answer", "unreachable-ends-server",
+        ('        complain("sendto");\n', '        die("sendto");\n'),
     ),
     server(
         "ended-by-a-client-that-has-gone", "ended by ICMP, port unreachable",

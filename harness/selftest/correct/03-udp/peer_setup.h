@@ -39,19 +39,25 @@ static inline int bind_for(const struct addrinfo *own, const struct addrinfo *hi
     fail("bind");
 }
 
-/* Returns the socket that the command line asks for. */
-static int open_peer(int argc, char *argv[])
+/* What -a and -l say; HOST and PORT are at argv[optind] then. */
+static void read_options(int argc, char *argv[], const char **address, const char **local_port)
 {
-    const char *address = NULL, *local_port = NULL;
-
     for (int option; (option = getopt(argc, argv, "a:l:")) != -1; ) {
         if (option == '?')
             usage();
-        *(option == 'a' ? &address : &local_port) = optarg;
+        *(option == 'a' ? address : local_port) = optarg;
     }
-    if (argc - optind != 2 || local_port == NULL || !is_port(local_port)
+    if (argc - optind != 2 || *local_port == NULL || !is_port(*local_port)
         || !is_port(argv[optind + 1]))
         usage();
+}
+
+/* Returns the socket that the command line asks for. */
+static inline int open_peer(int argc, char *argv[])
+{
+    const char *address = NULL, *local_port = NULL;
+
+    read_options(argc, argv, &address, &local_port);
     struct addrinfo *his = look_up(argv[optind], argv[optind + 1], AF_UNSPEC, 0);
     /* No name and no AI_PASSIVE: that is the loopback address. */
     struct addrinfo *own = look_up(address, local_port,

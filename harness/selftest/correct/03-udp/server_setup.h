@@ -11,21 +11,18 @@ static inline void end_with_success(int number)
     _exit(0);
 }
 
-static void print_start_line(int fd)
+static void print_start_line(const struct sockaddr *addr, socklen_t len)
 {
-    struct sockaddr_storage addr;
-    socklen_t len = sizeof addr;
     char ip[NI_MAXHOST], port[NI_MAXSERV];
 
-    if (getsockname(fd, (struct sockaddr *)&addr, &len) < 0)
-        fail("getsockname");
-    if (getnameinfo((struct sockaddr *)&addr, len, ip, sizeof ip, port, sizeof port,
+    if (getnameinfo(addr, len, ip, sizeof ip, port, sizeof port,
                     NI_NUMERICHOST | NI_NUMERICSERV) == 0)
         printf("listening on %s port %s\n", ip, port);
     fflush(stdout);
 }
 
-static struct addrinfo *own_addresses(int argc, char *argv[])
+/* The addresses that the options name. FAMILY and FLAGS as for look_up(). */
+static struct addrinfo *own_addresses(int argc, char *argv[], int family, int flags)
 {
     const char *address = "127.0.0.1", *port = "6000";
     bool right = true;
@@ -42,13 +39,15 @@ static struct addrinfo *own_addresses(int argc, char *argv[])
         fprintf(stderr, "usage: %s [-a ADDRESS] [-p PORT]\n", NAME);
         exit(2);
     }
-    return look_up(address, port, AF_UNSPEC, AI_PASSIVE);
+    return look_up(address, port, family, AI_PASSIVE | flags);
 }
 
 /* Returns a socket bound as the options say, its start line printed. TYPE adds flags to it. */
-static int open_server(int argc, char *argv[], int type)
+static inline int open_server(int argc, char *argv[], int type)
 {
-    struct addrinfo *list = own_addresses(argc, argv);
+    struct addrinfo *list = own_addresses(argc, argv, AF_UNSPEC, 0);
+    struct sockaddr_storage addr;
+    socklen_t len = sizeof addr;
     int fd = -1;
 
     for (struct addrinfo *ai = list; ai != NULL; ai = ai->ai_next) {
@@ -60,7 +59,9 @@ static int open_server(int argc, char *argv[], int type)
         close(fd);
     }
     freeaddrinfo(list);
-    print_start_line(fd);
+    if (getsockname(fd, (struct sockaddr *)&addr, &len) < 0)
+        fail("getsockname");
+    print_start_line((struct sockaddr *)&addr, len);
     return fd;
 }
 
