@@ -26,7 +26,7 @@ from labkit.sandbox import DESCRIPTORS, ENVIRONMENT, run_argv
 from labkit.terminal import Typist, make_terminal
 
 _STARTED, _ENDED = 1, 2
-OUTPUT_LIMIT = 64 * 1024 * 1024
+OUTPUT_LIMIT = 256 * 1024 * 1024
 """Bytes of stdout, or of stderr, after which a program is ended."""
 
 Stdin = Union[bytes, int, None]

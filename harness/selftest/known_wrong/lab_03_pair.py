@@ -121,7 +121,8 @@ PEERS = [
     ),
     wrong(
         "peer", "knows-no-ipv6", "no IPv6", "peers_talk_both_ways[ipv6]", "no-ipv6",
-        (OPEN_PEER, OPEN_PEER + "    if (other.ss_family == AF_INET6)\n        fail(\"HOST\");\n"),
+        (OPEN_PEER, "    errno = EAFNOSUPPORT;\n    if (strchr(argv[argc - 2], ':') != NULL)\n"
+         "        fail(\"HOST\");\n" + OPEN_PEER),
         base="peer-poll",
     ),
     wrong(
