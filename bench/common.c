@@ -31,6 +31,30 @@ int parse_number(const char *text, int most)
     return atoi(text);
 }
 
+void usage_error(const char *arguments)
+{
+    fprintf(stderr, "usage: %s %s\n", program_invocation_short_name, arguments);
+    exit(2);
+}
+
+int positive(const char *text, int most, const char *arguments)
+{
+    int number = parse_number(text, most);
+
+    if (number < 1)
+        usage_error(arguments);
+    return number;
+}
+
+uint64_t nanoseconds(clockid_t clock)
+{
+    struct timespec t;
+
+    if (clock_gettime(clock, &t) < 0)
+        die("clock_gettime");
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
 int server_port(int argc, char **argv)
 {
     int option, port = DEFAULT_PORT;
@@ -38,9 +62,7 @@ int server_port(int argc, char **argv)
     opterr = 0;
     while (port >= 0 && (option = getopt(argc, argv, "p:")) != -1)
         port = option == 'p' ? parse_number(optarg, 65535) : -1;
-    if (port < 0 || optind < argc) {
-        fprintf(stderr, "usage: %s [-p PORT]\n", program_invocation_short_name);
-        exit(2);
-    }
+    if (port < 0 || optind < argc)
+        usage_error("[-p PORT]");
     return port;
 }

@@ -57,14 +57,6 @@ static struct client *clients; /* those of the first port, of the second, ... */
 static int epoll_fd;
 static uint64_t sent, answered;
 
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
 static _Noreturn void fail(const char *what)
 {
     fprintf(stderr, "echo_load: %s\n", what);
@@ -112,7 +104,7 @@ static void run_until(uint64_t end)
             fail("no answer for 5 s");
         if (count < 0 && errno != EINTR)
             die("epoll_wait");
-        int go_on = now_ns() < end;
+        int go_on = nanoseconds(CLOCK_MONOTONIC) < end;
         for (int i = 0; i < count; i++) {
             if (!take_echo(events[i].data.ptr))
                 continue;
@@ -164,12 +156,12 @@ static void connect_all(const struct plan *plan)
 static double measure(const struct plan *plan, int port)
 {
     struct client *first = clients + port * plan->clients;
-    uint64_t before = answered, start = now_ns();
+    uint64_t before = answered, start = nanoseconds(CLOCK_MONOTONIC);
 
     for (int i = 0; i < plan->clients; i++)
         send_request(first + i);
     run_until(start + (uint64_t)plan->duration_ms * 1000000);
-    return (double)(answered - before) * 1e9 / (double)(now_ns() - start);
+    return (double)(answered - before) * 1e9 / (double)(nanoseconds(CLOCK_MONOTONIC) - start);
 }
 
 static void measure_round(const struct plan *plan, int round)
@@ -206,29 +198,15 @@ static void allow_many_descriptors(void)
         die("setrlimit");
 }
 
-static _Noreturn void usage(void)
-{
-    fprintf(stderr, "usage: echo_load [-c CLIENTS] [-t MILLISECONDS] [-r ROUNDS] [-i] "
-                    "[PORT...]\n");
-    exit(2);
-}
-
-/* TEXT as a number from 1 to MOST. */
-static int positive(const char *text, int most)
-{
-    int number = parse_number(text, most);
-
-    if (number < 1)
-        usage();
-    return number;
-}
+static const char arguments[] =
+    "[-c CLIENTS] [-t MILLISECONDS] [-r ROUNDS] [-i] [PORT...]";
 
 static void read_ports(int argc, char **argv, struct plan *plan)
 {
     if (argc > MAX_PORTS)
-        usage();
+        usage_error(arguments);
     for (int i = 0; i < argc; i++)
-        plan->ports[i] = positive(argv[i], 65535);
+        plan->ports[i] = positive(argv[i], 65535, arguments);
     if (argc > 0)
         plan->port_count = argc;
 }
@@ -242,15 +220,15 @@ int main(int argc, char **argv)
     opterr = 0;
     while ((option = getopt(argc, argv, "c:t:r:i")) != -1) {
         if (option == 'c')
-            plan.clients = positive(optarg, MAX_CLIENTS);
+            plan.clients = positive(optarg, MAX_CLIENTS, arguments);
         else if (option == 't')
-            plan.duration_ms = positive(optarg, MAX_MS);
+            plan.duration_ms = positive(optarg, MAX_MS, arguments);
         else if (option == 'r')
-            plan.rounds = positive(optarg, MAX_ROUNDS);
+            plan.rounds = positive(optarg, MAX_ROUNDS, arguments);
         else if (option == 'i')
             plan.idle = 1;
         else
-            usage();
+            usage_error(arguments);
     }
     read_ports(argc - optind, argv + optind, &plan);
     allow_many_descriptors();

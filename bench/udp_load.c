@@ -74,15 +74,6 @@ static char replies[MAX_WINDOW][DATAGRAM_SIZE + 1]; /* one more: to see a longer
 static struct iovec reply_parts[MAX_WINDOW], request_parts[MAX_WINDOW];
 static struct mmsghdr incoming[MAX_WINDOW], outgoing[MAX_WINDOW];
 
-static uint64_t nanoseconds(clockid_t clock)
-{
-    struct timespec t;
-
-    if (clock_gettime(clock, &t) < 0)
-        die("clock_gettime");
-    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
 static _Noreturn void fail(const char *what)
 {
     fprintf(stderr, "udp_load: %s\n", what);
@@ -236,22 +227,8 @@ static void open_clients(const struct plan *plan)
         open_client(&clients[i], plan->servers[i / plan->clients].port);
 }
 
-static _Noreturn void usage(void)
-{
-    fprintf(stderr, "usage: udp_load [-c CLIENTS] [-w WINDOW] [-t MILLISECONDS] [-r ROUNDS] "
-                    "PORT:PID...\n");
-    exit(2);
-}
-
-/* TEXT as a number from 1 to MOST. */
-static int positive(const char *text, int most)
-{
-    int number = parse_number(text, most);
-
-    if (number < 1)
-        usage();
-    return number;
-}
+static const char arguments[] =
+    "[-c CLIENTS] [-w WINDOW] [-t MILLISECONDS] [-r ROUNDS] PORT:PID...";
 
 /* TEXT is PORT:PID, and is changed. */
 static void add_server(char *text, struct plan *plan)
@@ -260,10 +237,10 @@ static void add_server(char *text, struct plan *plan)
     char *pid = strchr(text, ':');
 
     if (pid == NULL)
-        usage();
+        usage_error(arguments);
     *pid++ = '\0';
-    server->port = positive(text, 65535);
-    errno = clock_getcpuclockid(positive(pid, MAX_PID), &server->clock);
+    server->port = positive(text, 65535, arguments);
+    errno = clock_getcpuclockid(positive(pid, MAX_PID, arguments), &server->clock);
     if (errno != 0)
         die(pid);
 }
@@ -277,19 +254,19 @@ int main(int argc, char **argv)
     opterr = 0;
     while ((option = getopt(argc, argv, "c:w:t:r:")) != -1) {
         if (option == 'c')
-            plan.clients = positive(optarg, MAX_UNDER_WAY);
+            plan.clients = positive(optarg, MAX_UNDER_WAY, arguments);
         else if (option == 'w')
-            plan.window = positive(optarg, MAX_WINDOW);
+            plan.window = positive(optarg, MAX_WINDOW, arguments);
         else if (option == 't')
-            plan.duration_ms = positive(optarg, MAX_MS);
+            plan.duration_ms = positive(optarg, MAX_MS, arguments);
         else if (option == 'r')
-            plan.rounds = positive(optarg, MAX_ROUNDS);
+            plan.rounds = positive(optarg, MAX_ROUNDS, arguments);
         else
-            usage();
+            usage_error(arguments);
     }
     if (plan.clients * plan.window > MAX_UNDER_WAY || optind == argc
         || argc - optind > MAX_SERVERS)
-        usage();
+        usage_error(arguments);
     for (int i = optind; i < argc; i++)
         add_server(argv[i], &plan);
     prepare();

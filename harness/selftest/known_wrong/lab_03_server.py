@@ -145,7 +145,7 @@ KNOWN_WRONG = [
         "prints_its_start_line", "no-answer",
         ("    int fd = bind_to(address, port, &own_addr);\n    print_start_line(&own_addr);\n",
          '    printf("listening on %s port %s\\n", address, port);\n    fflush(stdout);\n'
-         "    sleep(1);\n    int fd = bind_to(address, port, &own_addr);\n"),
+         "    pause();\n    int fd = bind_to(address, port, &own_addr);\n"),
     ),
     server(
         "port-asked-for-in-start-line", "the start line does not tell the real port",
