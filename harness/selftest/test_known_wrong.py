@@ -11,7 +11,8 @@ import pytest
 from known_wrong import KnownWrong, of_every_lab
 from workbench import LABS_THERE, STALL, Benches, graded_tests
 
-from labkit.feedback import CAUSES, Mismatch
+from labkit.causes import CAUSES
+from labkit.feedback import Mismatch
 from labkit.paths import HARNESS, LABS
 
 TESTS = {lab: graded_tests(lab) for lab in LABS_THERE}

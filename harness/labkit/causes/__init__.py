@@ -1,0 +1,12 @@
+"""The faults that feedback can name: what each is in the program, and where to read on."""
+
+from __future__ import annotations
+
+from labkit.causes.cause import Cause
+from labkit.causes.of_files import OF_FILES
+from labkit.causes.of_sockets import OF_SOCKETS
+
+__all__ = ["CAUSES", "Cause"]
+
+CAUSES = {**OF_SOCKETS, **OF_FILES}
+"""By short key: the faults that feedback can name, for someone who meets them first."""
