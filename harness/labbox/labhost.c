@@ -13,11 +13,13 @@
  *     RUN host guest argc envc, then cwd,   RUN errno pid
  *         argv and env, each ended by a NUL;
  *         descriptors become 0, 1, 2, ...
+ *     FOLDER size, then a path, a NUL       FOLDER errno
+ *         (an empty folder of at most SIZE bytes over the one that is there)
  *     unasked, when a process has ended     ENDED pid wait-status
  *
- * The socket, or the process's pidfd, comes in a message GIVEN before the answer. Once the
- * answer is there labhost has no descriptor that it gave or was given: the caller's close()
- * is the last one, and a FIN or an end of file comes of it.
+ * The socket, the folder, or the process's pidfd, comes in a message GIVEN before the
+ * answer. Once the answer is there labhost has no descriptor that it gave or was given: the
+ * caller's close() is the last one, and a FIN or an end of file comes of it.
  *
  * The first message is READY with the pid (as its caller sees it) whose /proc
  * entry shows this network, or FAILED with errno and the name of the call.
@@ -49,8 +51,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { READY = 1, FAILED, SOCKET, RUN, ENDED, GIVEN };
-enum { GUEST_ID = 65534, MAX_STRINGS = 512 };
+enum { READY = 1, FAILED, SOCKET, RUN, ENDED, GIVEN, FOLDER };
+enum { GUEST_ID = 65534, MAX_STRINGS = 512, MAX_FILES = 10000 };
 
 static int control_fd;
 static sigset_t original_mask;
@@ -301,6 +303,32 @@ static void do_run(char *data, size_t len, int *fds, size_t count)
     answer(RUN, error, (int32_t)pid, pidfd);
 }
 
+/* Mounts a file system of SIZE bytes over PATH; guests may write to it. Its descriptor or -1. */
+static int folder_at(const char *path, int32_t size)
+{
+    char options[120];
+    int owner = guests_switch ? GUEST_ID : 0;
+
+    snprintf(options, sizeof options, "size=%d,nr_inodes=%d,mode=0755,uid=%d,gid=%d", (int)size,
+             MAX_FILES, owner, owner);
+    if (mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options) < 0)
+        return -1;
+    return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static void do_folder(const char *data, size_t len)
+{
+    int32_t size;
+
+    if (len <= sizeof size || data[len - 1] != 0) {
+        answer(FOLDER, EINVAL, 0, -1);
+        return;
+    }
+    memcpy(&size, data, sizeof size);
+    int fd = folder_at(data + sizeof size, size);
+    answer(FOLDER, fd < 0 ? errno : 0, 0, fd);
+}
+
 static void do_request(void)
 {
     static _Alignas(int32_t) char data[MESSAGE_BYTES];
@@ -320,6 +348,8 @@ static void do_request(void)
     close_all(fds, count);
     if (kind == SOCKET)
         do_socket((int32_t *)(void *)(data + sizeof kind), (size_t)n - sizeof kind);
+    else if (kind == FOLDER)
+        do_folder(data + sizeof kind, (size_t)n - sizeof kind);
 }
 
 static void report_ended(void)

@@ -22,7 +22,7 @@ from labkit.feedback import HarnessError
 from labkit.kernel_sockets import NETLINK_SOCK_DIAG, KernelSockets
 from labkit.paths import LABHOST
 
-_READY, _FAILED, _SOCKET, _RUN, _ENDED, _GIVEN = range(1, 7)
+_READY, _FAILED, _SOCKET, _RUN, _ENDED, _GIVEN, _FOLDER = range(1, 8)
 _MESSAGE_BYTES = 64 * 1024
 
 
@@ -127,6 +127,20 @@ class PrivateNetwork:
         if not given:
             raise _no_descriptor()
         return socket.socket(fileno=given[0])
+
+    def folder(self, path: Path, size: int) -> int:
+        """Lays an empty file system of at most SIZE bytes over PATH, a folder that is there.
+
+        Only what runs in here sees it, and its descriptor, which is returned, leads to it:
+        the caller's to close. It is gone when nobody has it any more. Raises OSError.
+        """
+        request = struct.pack("=2i", _FOLDER, size) + os.fsencode(path) + b"\0"
+        numbers, given = self._ask(request, [], _FOLDER)
+        if numbers[0]:
+            raise OSError(numbers[0], os.strerror(numbers[0]), str(path))
+        if not given:
+            raise _no_descriptor()
+        return given[0]
 
     def run(
         self,

@@ -22,7 +22,7 @@ from labkit.network import PrivateNetwork
 from labkit.processes import (
     Activity, Memory, activity_of, descriptors_of, memory_of, threads_of, tree_of,
 )
-from labkit.sandbox import DESCRIPTORS, ENVIRONMENT, run_argv
+from labkit.sandbox import DESCRIPTORS, ENVIRONMENT, Shown, run_argv
 from labkit.terminal import Typist, make_terminal
 
 _STARTED, _ENDED = 1, 2
@@ -58,7 +58,7 @@ class Program:
     terminal: in place of these pipes stdin and stdout are one terminal, where write() types
     and close_stdin() is Ctrl-D (see terminal.py); stderr is a pipe as ever, to be told apart.
     descriptors: how many it may have open (RLIMIT_NOFILE). host: where it runs, see
-    PrivateNetwork.
+    PrivateNetwork. files: its current folder, where that is not LAB, the folder of its own.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Program:
         loop: EventLoop,
         network: PrivateNetwork,
         work: Path,
-        folder: Path,
+        lab: Path,
         argv: list[str],
         *,
         stdin: Stdin = None,
@@ -74,6 +74,7 @@ class Program:
         terminal: bool = False,
         descriptors: int = DESCRIPTORS,
         host: Optional[str] = None,
+        files: Optional[Shown] = None,
     ) -> None:
         check_descriptors(descriptors, argv[0])
         if terminal and (isinstance(stdin, int) or stdout is not None):
@@ -95,7 +96,9 @@ class Program:
         self._stdin: Optional[int] = None
         self._typist = Typist() if terminal else None
         self._readers: dict[int, bytearray] = {}
-        self._start(network, run_argv(work, folder, argv, descriptors), stdin, stdout)
+        if files is not None:
+            argv = [os.path.join("/lab", argv[0]), *argv[1:]]
+        self._start(network, run_argv(work, lab, argv, descriptors, files), stdin, stdout)
         if isinstance(stdin, bytes):
             self.write(stdin)
             self.close_stdin()

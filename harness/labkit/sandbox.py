@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Iterator, Optional, Sequence
+from typing import Iterator, NamedTuple, Optional, Sequence
 
 from labkit.feedback import HarnessError
 from labkit.paths import LABINIT
@@ -24,6 +24,9 @@ RUN_LIMITS = "core=0,cpu=30,fsize=1073741824,nproc=4096"
 DESCRIPTORS = 1024
 """What a program may have open, where a test does not say otherwise."""
 
+FILES = "/files"
+"""Where a program sees the folder that it is to work in, if it has one."""
+
 GUEST_ID = 65534
 """Who a guest of the real root is: nobody, as in labhost.c."""
 
@@ -34,6 +37,13 @@ _ETC = {
     "passwd": "student:x:1000:1000::/tmp:/bin/sh\n",
     "group": "student:x:1000:\n",
 }
+
+
+class Shown(NamedTuple):
+    """A folder outside that a program sees as FILES, its current folder."""
+
+    path: Path
+    read_only: bool
 
 
 @contextlib.contextmanager
@@ -59,17 +69,22 @@ def workspace() -> Iterator[Path]:
 
 
 def run_argv(
-    work: Path, folder: Path, argv: Sequence[str], descriptors: int = DESCRIPTORS
+    work: Path, lab: Path, argv: Sequence[str], descriptors: int = DESCRIPTORS,
+    files: Optional[Shown] = None,
 ) -> list[str]:
-    """ARGV in a sandbox on the caller's network, FOLDER read-only.
+    """ARGV in a sandbox on the caller's network; folder LAB is /lab in it, read-only.
 
-    labinit (see there) is given descriptors 3 to 6. WORK is a workspace().
+    The current folder is FILES, or /lab where there are none. labinit
+    (see there) is given descriptors 3 to 6. WORK is a workspace().
     """
     own = ["--as-pid-1", "--dir", "/run", "--ro-bind", str(work / "labinit"), "/run/labinit"]
     for name in _ETC:
         own += ["--ro-bind", str(work / "etc" / name), f"/etc/{name}"]
-    own += ["--ro-bind", str(folder), "/lab"]
-    return [*_bwrap(own), "/run/labinit", f"{RUN_LIMITS},nofile={descriptors}", *argv]
+    own += ["--ro-bind", str(lab), "/lab"]
+    if files is not None:
+        own += ["--ro-bind" if files.read_only else "--bind", str(files.path), FILES]
+    limits = f"{RUN_LIMITS},nofile={descriptors}"
+    return [*_bwrap(own, FILES if files else "/lab"), "/run/labinit", limits, *argv]
 
 
 def build_argv(folder: Path) -> list[str]:
@@ -113,7 +128,7 @@ def _open_to_guests() -> Optional[str]:
     return "/tmp" if closed and guests_switch() else None
 
 
-def _bwrap(own: Sequence[str]) -> list[str]:
+def _bwrap(own: Sequence[str], current: str = "/lab") -> list[str]:
     bwrap = shutil.which("bwrap")
     if bwrap is None:
         raise HarnessError("bwrap is missing: run 'make setup' (package bubblewrap)")
@@ -125,7 +140,7 @@ def _bwrap(own: Sequence[str]) -> list[str]:
         *_system(),
         *("--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"),
         *own,
-        *("--remount-ro", "/", "--chdir", "/lab"),
+        *("--remount-ro", "/", "--chdir", current),
     ]
 
 

@@ -10,6 +10,7 @@ from typing import Any, Optional
 
 from labkit.events import DeadlinePassed
 from labkit.feedback import HarnessError, Mismatch
+from labkit.folders import Folder
 from labkit.program import Program, Stdin
 from labkit.sandbox import DESCRIPTORS
 from labkit.scenario.listening import Listening
@@ -25,32 +26,37 @@ class Programs(Listening):
     def start(
         self, name: str, *args: str, stdin: Stdin = None, stdout: Optional[int] = None,
         terminal: bool = False, descriptors: int = DESCRIPTORS, host: Optional[str] = None,
+        folder: Optional[Folder] = None,
     ) -> Program:
         """Starts the submission's program NAME with ARGS in the private network.
 
         stdin, stdout, terminal: see Program. descriptors: how many it may have open.
-        host: "a" or "b" where there are two.
+        host: "a" or "b" where there are two. folder: of folder(), the program's current one;
+        without, it is the one with the submission, where nothing can be written.
         """
-        return self._run(self._find(name).parent, [f"./{name}", *args], stdin=stdin,
+        return self._run(self._find(name).parent, [f"./{name}", *args], folder, stdin=stdin,
                          stdout=stdout, terminal=terminal, descriptors=descriptors, host=host)
 
     def start_tool(
         self, name: str, *args: str, stdin: Stdin = None, stdout: Optional[int] = None,
-        host: Optional[str] = None,
+        host: Optional[str] = None, folder: Optional[Folder] = None,
     ) -> Program:
         """Starts NAME, a program of the system such as ncat, in the private network.
 
-        host: as for start(). Raises HarnessError when it is not installed.
+        host, folder: as for start(). Raises HarnessError when it is not installed.
         """
         path = shutil.which(name)
         if path is None:
             raise HarnessError(f"{name} is missing: run 'make setup'")
-        return self._run(self._work / "etc", [path, *args], stdin=stdin, stdout=stdout,
+        return self._run(self._work / "etc", [path, *args], folder, stdin=stdin, stdout=stdout,
                          host=host)
 
-    def _run(self, folder: Path, argv: list[str], **how: Any) -> Program:
+    def _run(
+        self, lab: Path, argv: list[str], folder: Optional[Folder], **how: Any
+    ) -> Program:
         self.at(how["host"])
-        program = Program(self._loop, self.network, self._work, folder, argv, **how)
+        program = Program(self._loop, self.network, self._work, lab, argv,
+                          files=folder.shown if folder else None, **how)
         self.programs.append(program)
         self.ready()
         program.release()

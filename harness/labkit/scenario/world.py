@@ -88,6 +88,10 @@ class World:
             key = cause() if callable(cause) else cause
             raise Mismatch(expected=expected, seen=seen(), cause=key) from None
 
+    def be_patient(self, seconds: float) -> None:
+        """Programs may stand still for SECONDS, which is how long they wait for something."""
+        self.stall = max(self.stall, seconds)
+
     def wait_blocked(self, program: Program, seconds: float = 2.0) -> None:
         """Waits until the program waits for something, and has done so for a moment.
 
