@@ -5,7 +5,8 @@
     harness/python docs/refresh.py --record [NAME...]   records traces anew, then draws
 
 A block stands between `<!-- trace: NAME -->` and `<!-- end trace -->`, in any Markdown
-file of the repository; NAME.pcapng is its trace.
+file of the repository; NAME.pcapng is its trace. With `<!-- trace: NAME, FILTER -->`, a
+filter as pcap-filter(7) has it, only those packets are drawn.
 """
 
 from __future__ import annotations
@@ -27,20 +28,21 @@ from labkit.paths import LABCAP, LABS  # noqa: E402
 from labkit.program import Program  # noqa: E402
 from labkit.scenario import Scenario  # noqa: E402
 
-_BLOCK = re.compile(r"(<!-- trace: (\S+) -->\n).*?(<!-- end trace -->)", re.DOTALL)
+_BLOCK = re.compile(r"(<!-- trace: ([\w-]+)(?:, (.*?))? -->\n).*?(<!-- end trace -->)", re.DOTALL)
 
 
-def draw(name: str) -> str:
-    """The ladder of one trace, 80 columns wide, without colour."""
+def draw(name: str, packets: str = "") -> str:
+    """The ladder of one trace, or of PACKETS of it, 80 columns wide, without colour."""
     environment = {**os.environ, "COLUMNS": "80", "LC_ALL": "C.UTF-8"}
-    done = subprocess.run([LABCAP, "show", TRACES / f"{name}.pcapng", "--color", "never"],
+    done = subprocess.run([LABCAP, "show", TRACES / f"{name}.pcapng", "--color", "never",
+                           *([packets] if packets else [])],
                           env=environment, capture_output=True, text=True, check=True)
     return "\n".join(line.rstrip() for line in done.stdout.splitlines())
 
 
 def drawn_anew(text: str) -> str:
     """TEXT with the current ladder in each of its blocks."""
-    return _BLOCK.sub(lambda m: f"{m[1]}```text\n{draw(m[2])}\n```\n{m[3]}", text)
+    return _BLOCK.sub(lambda m: f"{m[1]}```text\n{draw(m[2], m[3] or '')}\n```\n{m[4]}", text)
 
 
 def documents() -> list[Path]:
@@ -163,6 +165,66 @@ def record_the_largest(lab: Scenario) -> None:
     end(lab, ask(lab, b"x" * 65507))
 
 
+def send_a_file(lab: Scenario) -> None:
+    """A small file, its name before it, and the FIN behind it."""
+    served = lab.folder({"hello.txt": b"Hello, world!\n"})
+    lab.start_server("send_server", "hello.txt", port=6666, folder=served)
+    client = lab.start("send_client", folder=lab.folder())
+    lab.expect_exit(client, 0)
+    lab.expect_orderly(0, 24, first_closer="server")
+
+
+def start_ftp_server(lab: Scenario) -> None:
+    """The FTP server with a small file."""
+    lab.start_server("server", port=2121, folder=lab.folder({"hello.txt": b"Hello, world!\n"}))
+
+
+def record_passive(lab: Scenario) -> None:
+    """The FTP pair: a session with one `get`."""
+    start_ftp_server(lab)
+    lab.expect_exit(lab.start("client", "127.0.0.1", "get", "hello.txt", folder=lab.folder()), 0)
+    lab.expect_packets("connections=2")
+
+
+def record_active(lab: Scenario) -> None:
+    """curl in active mode."""
+    start_ftp_server(lab)
+    lab.expect_exit(lab.start_tool("curl", "-s", "--ftp-port", "-",
+                                   "ftp://127.0.0.1:2121/hello.txt"), 0)
+    lab.expect_packets("connections=2")
+
+
+def fetch(lab: Scenario, size: int, *options: str) -> None:
+    """A file of SIZE bytes by TFTP."""
+    lab.start_datagram_server("udp_server", port=6666, folder=lab.folder({"file": bytes(size)}))
+    client = lab.start("udp_client", *options, "127.0.0.1", "get", "file", folder=lab.folder())
+    lab.be_patient(3)
+    lab.expect_exit(client, 0)
+    lab.expect_packets("connections=0")
+
+
+def record_blocks(lab: Scenario) -> None:
+    """Three blocks, each with its ACK."""
+    fetch(lab, 1100)
+
+
+def record_a_lost_ack(lab: Scenario) -> None:
+    """The first ACK, which is the third datagram of all, is lost."""
+    lab.disturb("drop udp 3")
+    fetch(lab, 1100)
+
+
+def record_a_doubled_ack(lab: Scenario) -> None:
+    """The first ACK arrives twice."""
+    lab.disturb("duplicate udp 3")
+    fetch(lab, 1100)
+
+
+def record_a_window(lab: Scenario) -> None:
+    """Four blocks for one ACK."""
+    fetch(lab, 10000, "-b", "1428", "-w", "4")
+
+
 class Recording(NamedTuple):
     """A trace of the documents: the lab whose programs it shows, and what they do."""
 
@@ -184,6 +246,13 @@ RECORDED = {
     "udp-late": Recording("03-udp", record_a_late_reply),
     "udp-refused": Recording("03-udp", record_nobody),
     "udp-largest": Recording("03-udp", record_the_largest),
+    "send-file": Recording("04-file-transfer", send_a_file),
+    "ftp-get": Recording("04-file-transfer", record_passive),
+    "ftp-active": Recording("04-file-transfer", record_active),
+    "tftp-get": Recording("04-file-transfer", record_blocks),
+    "tftp-lost": Recording("04-file-transfer", record_a_lost_ack),
+    "tftp-doubled": Recording("04-file-transfer", record_a_doubled_ack),
+    "tftp-window": Recording("04-file-transfer", record_a_window),
 }
 
 

@@ -25,6 +25,8 @@ PROGRAMS = {
                     "hello_server", "prompt_server"),
     "02-p2p-chat": ("turn_server", "turn_client", "server", "client"),
     "03-udp": ("server", "client", "peer"),
+    "04-file-transfer": ("send_server", "send_client", "server", "client", "udp_server",
+                         "udp_client"),
 }
 """The programs of each lab, as its table names them."""
 
