@@ -16,6 +16,8 @@ ESTABLISHED, CLOSED = 1, 7
 """States of tcp(7), TCP_INFO: connected, and after a reset."""
 LINE = 80
 """Bytes kept of each message sent, to know them when they come back with another one."""
+LONGEST_LINE = 64 * 1024
+"""Bytes after which what comes is no line of text any more."""
 
 
 class Waiter(Protocol):
@@ -113,6 +115,31 @@ class Peer:
             self._wait(lambda: not self._to_send, f"{self.label} can send back what it read",
                        lambda: f"after {start} bytes nobody reads what it sends", cause)
         self.expect_eof(cause="no-half-close")
+
+    def read_line(self, cause: Optional[str] = None, wanted: str = "a line") -> bytes:
+        """Reads a line of text, up to and with its newline; if none comes, CAUSE is why.
+
+        It is called WANTED in feedback, and has LONGEST_LINE bytes at most.
+        """
+        self._read_until(lambda: b"\n" in self.received or len(self.received) > LONGEST_LINE,
+                         wanted, b"", cause or "no-answer")
+        line, newline, rest = bytes(self.received).partition(b"\n")
+        if not newline or len(line) >= LONGEST_LINE:
+            raise Mismatch(expected=f"{self.label} receives {wanted}",
+                           seen=f"{len(line)} bytes without a newline: {describe(line)}",
+                           cause=cause or "messages")
+        self.received[:] = rest
+        return line + newline
+
+    def read_rest(self, cause: Optional[str] = None) -> bytes:
+        """Reads all that comes up to the end of file (a FIN); if that does not come, CAUSE is why.
+
+        A reset in its place is not an end of file.
+        """
+        self._read_until(lambda: self.eof, "end of file (a FIN)", b"", cause)
+        data = bytes(self.received)
+        self.received.clear()
+        return data
 
     def expect_eof(self, cause: Optional[str] = None) -> None:
         """Reads up to the end of file, which must come next, and not a byte or a reset."""

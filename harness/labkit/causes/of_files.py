@@ -122,6 +122,11 @@ OF_FILES = {
         "transfer; those two ports are what tells transfers apart.",
         "RFC 1350 section 4, TIDs",
     ),
+    "shared-folder": Cause(
+        "The folder that one client has gone to is another's, too. chdir() changes it for the whole "
+        "process, and a global variable is one for all threads: it belongs to the session.",
+        "chdir(2), fork(2); RFC 959 section 4.1.1, CWD",
+    ),
     "shared-offset": Cause(
         "A later client does not get the file from its beginning: the offset of an open file is "
         "one for all who share the descriptor, and stays at the end where the last one left it.",

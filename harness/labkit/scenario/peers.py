@@ -30,6 +30,7 @@ class Peers(World):
         receive_buffer: int = 0,
         cause: Optional[str] = None,
         host_from: Optional[str] = None,
+        source: str = "",
     ) -> Peer:
         """A scripted client, connected to HOST (a numeric address) and PORT.
 
@@ -38,6 +39,7 @@ class Peers(World):
         receive_buffer: bytes (SO_RCVBUF, socket(7)); 0 leaves it to the kernel.
         host_from: of two hosts the one it is on; where HOST is an address of the link it
         need not be said.
+        source: the numeric address that it connects from; the kernel's choice without.
         """
         there = self.host_of(host)
         here = self.at(host_from or OTHER.get(there))
@@ -46,6 +48,8 @@ class Peers(World):
         self._wait_for_room(there or here, host, port, expected, cause)
         sock = self._tcp_socket(here, host, receive_buffer, 0)
         try:
+            if source:
+                sock.bind((source, 0))
             self._connect(sock, (host, port), expected, cause)
         except BaseException:
             self._loop.watch(sock.fileno(), 0, lambda _: None)

@@ -1,0 +1,297 @@
+"""What the graded tests of lab 04's TFTP programs have in common."""
+
+from __future__ import annotations
+
+import random
+import re
+import socket
+import struct
+import time
+from typing import Any, Mapping, Optional, Sequence
+
+from labkit.datagrams import Address, DatagramSocket
+from labkit.feedback import Mismatch
+from labkit.folders import Folder
+from labkit.program import Program
+from labkit.scenario import Footprint, Scenario
+from labkit.tftp import (
+    ACK, ERROR, PORT, RRQ, WRQ, Side, Tftp, Transfer, ack, request, tell,
+)
+from labkit.tftp_wire import Sent, Timers, datagrams
+from labkit.udp_echo import grows
+
+TEXT = b"hello, file\n"
+_SHORTEST = 1.6
+"""Seconds: of several timers of one second not all can have been as late as that."""
+
+
+def content(size: int) -> bytes:
+    """SIZE bytes of any value, no part of which is like another."""
+    return random.Random(size).randbytes(size)
+
+
+LINES = b"".join(b"line %03d\r\n" % number for number in range(160))
+"""1,600 bytes: three full blocks and one that is not."""
+
+
+# -- A server -------------------------------------------------------------------
+
+
+def serve(
+    lab: Scenario, files: Mapping[str, bytes], *options: str, size: int = 0,
+    read_only: bool = False,
+) -> tuple[Program, Folder, Tftp]:
+    """Starts udp_server with OPTIONS in a folder that has FILES.
+
+    size, read_only: see Scenario.folder().
+    """
+    folder = lab.folder(files, size=size, read_only=read_only)
+    where = () if "-d" in options else ("-d", ".")
+    server = lab.start_datagram_server("udp_server", *where, *options, port=PORT, folder=folder)
+    return server, folder, Tftp(lab)
+
+
+def expect_served(
+    tftp: Tftp, name: str, whole: bytes, cause: Optional[str] = None, label: str = ""
+) -> None:
+    """NAME can be read, and is WHOLE; if not, CAUSE is why where nothing nearer shows."""
+    tftp.read(name, label).receive_file(whole, cause)
+
+
+def write_file(tftp: Tftp, name: str, whole: bytes, cause: Optional[str] = None) -> Transfer:
+    """NAME can be written, to its last ACK."""
+    writer = tftp.write(name)
+    writer.expect(ack(0), cause)
+    writer.send_file(whole, cause)
+    return writer
+
+
+def expect_options(transfer: Transfer, wanted: Mapping[str, str]) -> None:
+    """The next packet is an OACK with these options, in whatever order."""
+    found = transfer.expect_oack()
+    if found != wanted:
+        raise Mismatch(f"OACK with {_listed(wanted)}", f"OACK with {_listed(found)}", "bad-options")
+
+
+def _listed(options: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in sorted(options.items())) or "nothing"
+
+
+def expect_refused_if_answered(client: Transfer, cause: str) -> None:
+    """What has come so far is one ERROR, of whatever code, or nothing."""
+    client.sock.take_in()
+    if client.sock.came:
+        found = client.next("an ERROR or nothing", cause)
+        if found.opcode != ERROR:
+            raise client.mismatch("an ERROR or nothing", f"opcode {found.opcode}", cause)
+    client.sock.expect_nothing(cause)
+
+
+def expect_saved(lab: Scenario, folder: Folder, name: str, whole: bytes) -> None:
+    """NAME is in FOLDER at once or soon, and has WHOLE; nothing else was added to it."""
+    lab.wait_for(lambda: name in folder.names(), f"the file {name} is there",
+                 lambda: f"in the folder: {', '.join(folder.names()) or 'nothing'}",
+                 "partial-file", poll=0.002)
+    folder.expect_file(name, whole)
+
+
+def expect_nothing_of(folder: Folder, name: str, *others: str) -> None:
+    """Of the file NAME nothing is in FOLDER, only OTHERS."""
+    cut = name in folder.names()
+    folder.expect_names(*others, cause="cut-file-kept" if cut else "left-over-file")
+
+
+def expect_ended(lab: Scenario, server: Program, before: Footprint) -> None:
+    """The transfers have ended, and left nothing: the server has no more than BEFORE them."""
+    try:
+        lab.expect_back_to(server, before)
+    except Mismatch as error:
+        raise Mismatch(error.expected, error.seen, "vanished-client") from None
+
+
+def expect_acknowledged_or_exists(writer: Transfer, number: int) -> bool:
+    """The next packet is ACK NUMBER, or ERROR 6; returns whether it is the latter."""
+    found = writer.next(f"ACK {number} or ERROR 6", "file-overwritten")
+    if (found.opcode, found.number) not in ((ACK, number), (ERROR, 6)):
+        raise writer.mismatch(f"ACK {number} or ERROR 6", f"opcode {found.opcode}, "
+                              f"number {found.number}", "file-overwritten")
+    return found.opcode == ERROR
+
+
+def expect_given_up(lab: Scenario, server: Program, before: Footprint) -> None:
+    """The server has, after some time, no more than BEFORE its clients came.
+
+    A server that waits twice as long each time is right, too; a minute is not waited for.
+    """
+    try:
+        lab.expect_back_to(server, before)
+    except Mismatch as error:
+        lab.end_recording()
+        gaps = gaps_of_timers(datagrams(lab.trace))
+        if not any(later > 1.5 * earlier for earlier, later in zip(gaps, gaps[1:])):
+            raise Mismatch(error.expected, error.seen, "vanished-client") from None
+
+
+def send_as(lab: Scenario, port: int, packet: bytes) -> None:
+    """Sends PACKET to the server as if from PORT of 127.0.0.1, whoever has that, if anybody."""
+    header = struct.pack(">4H", port, PORT, 8 + len(packet), 0)  # 0: no checksum (RFC 768)
+    with lab.network.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP) as raw:
+        raw.sendto(header + packet, ("127.0.0.1", 0))
+
+
+def gaps_of_timers(sent: Sequence[Sent]) -> list[float]:
+    """Seconds from a packet of SENT, all of a trace, to the same one, sent again by a timer."""
+    timers = Timers()
+    for each in sent:
+        timers.forgives(each)
+    return timers.gaps
+
+
+def expect_spacing(sent: Sequence[Sent]) -> None:
+    """Some packets of SENT, all of a trace, were sent again, the first after about a second."""
+    shortest = min(gaps_of_timers(sent), default=None)
+    if shortest is None or shortest >= _SHORTEST:
+        raise Mismatch("what is not answered is sent again after 1 s",
+                       "it is not" if shortest is None else f"the earliest after {shortest:.1f} s",
+                       "wrong-timeout")
+
+
+# -- A client -------------------------------------------------------------------
+
+
+def start_get(
+    tftp: Tftp, name: str, *options: str, **how: Any
+) -> tuple[Program, Folder, Transfer]:
+    """Starts `udp_client OPTIONS HOST get NAME` in a new folder; its request is taken.
+
+    HOW: as for Scenario.folder(). Returns the server's side of the transfer, too.
+    """
+    folder = tftp.lab.folder(**how)
+    client, sender = _start(tftp, folder, options, "get", name, request(RRQ, name))
+    return client, folder, tftp.answer(sender)
+
+
+def start_put(
+    tftp: Tftp, files: Mapping[str, bytes], name: str, *options: str, asked: str = "",
+    cause: Optional[str] = None,
+) -> tuple[Program, Folder, Transfer]:
+    """Starts `udp_client OPTIONS HOST put NAME` in a folder with FILES, and sends it ACK 0.
+
+    asked: the name that its request has, where that is not NAME. cause: why it has another.
+    """
+    folder, packet = tftp.lab.folder(files), request(WRQ, asked or name)
+    client, sender = _start(tftp, folder, options, "put", name, packet, cause)
+    server = tftp.answer(sender)
+    server.send(ack(0))
+    return client, folder, server
+
+
+def _start(
+    tftp: Tftp, folder: Folder, options: Sequence[str], verb: str, name: str, packet: bytes,
+    cause: Optional[str] = None,
+) -> tuple[Program, Address]:
+    port = tftp.port
+    client = tftp.lab.start("udp_client", *options, tftp.server_address[0], verb, name,
+                            folder=folder)
+    return client, port.expect(packet, cause)
+
+
+def start_asking(
+    tftp: Tftp, verb: str, *options: str, asked: Mapping[str, str], whole: bytes = b""
+) -> tuple[Program, Folder, Transfer]:
+    """Starts a client that gets or puts a.txt, with OPTIONS by which it asks for ASKED.
+
+    whole: what is in a.txt. The server has not answered yet.
+    """
+    port, folder = tftp.port, tftp.lab.folder({"a.txt": whole} if verb == "put" else {})
+    client = tftp.lab.start("udp_client", *options, tftp.server_address[0], verb, "a.txt",
+                            folder=folder)
+    found, sender = port.next()
+    if found.opcode != {"get": RRQ, "put": WRQ}[verb] or found.words[:1] != ("a.txt",):
+        raise port.mismatch(f"the request to {verb} a.txt", " ".join(found.words), "messages")
+    if {name: found.options.get(name) for name in asked} != asked:
+        raise port.mismatch(f"a request with {_listed(asked)}", f"one with "
+                            f"{_listed(found.options)}", "bad-options")
+    server = tftp.answer(sender)
+    server.options = found.options
+    return client, folder, server
+
+
+def expect_success(lab: Scenario, client: Program) -> None:
+    """The client exits with 0, and has printed nothing to stdout."""
+    lab.expect_exit(client, 0)
+    lab.expect_silence(client)
+
+
+def expect_fetched(
+    lab: Scenario, client: Program, folder: Folder, name: str, whole: bytes
+) -> None:
+    """The same, and FOLDER has the file NAME, which is WHOLE, and nothing else."""
+    expect_success(lab, client)
+    folder.expect_file(name, whole)
+    folder.expect_names(name, cause="left-over-file")
+
+
+def expect_failed(
+    lab: Scenario, client: Program, message: str = "", cause: Optional[str] = None
+) -> None:
+    """The client exits with 1, and says why on stderr: MESSAGE, if that is given.
+
+    cause: why it does not end, or not so.
+    """
+    lab.expect_exit(client, 1, cause)
+    lab.expect_complaint(client, f"udp_client: .*{re.escape(message)}" if message.isprintable()
+                         and message.isascii() else "udp_client: .+")
+    lab.expect_silence(client)
+
+
+def expect_ignored(lab: Scenario, client: Program, server: Transfer, cause: str) -> bool:
+    """What was just sent is ignored; returns False where it has ended the transfer by ERROR.
+
+    To send again what was sent last is no answer. cause: why there is another one.
+    """
+    lab.wait_blocked(client)
+    server.take_copies()
+    if server.sock.came:
+        server.expect_error(0, 4, cause=cause)
+    elif not client.has_ended:
+        return True
+    expect_failed(lab, client)
+    return False
+
+
+def answers_or_ends(lab: Scenario, client: Program, side: Side, cause: str) -> bool:
+    """Waits until the client sends to SIDE or ends; whether it has sent."""
+    lab.wait_for(lambda: bool(side.sock.came) or client.exit is not None,
+                 f"`{client.command}` sends something, or ends", lambda: "it does not", cause)
+    side.sock.take_in()
+    return bool(side.sock.came)
+
+
+def expect_six_sendings(
+    lab: Scenario, client: Program, sock: DatagramSocket, packet: bytes, before: int
+) -> None:
+    """PACKET, which came BEFORE times, comes 6 times in all to SOCK; then the client exits with 1.
+
+    A client that waits twice as long each time is right, too; a minute is not waited for.
+    """
+    times = [time.monotonic()] * before
+    expected = f"`{client.command}` sends 5 times again {tell(packet)}, a second apart, and ends"
+
+    def over() -> bool:
+        for each in list(sock.came):
+            if each.data == packet:
+                sock.came.remove(each)
+                times.append(time.monotonic())
+        return client.exit is not None or len(times) > 6 or grows(times)
+
+    def why() -> str:
+        return "no-retransmission" if len(times) == before else "no-timeout"
+
+    lab.wait_for(over, expected, lambda: f"sent {len(times)} times so far{client.last_words}", why)
+    if grows(times):
+        return
+    if len(times) != 6:
+        raise Mismatch(expected, f"it was sent {len(times)} times{client.last_words}",
+                       "wrong-retries" if len(times) > 1 else "no-retransmission")
+    expect_failed(lab, client)
