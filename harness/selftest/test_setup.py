@@ -11,7 +11,15 @@ from typing import Iterator, Sequence
 import pytest
 
 SETUP = Path(__file__).resolve().parent.parent / "setup"
-TOOLS = ("dirname", "env", "ln", "sh", "sort", "touch", "tr")
+TOOLS = ("dirname", "env", "ln", "mkdir", "mktemp", "mv", "rm", "sh", "sort", "touch", "tr")
+PEERS = {"vsftpd": "vsftpd", "tftpd-hpa": "in.tftpd", "atftpd": "atftpd"}
+"""The servers that are only unpacked: package and program."""
+
+UNPACK = """[ "$1" = -x ] && [ -e "$2" ] || exit
+case $2 in *vsftpd_*) name=vsftpd ;; *atftpd_*) name=atftpd ;; *) name=in.tftpd ;; esac
+mkdir -p "$3/usr/sbin" && ln -s "$HERE/bin/sh" "$3/usr/sbin/$name"
+"""
+"""What dpkg does: 'dpkg -x DEB FOLDER'."""
 
 
 class Machine:
@@ -25,12 +33,18 @@ class Machine:
             found = shutil.which(tool)
             assert found is not None
             (self.bin / tool).symlink_to(found)
-        shutil.copy2(SETUP, folder / "setup")
-        self.script(folder / "python", 'echo python >>"$LOG"; echo "$LACKING"')
+        self.harness = folder / "suite" / "harness"
+        self.harness.mkdir(parents=True)
+        shutil.copy2(SETUP, self.harness)
+        self.script(self.harness / "python", 'shift 2; echo "python $*" >>"$LOG"; echo "$LACKING"')
         self.command("cc", 'case $1 in -E) ;; *) echo "/lib/${1#*=}" ;; esac', logged=False)
-        for name in ("make", "bwrap", "ncat", "nft", "ip", "ethtool", "tshark"):
+        for name in ("make", "bwrap", "ncat", "nft", "curl", "ip", "ethtool", "tshark", "lftp",
+                     "tftp", "atftp"):
             self.command(name)
+        self.command("dpkg", UNPACK)
         self.user(0)
+        for package in PEERS:
+            self.unpack(package)
 
     def command(self, name: str, body: str = "", logged: bool = True) -> None:
         """Puts command NAME there, which notes its arguments and then does BODY."""
@@ -44,16 +58,33 @@ class Machine:
         for name in names:
             (self.bin / name).unlink()
 
-    def apt(self, *brings: str, simulate: str = "true", install: str = "true") -> None:
+    def peer(self, package: str) -> Path:
+        """Where the program of PACKAGE, one of PEERS, is looked for."""
+        return self.harness.parent / "out/peers" / package / "usr/sbin" / PEERS[package]
+
+    def unpack(self, package: str) -> None:
+        self.peer(package).parent.mkdir(parents=True)
+        self.script(self.peer(package), "")
+
+    def clean(self) -> None:
+        """As 'make clean' does."""
+        shutil.rmtree(self.harness.parent / "out")
+
+    def apt(
+        self, *brings: str, simulate: str = "true", install: str = "true", download: str = "true",
+    ) -> None:
         """An apt-get whose installing does INSTALL and, where that succeeds, brings commands.
 
-        SIMULATE is what 'install -s' does. After 'update' there is a file 'lists', after an
-        installation a file 'installed', in the folder where both are run.
+        SIMULATE is what 'install -s' does, DOWNLOAD what comes before a download, which makes
+        an empty .deb of each of PEERS that it is given. After 'update' there is a file 'lists',
+        after an installation a file 'installed', in the folder where setup is run.
         """
         links = "".join(f" && ln -s sh bin/{name}" for name in brings)
         self.command("apt-get", f"""case " $* " in
 *" -s "*) {simulate} ;;
 *" update ") touch lists ;;
+*" download "*) {download} || exit
+    for name; do case $name in [a-z]*d | *-hpa) touch "${{name}}_1_all.deb" ;; esac; done ;;
 *) echo noise; echo "frontend $DEBIAN_FRONTEND" >>"$LOG"; {install} && touch installed{links} ;;
 esac""")
 
@@ -65,9 +96,9 @@ esac""")
         """
         setsid = [shutil.which("setsid") or "setsid", "--wait", *session] if session else []
         environment = {"PATH": str(self.bin), "LOG": str(self.folder / "log"),
-                       "LACKING": lacking}
+                       "LACKING": lacking, "HERE": str(self.folder)}
         return subprocess.run(
-            [*setsid, self.folder / "setup", *arguments], env=environment, stdin=stdin,
+            [*setsid, self.harness / "setup", *arguments], env=environment, stdin=stdin,
             cwd=self.folder, capture_output=True, text=True, timeout=20,
         )
 
@@ -83,6 +114,11 @@ esac""")
 
     def updates(self) -> int:
         return sum(line.endswith(" update") for line in self.log())
+
+    def downloaded(self) -> list[list[str]]:
+        """The packages of each download."""
+        return [line.split(" download ")[1].split() for line in self.log()
+                if line.startswith("apt-get") and " download " in line]
 
     @staticmethod
     def script(path: Path, body: str) -> None:
@@ -112,7 +148,7 @@ def test_nothing_is_called_or_said_when_nothing_is_missing(
     machine.command("sudo")
     result = machine.run(*arguments)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
-    assert set(machine.log()) <= {"python"}
+    assert all(line.startswith("python") for line in machine.log())
 
 
 @pytest.mark.parametrize("arguments", [("all",), ("grade", "test"), ("",), ("--help",)])
@@ -136,11 +172,23 @@ def test_root_installs_just_what_is_missing_and_no_package_asks(machine: Machine
 
 @pytest.mark.parametrize("level, wanted", [("build", False), ("grade", False), ("test", True),
                                            ("bench", True)])
-def test_tests_and_measuring_need_tshark(machine: Machine, level: str, wanted: bool) -> None:
-    machine.lack("tshark")
-    machine.apt("tshark")
+@pytest.mark.parametrize("command, package", [
+    ("tshark", "tshark"), ("lftp", "lftp"), ("tftp", "tftp-hpa"), ("atftp", "atftp")])
+def test_tests_and_measuring_need_more_tools(
+    machine: Machine, level: str, wanted: bool, command: str, package: str
+) -> None:
+    machine.lack(command)
+    machine.apt(command)
     assert machine.run(level).returncode == 0
-    assert [line.split()[-1] for line in machine.installed()] == ["tshark"] * wanted
+    assert [line.split()[-1] for line in machine.installed()] == [package] * wanted
+
+
+@pytest.mark.parametrize("level, wanted", [("grade", False), ("test", True), ("bench", True)])
+def test_the_other_ftp_server_is_wanted_of_python_where_it_is_used(
+    machine: Machine, level: str, wanted: bool
+) -> None:
+    machine.run(level)
+    assert machine.log() == ["python pytest xdist scapy" + " pyftpdlib" * wanted]
 
 
 @pytest.mark.parametrize("level, wanted", [("build", False), ("grade", True), ("test", True),
@@ -148,7 +196,7 @@ def test_tests_and_measuring_need_tshark(machine: Machine, level: str, wanted: b
 def test_building_needs_no_python_module(machine: Machine, level: str, wanted: bool) -> None:
     machine.apt()
     machine.run(level, lacking="xdist scapy")
-    assert ("python" in machine.log()) == wanted
+    assert any(line.startswith("python") for line in machine.log()) == wanted
     assert [line.split()[-2:] for line in machine.installed()] == [
         ["python3-pytest-xdist", "python3-scapy"]
     ] * wanted
@@ -182,7 +230,7 @@ def test_the_sanitizers_library_counts_by_being_there(machine: Machine) -> None:
     assert machine.run("grade").returncode == 0
     assert machine.installed() == []
     assert machine.run("test").returncode == 0
-    assert machine.installed()[0].endswith(" gcc")
+    assert machine.installed()[0].endswith(" gcc libwrap0")
 
 
 def test_lists_are_fetched_first_where_apt_does_not_know_the_packages(machine: Machine) -> None:
@@ -224,7 +272,7 @@ def test_a_package_that_brings_nothing_is_told(machine: Machine) -> None:
 
 def test_a_python_that_refuses_speaks_for_itself(machine: Machine) -> None:
     machine.apt()
-    machine.script(machine.folder / "python", "echo it is too old >&2; exit 3")
+    machine.script(machine.harness / "python", "echo it is too old >&2; exit 3")
     result = machine.run()
     assert result.returncode == 1
     assert result.stderr.splitlines()[-3] == "it is too old"
@@ -298,6 +346,111 @@ def test_without_sudo_the_administrators_command_is_named(machine: Machine) -> N
     assert machine.installed() == []
 
 
+# -- The servers that are unpacked and never installed ------------------------
+
+
+@pytest.mark.parametrize("level", ["build", "grade"])
+def test_building_and_grading_unpack_nothing(machine: Machine, level: str) -> None:
+    machine.clean()
+    machine.apt()
+    assert machine.run(level).returncode == 0
+    assert machine.downloaded() == []
+
+
+@pytest.mark.parametrize("level", ["test", "bench"])
+def test_servers_are_unpacked_without_rights_and_nothing_is_installed(
+    machine: Machine, level: str
+) -> None:
+    machine.user(1000)
+    machine.clean()
+    machine.apt()
+    result = machine.run(level)
+    assert (result.returncode, result.stdout) == (0, "")
+    assert result.stderr == "setup: unpacking vsftpd tftpd-hpa atftpd\n"
+    assert machine.downloaded() == [["vsftpd", "tftpd-hpa", "atftpd"]]
+    assert machine.installed() == []
+    assert all(os.access(machine.peer(package), os.X_OK) for package in PEERS)
+    folder = machine.harness.parent / "out/peers"
+    assert sorted(path.name for path in folder.iterdir()) == sorted(PEERS)
+
+
+@pytest.mark.parametrize("package", PEERS)
+def test_only_the_server_that_is_missing_is_unpacked(machine: Machine, package: str) -> None:
+    shutil.rmtree(machine.peer(package).parent)  # as an unpacking that was broken off leaves it
+    machine.apt()
+    assert machine.run("test").returncode == 0
+    assert machine.downloaded() == [[package]]
+    assert machine.peer(package).exists()
+
+
+def test_what_is_installed_does_not_need_the_unpacked_and_the_other_way_round(
+    machine: Machine
+) -> None:
+    machine.clean()
+    machine.lack("lftp")
+    machine.apt("lftp")
+    assert machine.run("test").returncode == 0
+    assert [line.split()[-1] for line in machine.installed()] == ["lftp"]
+    assert len(machine.downloaded()) == 1
+
+
+def test_lists_are_fetched_before_a_second_download(machine: Machine) -> None:
+    machine.clean()
+    machine.apt(download='[ -e "$HERE/lists" ]')
+    result = machine.run("test")
+    assert result.returncode == 0, result.stderr
+    assert (len(machine.downloaded()), machine.updates()) == (2, 1)
+
+
+def test_without_rights_the_fetching_of_lists_is_named(machine: Machine) -> None:
+    machine.user(1000)
+    machine.clean()
+    machine.apt(download="false")
+    result = machine.run("test")
+    assert result.returncode == 1
+    assert result.stderr.endswith("ask an administrator to run:\nsetup:   apt-get update\n")
+    assert machine.updates() == 0
+
+
+def test_a_failing_download_is_named_and_leaves_nothing(machine: Machine) -> None:
+    machine.clean()
+    machine.apt(download="echo no network >&2 && false")
+    result = machine.run("test")
+    assert result.returncode == 1
+    assert result.stderr.endswith(
+        "no network\n"
+        "setup: missing: vsftpd, in.tftpd, atftpd\n"
+        "setup: apt-get failed (its message is above); what it is to do once it works:\n"
+        "setup:   apt-get download vsftpd tftpd-hpa atftpd\n")
+    assert list((machine.harness.parent / "out/peers").iterdir()) == []
+
+
+def test_a_package_that_cannot_be_unpacked_is_named_and_leaves_nothing(machine: Machine) -> None:
+    machine.clean()
+    machine.command("dpkg", "exit 2")
+    machine.apt()
+    result = machine.run("test")
+    assert result.returncode == 1
+    assert result.stderr.endswith("setup:   apt-get download vsftpd tftpd-hpa atftpd\n")
+    assert list((machine.harness.parent / "out/peers").iterdir()) == []
+
+
+def test_where_nothing_can_be_unpacked_installed_servers_count(machine: Machine) -> None:
+    machine.clean()
+    for command in PEERS.values():
+        machine.command(command)
+    machine.command("dnf")
+    result = machine.run("test")
+    assert (result.returncode, result.stderr) == (0, "")
+    machine.lack("vsftpd", "in.tftpd")
+    result = machine.run("test")
+    assert result.returncode == 1
+    assert result.stderr == ("setup: missing: vsftpd, in.tftpd\n"
+                             "setup: install with:  sudo dnf install vsftpd tftp-server\n")
+
+
+# -- Elsewhere ----------------------------------------------------------------
+
 ELSEWHERE = {
     "dnf": "install with:  sudo dnf install gcc libpcap-devel python3-scapy bubblewrap nmap-ncat",
     "pacman": "install with:  sudo pacman -S --needed gcc libpcap scapy bubblewrap nmap",
@@ -321,4 +474,4 @@ def test_elsewhere_the_packages_are_named_and_nothing_is_run(
         "setup: missing: cc, <pcap/pcap.h>, Python module scapy, bwrap, ncat\n"
         f"setup: {ELSEWHERE[manager]}\n"
     )
-    assert machine.log() == ["python"]
+    assert machine.log() == ["python pytest xdist scapy"]
