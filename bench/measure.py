@@ -8,15 +8,17 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Callable
 
 REPO = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(REPO / "harness"), str(REPO / "harness" / "tests")]
 
 import echo_speed  # noqa: E402
+import file_speed  # noqa: E402
 import grading_cost  # noqa: E402
 import lossy_cost  # noqa: E402
 import udp_speed  # noqa: E402
-from labkit.feedback import HarnessError  # noqa: E402
+from labkit.feedback import HarnessError, Mismatch  # noqa: E402
 
 
 def positive(text: str) -> int:
@@ -28,9 +30,10 @@ def positive(text: str) -> int:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench/run", description=__doc__)
-    parser.add_argument("part", nargs="?", choices=("grading", "lossy", "echo", "udp"),
+    parser.add_argument("part", nargs="?", choices=PARTS,
                         help="only what grading costs, only what each test on a lossy network "
-                             "costs, only the speed of lab 01's servers, or of lab 03's")
+                             "costs, only the speed of lab 01's servers, of lab 03's, or of one "
+                             "half of lab 04's programs")
     parser.add_argument("--table", action="store_true",
                         help="print the echo servers' speed as lab 01's handout shows it")
     parser.add_argument("--rounds", type=positive, default=30,
@@ -38,6 +41,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=positive, default=4,
                         help="how long each server is asked; of the echo part with 1, with 50 "
                              "and with 1,000 clients (%(default)s)")
+    parser.add_argument("--transfers", type=positive, default=9,
+                        help="how often each way of the ftp and tftp parts is measured "
+                             "(%(default)s)")
     parser.add_argument("--programs", type=Path, default=echo_speed.LAB_PROGRAMS,
                         metavar="FOLDER", help="lab 01's programs, where they are not in labs/")
     return parser.parse_args()
@@ -47,27 +53,28 @@ def measure_echo(options: argparse.Namespace) -> echo_speed.Results:
     return echo_speed.measure(options.seconds, options.programs.resolve())
 
 
+PARTS: dict[str, Callable[[argparse.Namespace], None]] = {
+    "grading": lambda options: grading_cost.report(options.rounds),
+    "lossy": lambda options: lossy_cost.report(),
+    "echo": lambda options: echo_speed.print_report(measure_echo(options)),
+    "udp": lambda options: udp_speed.print_report(udp_speed.measure(options.seconds)),
+    "ftp": lambda options: file_speed.report_ftp(options.transfers),
+    "tftp": lambda options: file_speed.report_tftp(options.transfers),
+}
+
+
 def main() -> int:
     options = arguments()
     try:
         if options.table:
             echo_speed.print_markdown(measure_echo(options))
             return 0
-        if options.part in (None, "grading"):
-            grading_cost.report(options.rounds)
-        if options.part is None:
-            print()
-        if options.part in (None, "lossy"):
-            lossy_cost.report()
-        if options.part is None:
-            print()
-        if options.part in (None, "echo"):
-            echo_speed.print_report(measure_echo(options))
-        if options.part is None:
-            print()
-        if options.part in (None, "udp"):
-            udp_speed.print_report(udp_speed.measure(options.seconds))
-    except HarnessError as error:
+        parts = [options.part] if options.part else list(PARTS)
+        for part in parts:
+            if part != parts[0]:
+                print()
+            PARTS[part](options)
+    except (HarnessError, Mismatch) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     return 0
