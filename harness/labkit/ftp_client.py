@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import re
 from typing import Callable, NamedTuple, Optional, Union
@@ -10,7 +11,7 @@ from typing import Callable, NamedTuple, Optional, Union
 from labkit.echo import half_close
 from labkit.feedback import Mismatch
 from labkit.folders import fault_of_file
-from labkit.ftp_wire import CONTROL_PORT
+from labkit.ftp_wire import CLIENT, CONTROL_PORT, SERVER, Data, Flow, expect_connections
 from labkit.peer import Listener, Peer, describe, difference
 from labkit.scenario import Scenario
 
@@ -54,6 +55,10 @@ class Reply(NamedTuple):
     """All of them, as they came, without CR LF."""
 
 
+_clock = itertools.count()
+"""Tells which data connection was the earlier one, of whatever client."""
+
+
 class FtpClient:
     """A control connection in the hands of the test, and data connections for it.
 
@@ -63,10 +68,9 @@ class FtpClient:
 
     def __init__(
         self, lab: Scenario, host: str = "127.0.0.1", port: int = CONTROL_PORT, *,
-        label: str = "the test's client", cause: Optional[str] = None, greeted: bool = True,
-        source: str = "",
+        label: str = "the test's client", cause: Optional[str] = None, source: str = "",
     ) -> None:
-        """Connects to HOST, a numeric address, and reads the greeting, but for GREETED.
+        """Connects to HOST, a numeric address, and reads the greeting.
 
         source: the numeric address that it connects from, if not HOST.
         """
@@ -75,12 +79,15 @@ class FtpClient:
         self._lab = lab
         self._said = "the new connection"
         self._in_transfer = False
+        self.data: dict[int, Data] = {}
+        """The data connections so far, by the time of their beginning; see expect_sessions()."""
+        self.offered: list[int] = []
+        """Ports that nobody has connected to, as far as is known."""
         try:
             self.peer = lab.connect(port, host, label=label, cause=cause, source=source)
         except Mismatch as error:
             raise self._explained(error, error.cause) from None
-        if greeted:
-            self.reply(220, cause=cause)
+        self.reply(220, cause=cause)
 
     # -- Commands and replies -------------------------------------------------------
 
@@ -108,7 +115,7 @@ class FtpClient:
         first = self._line(codes, gone or cause)
         found = _REPLY.match(first.rstrip("\r"))
         if found is None:
-            likely = cause or "data-connection" if self._in_transfer else "reply-code"
+            likely = cause or ("data-connection" if self._in_transfer else "reply-code")
             raise self._wrong(codes, f"`{first}`, which is no reply", likely)
         if not first.endswith("\r"):
             raise self._wrong(codes, f"`{first}`, which does not end with CR LF", "reply-lines")
@@ -170,19 +177,7 @@ class FtpClient:
         """Closes the control connection, in whatever state it is."""
         self.peer.close()
 
-    def is_gone(self) -> bool:
-        """Reads what still comes: whether it ends, with a FIN or a reset, or is a refusal."""
-        try:
-            return self.reply().code >= 400
-        except Mismatch:
-            return self.peer.eof or self.peer.was_reset
-
     # -- The data connection ---------------------------------------------------------
-
-    @property
-    def family(self) -> str:
-        """What EPSV and EPRT call the address family of this session."""
-        return _FAMILY[":" in self.host]
 
     def passive_port(self, how: str = "EPSV", cause: Optional[str] = None) -> int:
         """PASV or EPSV: the port that the reply tells, on the host of this session."""
@@ -214,8 +209,19 @@ class FtpClient:
         """A connection to PORT, which the server told; SOURCE as in Scenario.connect()."""
         if not source and self.source != self.host:
             source = self.source
-        return self._lab.connect(port, self.host, label=label, receive_buffer=receive_buffer,
+        data = self._lab.connect(port, self.host, label=label, receive_buffer=receive_buffer,
                                  source=source, cause=cause)
+        self._begun(CLIENT)
+        return data
+
+    def _begun(self, opener: str) -> None:
+        """There is one more data connection, made by OPENER, CLIENT or SERVER."""
+        self.data[next(_clock)] = Data(None, SERVER, opener)
+
+    def _carried(self, size: int, sender: str) -> None:
+        """The last data connection has carried SIZE bytes, from SENDER, and ended well."""
+        last = max(self.data)
+        self.data[last] = Data(size, sender, self.data[last].opener)
 
     def offer(
         self, how: str = "EPRT", *, host: str = "", port: int = 0, receive_buffer: int = 0,
@@ -223,6 +229,7 @@ class FtpClient:
     ) -> Listener:
         """PORT or EPRT for a socket that listens at PORT (0: any) of HOST, this session's."""
         listener = self._lab.listen(port, host or self.source, receive_buffer=receive_buffer)
+        self.offered.append(listener.port)
         self.command(port_command(how, listener.address, listener.port), 200, cause=cause)
         return listener
 
@@ -241,6 +248,8 @@ class FtpClient:
         def accept() -> Peer:
             data = self._lab.accept(listener, cause="transfer-port")
             data.label = "the data connection"
+            self.offered.remove(listener.port)
+            self._begun(SERVER)
             listener.close()
             return data
 
@@ -279,6 +288,7 @@ class FtpClient:
         data = self.begin(line, how, late=late, cause=cause)
         got = data.read_rest(cause or "data-connection")
         self.finish(data, cause)
+        self._carried(len(got), SERVER)
         return got
 
     def expect_file(
@@ -306,6 +316,7 @@ class FtpClient:
         else:
             data.send(content)
         self.end_of_file(data, cause)
+        self._carried(len(content), CLIENT)
 
     def end_of_file(self, data: Peer, cause: Optional[str] = None) -> None:
         """The client's FIN on DATA, the server's, and that all went well."""
@@ -355,6 +366,18 @@ class FtpClient:
             if not data.was_reset:
                 raise
             return bytes(data.received)
+
+
+def expect_sessions(lab: Scenario, *clients: FtpClient, orderly: bool = True) -> list[Flow]:
+    """The verdict on all that CLIENTS, the only ones, had on the wire; see expect_connections().
+
+    Each of their data connections had the bytes of its retrieve() or store(); one that had
+    neither may have ended anyhow.
+    """
+    data = sorted(item for client in clients for item in client.data.items())
+    ports = [port for client in clients for port in client.offered]
+    return expect_connections(lab, *(each for _, each in data), sessions=len(clients),
+                              besides=ports, orderly=orderly)
 
 
 def port_command(how: str, address: str, port: int) -> str:

@@ -76,12 +76,13 @@ def descriptors(server: Program) -> int:
 
 
 def expect_service(
-    lab: Scenario, cause: str, login: tuple[str, str] = GUEST, name: str = "a.txt"
-) -> None:
-    """The next client is served: it reads NAME, with HELLO in it; else CAUSE is why."""
+    lab: Scenario, cause: str, login: tuple[str, str] = GUEST
+) -> FtpClient:
+    """The next client, which is served: it reads a.txt, which is HELLO; else CAUSE is why."""
     client = FtpClient(lab, label="the next client", cause=cause).login(*login, cause=cause)
-    client.binary().expect_file(name, HELLO, cause=cause)
+    client.binary().expect_file("a.txt", HELLO, cause=cause)
     client.quit(cause)
+    return client
 
 
 def expect_answer_or_end(client: FtpClient, code: int) -> None:

@@ -88,11 +88,14 @@ def expect_refused_if_answered(client: Transfer, cause: str) -> None:
 
 
 def expect_saved(lab: Scenario, folder: Folder, name: str, whole: bytes) -> None:
-    """NAME is in FOLDER at once or soon, and has WHOLE; nothing else was added to it."""
-    lab.wait_for(lambda: name in folder.names(), f"the file {name} is there",
-                 lambda: f"in the folder: {', '.join(folder.names()) or 'nothing'}",
-                 "partial-file", poll=0.002)
-    folder.expect_file(name, whole)
+    """NAME is in FOLDER, and has WHOLE, at once or soon."""
+    def saved() -> bool:
+        return name in folder.names() and folder.read(name) == whole
+
+    try:
+        lab.wait_for(saved, f"the file {name} is there", lambda: "it is not", poll=0.002)
+    except Mismatch:
+        folder.expect_file(name, whole)
 
 
 def expect_nothing_of(folder: Folder, name: str, *others: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Optional, Sequence
 
 from labkit.folders import Folder
 from labkit.program import Program
-from meeting import PYTHON, Meeting, url_host, use
+from meeting import PYTHON, STALLED, Meeting, url_host, use
 
 PORT = 2121
 USER, PASSWORD = "ann", "se:cret"
@@ -112,7 +112,7 @@ class Curl(Client):
 
     def _curl(self, *args: str) -> list[str]:
         active = ["--ftp-port", "-"] if self.active else []
-        return self.use("curl", "-sS", "--fail-early", "-m", "10", *self.options, *active,
+        return self.use("curl", "-sS", "--fail-early", *STALLED, *self.options, *active,
                         "-u", f"{self.site.user}:{self.site.password}", *args)
 
 

@@ -42,9 +42,13 @@ class Ftp(ftplib.FTP):
         self.sock = dial(lab, port)
         self.af = socket.AF_INET
         self.file = self.sock.makefile("r", encoding=self.encoding)
-        self.welcome = self.getresp()
-        self.login(user, password)
-        self.voidcmd("TYPE I")
+        try:
+            self.welcome = self.getresp()
+            self.login(user, password)
+            self.voidcmd("TYPE I")
+        except BaseException:
+            self.close()
+            raise
 
     def ntransfercmd(self, cmd: str, rest: Any = None) -> tuple[socket.socket, Optional[int]]:
         """As ftplib has it: begins a transfer, returns its data connection."""

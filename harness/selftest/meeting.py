@@ -20,6 +20,7 @@ from labkit.folders import Folder
 from labkit.paths import OUT
 from labkit.program import Program
 from labkit.scenario import Scenario
+from labkit.scenario.world import PATIENCE
 
 LAB = "04-file-transfer"
 _WRITE = """
@@ -35,8 +36,12 @@ PYTHON = sys.executable if sys.executable.startswith("/usr/") else "/usr/bin/pyt
 """One that a sandbox shows."""
 _UNPACKED = {"vsftpd": "vsftpd", "in.tftpd": "tftpd-hpa", "atftpd": "atftpd"}
 """Servers, each with the package that it is unpacked from."""
-_MOST_SECONDS = 120.0
-"""What a test may take that moves a gibibyte, on a busy machine too."""
+_MOST_SECONDS = 300.0
+"""What a test may take that moves a gibibyte or waits for others, on a busy machine too."""
+
+
+STALLED = ("--speed-time", "20", "--speed-limit", "1")
+"""Lets curl end where nothing comes any more."""
 
 
 class NoCapture:
@@ -69,7 +74,7 @@ class Meeting(Scenario):
                                        env={"PATH": "/usr/bin:/bin:/usr/sbin:/sbin"})
         finally:
             os.close(null)
-        self.wait_for(lambda: process.status is not None, f"`{argv[0]}` ends", lambda: "it runs")
+        self._loop.wait(lambda: process.status is not None, at_least=PATIENCE)
         assert process.status == 0, f"{argv[0]} failed"
 
 
@@ -79,8 +84,8 @@ def meeting(
 ) -> Iterator[Meeting]:
     """A scenario with the programs in PLACES, the first that has one, and with others' servers.
 
-    WORK: of a sandbox.workspace(). Not RECORDED, there is no TRACE, any number of packets may
-    pass, and it all may take SECONDS.
+    WORK: of a sandbox.workspace(). Not RECORDED, there is no TRACE, and any number of packets
+    may pass. SECONDS: how long it all may take.
     """
     others = unpacked(work)
 
@@ -89,9 +94,9 @@ def meeting(
                     others / name)
 
     with contextlib.ExitStack() as changes:
+        changes.enter_context(mock.patch("labkit.scenario.world.DEADLINE", seconds))
         if not recorded:
             changes.enter_context(mock.patch("labkit.scenario.world.Capture", NoCapture))
-            changes.enter_context(mock.patch("labkit.scenario.world.DEADLINE", seconds))
         lab = Meeting(work, find, trace)
     with contextlib.closing(lab):
         yield lab

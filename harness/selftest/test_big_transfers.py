@@ -38,6 +38,7 @@ def lab(benches: Benches, tmp_path: Path) -> Iterator[Meeting]:
     bench = benches(LAB)
     with meeting(bench.work, tmp_path, bench.reference, recorded=False) as made:
         made.be_patient(5)
+        made.administer("ip", "link", "set", "dev", "lo", "mtu", "65536")
         yield made
 
 
@@ -83,8 +84,8 @@ def test_a_gibibyte_by_ftp(lab: Meeting, start: Start) -> None:
 
 # -- TFTP --------------------------------------------------------------------
 
-WINDOW = Options(blksize=1428, windowsize=16)
-"""A block fits into a packet of a link; a gibibyte has eleven times as many as there are numbers."""
+WINDOW = Options(blksize=8192, windowsize=4)
+"""A gibibyte has twice as many of these blocks as there are numbers."""
 
 
 def tftp(
@@ -94,14 +95,13 @@ def tftp(
                                           client(lab, ours, "127.0.0.1", options))
 
 
-@pytest.mark.parametrize("start, size", [
-    pytest.param(tftp(tftp_tools.start_ours, tftp_tools.Atftp, WINDOW), GIB,
-                 id="our-server-and-atftp"),
-    pytest.param(tftp(tftp_tools.start_atftpd, tftp_tools.Ours, WINDOW), 2 * NUMBERS * 1428,
+@pytest.mark.parametrize("start", [
+    pytest.param(tftp(tftp_tools.start_ours, tftp_tools.Atftp, WINDOW), id="our-server-and-atftp"),
+    pytest.param(tftp(tftp_tools.start_atftpd, tftp_tools.Ours, WINDOW),
                  id="our-client-and-atftpd")])
-def test_a_gibibyte_by_tftp(lab: Meeting, start: Start, size: int) -> None:
-    """With our server; its code is our client's too, for which two hundred megabytes will do."""
-    move(lab, size, start)
+def test_a_gibibyte_by_tftp(lab: Meeting, start: Start) -> None:
+    """The last block, an empty one, is number 1 again, for the second time."""
+    move(lab, GIB, start)
 
 
 @pytest.mark.parametrize("start", [

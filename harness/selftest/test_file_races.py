@@ -5,6 +5,7 @@ swap.c does so all the time, while files are asked for and stored thousands of t
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from pathlib import Path
 from typing import Callable, Iterator, NamedTuple, Optional
@@ -70,12 +71,13 @@ def test_ftp_in_a_race(race: Race) -> None:
     program = race.lab.start_server(
         "server", "-u", f"{ftp_tools.USER}:{ftp_tools.PASSWORD}", "-d", "served",
         port=ftp_tools.PORT, folder=race.folder)
-    ftp = Ftp(race.lab, ftp_tools.PORT, ftp_tools.USER, ftp_tools.PASSWORD)
-    often(race, lambda: ftp.fetch("inner/file"), TIMES, INSIDE)
-    often(race, lambda: ftp.fetch("file"), TIMES, INSIDE)
-    often(race, lambda: ftp.store("inner/new", STORED), TIMES, b"")
-    ftp.quit()
-    ftp.close()
+    with contextlib.closing(
+        Ftp(race.lab, ftp_tools.PORT, ftp_tools.USER, ftp_tools.PASSWORD)
+    ) as session:
+        often(race, lambda: session.fetch("inner/file"), TIMES, INSIDE)
+        often(race, lambda: session.fetch("file"), TIMES, INSIDE)
+        often(race, lambda: session.store("inner/new", STORED), TIMES, b"")
+        session.quit()
     assert program.exit is None
     expect_outside_untouched(race.folder)
 

@@ -183,10 +183,12 @@ def test_a_fuzzed_control_connection(lab: Meeting, folder: Folder) -> None:
     expect_no_report(lab, server)
     expect_nothing_unfinished(folder)
     assert min(codes[code] for code in USUAL) > 5, codes
-    session = Ftp(lab, ftp_tools.PORT, ftp_tools.USER, ftp_tools.PASSWORD)
-    assert session.store("file", TREE["file"]) == b""
-    assert session.fetch("file") == TREE["file"]
-    session.quit()
+    with contextlib.closing(
+        Ftp(lab, ftp_tools.PORT, ftp_tools.USER, ftp_tools.PASSWORD)
+    ) as session:
+        assert session.store("file", TREE["file"]) == b""
+        assert session.fetch("file") == TREE["file"]
+        session.quit()
 
 
 # -- TFTP --------------------------------------------------------------------

@@ -32,6 +32,10 @@ def lab(benches: Benches, tmp_path: Path) -> Iterator[Meeting]:
         yield made
 
 
+def login(lab: Meeting) -> Ftp:
+    return Ftp(lab, ftp_tools.PORT, ftp_tools.USER, ftp_tools.PASSWORD)
+
+
 def contents(size: int) -> dict[str, bytes]:
     """A file for each client that fetches one, no two alike."""
     return {f"down-{number}": sample(size + number)[number:] for number in range(DOWN)}
@@ -44,19 +48,20 @@ def test_a_hundred_ftp_sessions(lab: Meeting) -> None:
     server = ftp_tools.start_ours(lab, folder, "127.0.0.1").program
     assert server is not None
     before = lab.footprint(server)
-    sessions = [Ftp(lab, ftp_tools.PORT, ftp_tools.USER, ftp_tools.PASSWORD) for _ in range(MANY)]
-    transfers = [session.transfercmd(f"RETR {name}") for session, name in zip(sessions, files)]
-    transfers += [session.transfercmd(f"STOR up-{number}")
-                  for number, session in enumerate(sessions[DOWN:])]
-    assert server.processes() == 1 + MANY
-    for number, data in enumerate(transfers[DOWN:]):
-        with data:
-            data.sendall(files[f"down-{number}"])
-    for data, content in zip(transfers, files.values()):
-        assert read_all(data) == content
-    for session in sessions:
-        session.voidresp()
-        session.quit()
+    with contextlib.ExitStack() as rooms:
+        sessions = [rooms.enter_context(contextlib.closing(login(lab))) for _ in range(MANY)]
+        asked = [*(f"RETR {name}" for name in files), *(f"STOR up-{n}" for n in range(UP))]
+        transfers = [rooms.enter_context(session.transfercmd(what))
+                     for session, what in zip(sessions, asked)]
+        assert server.processes() == 1 + MANY
+        for data, content in zip(transfers[DOWN:], files.values()):
+            data.sendall(content)
+            data.close()
+        for data, content in zip(transfers, files.values()):
+            assert read_all(data) == content
+        for session in sessions:
+            session.voidresp()
+            session.quit()
     lab.expect_back_to(server, before)
     stored = {f"up-{number}": files[f"down-{number}"] for number in range(UP)}
     for name, content in stored.items():
@@ -69,9 +74,8 @@ def test_a_session_keeps_nothing_of_its_transfers(lab: Meeting) -> None:
     server = ftp_tools.start_ours(lab, lab.folder(SERVED), "127.0.0.1").program
     assert server is not None and server.pid is not None
     pid = server.pid
-    session = Ftp(lab, ftp_tools.PORT, ftp_tools.USER, ftp_tools.PASSWORD)
 
-    def use(times: int) -> tuple[int, int]:
+    def use(session: Ftp, times: int) -> tuple[int, int]:
         """What the session's process has after so many times: descriptors, bytes."""
         for _ in range(times):
             assert session.fetch("file") == SERVED["file"]
@@ -86,11 +90,12 @@ def test_a_session_keeps_nothing_of_its_transfers(lab: Meeting) -> None:
         [process] = [each for each in tree_of(pid) if each != pid]
         return descriptors_of(process), memory_of(process).private
 
-    descriptors, memory = use(5)
-    more_descriptors, more_memory = use(OFTEN)
+    with contextlib.closing(login(lab)) as session:
+        descriptors, memory = use(session, 5)
+        more_descriptors, more_memory = use(session, OFTEN)
+        session.quit()
     assert more_descriptors == descriptors
     assert more_memory - memory < GROWTH
-    session.quit()
 
 
 def test_a_hundred_tftp_transfers(lab: Meeting) -> None:

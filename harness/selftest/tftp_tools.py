@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Optional, Sequence
 
 from labkit.folders import Folder
 from labkit.program import Program
-from meeting import Meeting, url_host, use
+from meeting import STALLED, Meeting, url_host, use
 
 PORT = 6666
 BLOCK = 512
@@ -125,7 +125,7 @@ class Curl(Client):
     def _curl(self, *args: str) -> None:
         size = self.options.blksize
         asked = ["--tftp-blksize", str(size)] if size else ["--tftp-no-options"]
-        use(self.lab, self.folder, "curl", "-sS", "--fail-early", "-m", "10", *asked, *args)
+        use(self.lab, self.folder, "curl", "-sS", "--fail-early", *STALLED, *asked, *args)
 
 
 class Ours(Client):

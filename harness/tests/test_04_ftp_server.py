@@ -8,7 +8,9 @@ import pytest
 
 from labkit.echo import BIG, WRONG_PORTS, break_off, expect_usage_error, half_close
 from labkit.feedback import Mismatch
-from labkit.ftp_client import NO_FILE, NOT_WRITTEN, SYNTAX, UNKNOWN, WAYS, FtpClient, expect_bytes
+from labkit.ftp_client import (
+    NO_FILE, NOT_WRITTEN, SYNTAX, UNKNOWN, WAYS, FtpClient, expect_bytes, expect_sessions,
+)
 from labkit.ftp_serving import (
     ACCOUNT, BINARY, HALF, HELLO, LOGIN, LONG, OPENER, all_that_comes,
     expect_answer_or_end, expect_folder, expect_names_listed, expect_dropped,
@@ -95,7 +97,9 @@ def test_server_can_be_started_again_at_once(lab: Scenario) -> None:
     lab.wait_gone(first)
     lab.settle()
     lab.start_server("server", port=CONTROL_PORT, folder=folder, cause="no-reuseaddr")
-    FtpClient(lab).quit()
+    second = FtpClient(lab)
+    second.quit()
+    expect_sessions(lab, client, second)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
@@ -116,7 +120,7 @@ def test_server_ends_whatever_its_clients_do(lab: Scenario) -> None:
     """SIGTERM ends the server in all its sessions; no process stays, no cut file by its name."""
     folder = lab.folder({"long": LONG})
     server = serve(lab, folder, *ACCOUNT)
-    FtpClient(lab)
+    stranger = FtpClient(lab)
     users = [writer(lab) for _ in range(4)]
     users[0].begin("RETR long", receive_buffer=4096)
     half_a_file(users[1].begin("STOR new"))
@@ -128,6 +132,7 @@ def test_server_ends_whatever_its_clients_do(lab: Scenario) -> None:
     if "new" in folder.names():
         raise Mismatch("a file that came only in part has not got its name",
                        "the file new is there", "cut-file-kept")
+    expect_sessions(lab, stranger, *users, orderly=False)
 
 
 # -- Step 7: command lines ---------------------------------------------------------------
@@ -177,6 +182,7 @@ def test_server_refuses_what_it_does_not_understand(lab: Scenario) -> None:
     client.command("NOOP", 200)
     client.binary().expect_file("a.txt", HELLO)
     client.quit()
+    expect_sessions(lab, client)
 
 
 @for_server(step=7, points=2)
@@ -195,7 +201,8 @@ def test_server_takes_no_endless_line(lab: Scenario) -> None:
                        "unbounded")
     client.peer.send(b"\r\nNOOP\r\n")
     expect_answer_or_end(client, 200)
-    expect_service(lab, "unbounded")
+    other = expect_service(lab, "unbounded")
+    expect_sessions(lab, client, other, orderly=False)
 
 
 @for_server(step=7, points=2)
@@ -208,7 +215,7 @@ def test_server_takes_any_byte_in_a_line(lab: Scenario) -> None:
                  b"USER %s%s%s%n%n", b"PASS %s%s%s%n%n"):
         client.command(line, cause="format-string")
     client.close()
-    client = reader(lab)
+    stranger, client = client, reader(lab)
     for name, cause in ((b"a.txt\0b", "c-string"), (b"%s" * 100, "format-string"),
                         (b"%n" * 100, "format-string"), (b"x" * 3000, "unbounded"),
                         (b"x/" * 1500, "unbounded"),
@@ -219,6 +226,7 @@ def test_server_takes_any_byte_in_a_line(lab: Scenario) -> None:
         client.command(b"CWD " + name, *NO_FILE, *SYNTAX, 553, cause=cause)
     client.expect_file("a.txt", HELLO)
     client.quit()
+    expect_sessions(lab, stranger, client)
 
 
 # -- Step 8: the login -------------------------------------------------------------------
@@ -282,6 +290,7 @@ def test_server_lets_anonymous_users_only_read(lab: Scenario) -> None:
     folder.expect_file("a.txt", HELLO, cause="anonymous-writes")
     client.expect_file("a.txt", HELLO)
     client.quit()
+    expect_sessions(lab, client)
 
 
 @for_server(step=8, points=1)
@@ -294,6 +303,7 @@ def test_server_forgets_a_login_when_another_begins(lab: Scenario) -> None:
         client.command("PASS walrus", 530, cause="no-login")
         client.command("RETR a.txt", 530, cause="no-login")
     client.quit()
+    expect_sessions(lab, client)
 
 
 # -- Step 9: the folder we are in --------------------------------------------------------
@@ -325,6 +335,7 @@ def test_server_goes_from_folder_to_folder(lab: Scenario) -> None:
     expect_folder(client, "/two words")
     client.expect_file("c.txt", HELLO)
     client.quit()
+    expect_sessions(lab, client)
 
 
 @for_server(step=9, points=1)
@@ -335,6 +346,7 @@ def test_server_quotes_the_folder_it_is_in(lab: Scenario) -> None:
     client.command('CWD the "best" of', 250)
     expect_folder(client, '/the "best" of')
     client.quit()
+    expect_sessions(lab, client)
 
 
 @for_server(step=9, points=1)
@@ -351,6 +363,7 @@ def test_server_keeps_each_clients_folder(lab: Scenario) -> None:
     for client in (second, third):
         expect_folder(client, "/")
         client.quit()
+    expect_sessions(lab, first, second, third)
 
 
 # -- Step 16: many clients ---------------------------------------------------------------
@@ -374,7 +387,7 @@ def test_server_serves_others_while_a_client_is_silent(lab: Scenario) -> None:
     silent[6].offer("PORT")
     lab.wait_blocked(server)
     lab.expect_idle(server)
-    expect_service(lab, "idle-client-blocks", LOGIN)
+    other = expect_service(lab, "idle-client-blocks", LOGIN)
     silent[1].peer.send(b"dent\r\n")
     silent[1].reply(331)
     expect_bytes("RETR long", LONG, data.read_rest(), "partial-write")
@@ -385,6 +398,7 @@ def test_server_serves_others_while_a_client_is_silent(lab: Scenario) -> None:
     silent[0].login(*LOGIN)
     for client in silent[:5]:
         client.quit()
+    expect_sessions(lab, *silent, other, orderly=False)
 
 
 @for_server(step=16, points=3)
@@ -433,8 +447,10 @@ def test_server_outlives_resets(lab: Scenario) -> None:
     folder = lab.folder({"a.txt": HELLO, "long": LONG})
     server = serve(lab, folder, *ACCOUNT)
     before = lab.footprint(server)
+    clients = []
     for step in ("connected", "half a line", "logged in", "a port told", "sends", "is sent to"):
         client, data = FtpClient(lab), None
+        clients.append(client)
         if step == "half a line":
             client.peer.send(b"USER stu")
         elif step != "connected":
@@ -449,9 +465,10 @@ def test_server_outlives_resets(lab: Scenario) -> None:
             if peer is not None:
                 break_off(lab, peer)
         lab.expect_running(server, cause="reset-ends-server")
-    expect_service(lab, "reset-ends-server", LOGIN)
+    clients.append(expect_service(lab, "reset-ends-server", LOGIN))
     lab.expect_back_to(server, before)
     expect_dropped(lab, folder, "new", "a.txt", "long")
+    expect_sessions(lab, *clients, orderly=False)
 
 
 @for_server(step=16, points=2)
@@ -471,6 +488,7 @@ def test_server_outlives_more_clients_than_it_can_serve(lab: Scenario) -> None:
         peer.reset()
     expect_service(lab, "out-of-descriptors")
     lab.expect_back_to(server, before)
+    lab.expect_packets(f"connections>={len(peers) + 1}")
 
 
 # -- curl -------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from labkit.echo import half_close
 from labkit.feedback import Mismatch
 from labkit.ftp_client import (
     ACTIVE, DONE, OPENING, PASSIVE, REFUSED_PORT, SYNTAX, UNKNOWN, FtpClient, expect_bytes,
-    port_command,
+    expect_sessions, port_command,
 )
 from labkit.ftp_serving import (
     ACCOUNT, BINARY, HELLO, LOGIN, SECRET, connect_if_possible, expect_given_nothing,
@@ -71,6 +71,7 @@ def test_server_knows_the_protocols_of_epsv(lab: Scenario) -> None:
     client.command("EPSV", 229)
     client.expect_file("a.txt", HELLO, "EPSV")
     client.quit()
+    expect_sessions(lab, client)
 
 
 @pytest.mark.parametrize("command", ["RETR a.txt", "STOR new"], ids=["RETR", "STOR"])
@@ -94,10 +95,10 @@ def test_server_takes_no_strangers_data_connection(lab: Scenario, command: str) 
                 folder.expect_file("new", HELLO, cause="port-bounce")
             else:
                 expect_bytes(command, HELLO, data.read_rest(), cause="port-bounce")
-        client.quit()
     if "new" in folder.names() and SECRET in folder.read("new"):
         raise Mismatch("the client's file is stored", "it is the stranger's", "port-bounce")
     expect_given_nothing(stranger)
+    lab.expect_packets("connections>=2")
 
 
 @for_server(step=10, points=1)
@@ -188,3 +189,4 @@ def test_server_says_that_it_cannot_connect(lab: Scenario) -> None:
         client.expect_refused("RETR a.txt", 421, 425, 426, how=None, cause="control-closed")
     client.expect_file("a.txt", HELLO, "PORT")
     client.quit()
+    expect_sessions(lab, client)

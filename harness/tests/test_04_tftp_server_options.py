@@ -86,7 +86,7 @@ def test_udp_server_answers_what_it_is_asked(lab: Scenario) -> None:
     server, _, tftp = serve(lab, {"a.txt": LINES})
     asked = dict(tsize=0, blksize=100, timeout=3, windowsize=2)
     agreed = dict(tsize=str(len(LINES)), blksize="100", timeout="3", windowsize="2")
-    for options in (asked, {"multicast": "", **asked, "x": "y"},
+    for options in (asked, {"no-such": "", **asked, "x": "y"},
                     {name.upper(): value for name, value in asked.items()}):
         reader = tftp.read("a.txt", **options)
         expect_options(reader, agreed)
@@ -101,7 +101,7 @@ def test_udp_server_answers_what_it_is_asked(lab: Scenario) -> None:
 def test_udp_server_says_nothing_of_options_it_is_not_asked(lab: Scenario) -> None:
     """Without options, or with unknown ones alone, there is no OACK: DATA 1, or ACK 0."""
     _, folder, tftp = serve(lab, {"a.txt": TEXT}, "-w")
-    for number, options in enumerate(({}, {"x": "y"}, {"blocksize": 1024, "multicast": ""})):
+    for number, options in enumerate(({}, {"x": "y"}, {"blocksize": 1024, "no-such": ""})):
         tftp.read("a.txt", **options).receive_file(TEXT, "bad-options")
         writer = tftp.write(f"new-{number}", **options)
         writer.expect(ack(0), "bad-options")

@@ -15,6 +15,9 @@
  * it, while their signals are blocked. */
 static volatile pid_t children[MOST_CHILDREN];
 
+/* And whom each of them serves. */
+static struct sockaddr_storage clients[MOST_CHILDREN];
+
 static sigset_t signals;                /* those that we handle */
 
 static int place_of(pid_t child)
@@ -24,6 +27,15 @@ static int place_of(pid_t child)
     while (place < MOST_CHILDREN && children[place] != child)
         place++;
     return place;
+}
+
+static int count_of(const struct sockaddr_storage *client)
+{
+    int count = 0;
+
+    for (int i = 0; i < MOST_CHILDREN; i++)
+        count += children[i] != 0 && is_same_host(&clients[i], client);
+    return count;
 }
 
 /* A child has ended, perhaps more than one since the last SIGCHLD: asks each
@@ -47,8 +59,10 @@ static void stop(int signal_number)
 {
     (void)signal_number;
     for (int i = 0; i < MOST_CHILDREN; i++)
-        if (children[i] != 0)
+        if (children[i] != 0) {
             kill(children[i], SIGTERM);
+            kill(children[i], SIGCONT);     /* one may be stopped */
+        }
     while (wait(NULL) > 0)
         ;
     _exit(0);
@@ -81,7 +95,7 @@ static void begin_child(pid_t parent)
         _exit(0);
 }
 
-pid_t fork_child(int *place)
+pid_t fork_child(const struct sockaddr_storage *client, int *place)
 {
     pid_t parent = getpid(), child = -1;
     sigset_t before;
@@ -89,12 +103,14 @@ pid_t fork_child(int *place)
     sigprocmask(SIG_BLOCK, &signals, &before);
     *place = place_of(0);
     errno = EUSERS;
-    if (*place < MOST_CHILDREN)
+    if (*place < MOST_CHILDREN && count_of(client) < MOST_OF_A_HOST)
         child = fork();
     if (child == 0)
         begin_child(parent);
-    if (child > 0)
+    if (child > 0) {
         children[*place] = child;
+        clients[*place] = *client;
+    }
     sigprocmask(SIG_SETMASK, &before, NULL);
     return child;
 }

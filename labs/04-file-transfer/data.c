@@ -15,7 +15,7 @@
 
 enum {
     OPEN_SECONDS = 30,                  /* the longest wait for a connection */
-    STALL_SECONDS = 60                  /* and for one more byte to go */
+    STALL_SECONDS = 300                 /* and for one more byte to go */
 };
 
 /* -- What is agreed on ---------------------------------------------------- */
@@ -77,7 +77,7 @@ static int listen_at(struct sockaddr_storage *addr)
     listen_fd = socket(addr->ss_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
     if (listen_fd >= 0
         && (bind(listen_fd, (struct sockaddr *)addr, addr_len(addr)) < 0
-            || listen(listen_fd, 8) < 0
+            || listen(listen_fd, SOMAXCONN) < 0
             || getsockname(listen_fd, (struct sockaddr *)addr, &len) < 0)) {
         close(listen_fd);
         listen_fd = -1;

@@ -68,16 +68,15 @@ static unsigned port_of_pasv(const char *text)
 /* Returns the port in `229 ... (|||port|)`, or 0. RFC 2428. */
 static unsigned port_of_epsv(const char *text)
 {
-    const char *open = strchr(text, '(');
-    unsigned port = 0;
-    char bar[5] = "", end = '\0';
-
-    if (open == NULL
-        || sscanf(open, "(%4[^0-9]%5u%c", bar, &port, &end) != 3
-        || strlen(bar) != 3 || bar[0] != bar[1] || bar[1] != bar[2]
-        || end != bar[0] || port > 65535)
-        return 0;
-    return port;
+    while ((text = strchr(text, '(')) != NULL) {
+        unsigned port = 0;
+        char bar[5] = "", end = '\0';
+        if (sscanf(++text, "%4[^0-9]%5u%c", bar, &port, &end) == 3
+            && strlen(bar) == 3 && bar[0] == bar[1] && bar[1] == bar[2]
+            && end == bar[0] && port <= 65535)
+            return port;
+    }
+    return 0;
 }
 
 /* Opens a data connection. Returns false if there can be none. */

@@ -32,7 +32,9 @@ static int next_char(struct lines *lines)
         if (c == IAC)
             return c;                   /* two are the byte itself */
         if (c >= WILL)
-            next_byte(lines);
+            c = next_byte(lines);
+        if (c < 0)
+            return c;
     }
     return c;
 }

@@ -88,10 +88,13 @@ static enum outcome send_list(int data_fd, int fd, const char *name,
     if (!S_ISDIR(status.st_mode))
         return send_line(data_fd, name, &status, is_long) ? DONE : BROKEN;
 
-    DIR *folder = fdopendir(dup(fd));
+    int own_fd = dup(fd);               /* closedir() closes it */
+    DIR *folder = own_fd < 0 ? NULL : fdopendir(own_fd);
     if (folder != NULL) {
         outcome = send_folder(data_fd, folder, is_long);
         closedir(folder);
+    } else if (own_fd >= 0) {
+        close(own_fd);
     }
     return outcome;
 }

@@ -13,9 +13,21 @@
 
 /* -- Messages, command line ---------------------------------------------- */
 
+void make_printable(char *text)
+{
+    for (; *text != '\0'; text++)
+        if ((unsigned char)*text < ' ' || *text == 127)
+            *text = '?';
+}
+
 void complain(const char *what)
 {
-    fprintf(stderr, "%s: %s: %s\n", program, what, strerror(errno));
+    int why = errno;
+    char label[1024];
+
+    snprintf(label, sizeof label, "%s", what);
+    make_printable(label);
+    fprintf(stderr, "%s: %s: %s\n", program, label, strerror(why));
 }
 
 void die(const char *what)

@@ -18,6 +18,9 @@ extern const char program[];
 
 /* -- Messages, command line ---------------------------------------------- */
 
+/* Replaces what would control a terminal: a stranger may have chosen it. */
+void make_printable(char *text);
+
 /* Prints `program: WHAT: why` to stderr, the why from errno. */
 void complain(const char *what);
 

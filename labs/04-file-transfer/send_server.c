@@ -14,7 +14,8 @@
  * New here: a reset is the one way to say 'this is not the whole file'. After
  * a FIN the client would keep what it has.
  *
- * net.c makes the sockets.
+ * net.c makes the sockets, children.c a process for each client: one that
+ * stops reading makes nobody else wait.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,6 +26,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "children.h"
 #include "files.h"
 #include "net.h"
 
@@ -138,14 +140,25 @@ int main(int argc, char *argv[])
 
     keep_standard_fds();
     ignore_sigpipe();
-    clean_up_on_signals(0);
 
     int file_fd = open_file(path);
     int listen_fd = listen_on(address, port);
+    watch_children();
     print_start_line(listen_fd);
     for (;;) {
         struct sockaddr_storage peer_addr;
-        int conn_fd = accept_client(listen_fd, &peer_addr);
-        serve_client(conn_fd, file_fd, path);
+        int conn_fd = accept_client(listen_fd, &peer_addr), place;
+        pid_t child = fork_child(&peer_addr, &place);
+        if (child == 0) {
+            close(listen_fd);
+            serve_client(conn_fd, file_fd, path);
+            _exit(0);
+        }
+        if (child > 0) {
+            close(conn_fd);
+        } else {                            /* too many at once */
+            complain("fork");
+            close_with_reset(conn_fd);
+        }
     }
 }

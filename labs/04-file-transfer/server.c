@@ -48,7 +48,7 @@ _Noreturn static void serve(int listen_fd, const struct served *served)
 
         /* STEP 16: a process for each client, as in lab 01. Both have the
          * connection now, and it ends only when both have closed it. */
-        pid_t child = fork_child(&place);
+        pid_t child = fork_child(&peer_addr, &place);
         if (child == 0) {
             close(listen_fd);
             serve_client(conn_fd, served);

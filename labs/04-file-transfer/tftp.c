@@ -1,7 +1,6 @@
 /* tftp - see tftp.h. */
 #include "tftp.h"
 
-#include <ctype.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,12 +109,12 @@ static bool read_options(const struct packet *packet, size_t offset,
         if (name == NULL || text == NULL)
             return false;
         for (int i = 0; i < OPTIONS; i++) {
-            if (strcasecmp(name, known[i].name) == 0
-                && is_number(text, known[i].most)
-                && strtoul(text, NULL, 10) >= known[i].least) {
-                options->has[i] = true;
-                options->value[i] = strtoul(text, NULL, 10);
-            }
+            if (strcasecmp(name, known[i].name) != 0)
+                continue;
+            options->value[i] = strtoul(text, NULL, 10);
+            options->has[i] = is_number(text, known[i].most)
+                && options->value[i] >= known[i].least;
+            options->any_wrong |= !options->has[i];
         }
     }
     /* END STEP 24; stub:
@@ -173,7 +172,8 @@ bool read_request(const struct packet *packet, struct request *request)
 
 bool read_oack(const struct packet *packet, struct options *options)
 {
-    return opcode_of(packet) == OACK && read_options(packet, 2, options);
+    return opcode_of(packet) == OACK && read_options(packet, 2, options)
+        && !options->any_wrong;
 }
 
 /* -- Errors --------------------------------------------------------------- */
@@ -185,13 +185,6 @@ void make_error(struct packet *packet, enum error_code code,
     packet->len = HEADER + 1;
     packet->len += (size_t)sprintf((char *)packet->bytes + HEADER, "%.100s",
                                    message);
-}
-
-void make_printable(char *text)
-{
-    for (; *text != '\0'; text++)
-        if (iscntrl((unsigned char)*text))
-            *text = '?';
 }
 
 void read_error(const struct packet *packet, char *message, size_t size)

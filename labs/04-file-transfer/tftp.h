@@ -44,6 +44,7 @@ enum option { BLKSIZE, TSIZE, TIMEOUT, WINDOWSIZE, OPTIONS };
 struct options {
     bool has[OPTIONS];
     unsigned long value[OPTIONS];       /* of those it has */
+    bool any_wrong;                     /* one had a value that cannot be */
 };
 
 /* What a request asks for; the strings are in its packet. */
@@ -69,15 +70,12 @@ void make_error(struct packet *packet, enum error_code code,
 bool make_request(struct packet *packet, const struct request *request);
 bool make_oack(struct packet *packet, const struct options *options);
 
-/* Both return false of a packet that is none. Options that we do not know, or
- * with a value that cannot be, are passed over. */
+/* Both return false of a packet that is none. Options that we do not know are
+ * passed over; of a request, also those with a value that cannot be. */
 bool read_request(const struct packet *packet, struct request *request);
 bool read_oack(const struct packet *packet, struct options *options);
 
 /* What the ERROR packet says, fit for a terminal. */
 void read_error(const struct packet *packet, char *message, size_t size);
-
-/* Replaces what would control a terminal. */
-void make_printable(char *text);
 
 #endif

@@ -9,7 +9,7 @@
 
 #include "net.h"
 
-enum { MOST_AT_ONCE = 64 };
+enum { MOST_AT_ONCE = 64 };             /* blocks in one system call */
 
 /* -- Sending -------------------------------------------------------------- */
 
@@ -85,10 +85,10 @@ static enum outcome await_ack(struct transfer *t, uint64_t *acked,
         if (opcode_of(&t->in) != ACK)
             continue;
 
-        /* STEP 26: only an ACK that is new moves us on. Of the block's number
-         * the packet has the low 16 bits: how far are they ahead of those
-         * that we know? Old ones, and our own past a wrap, are not between
-         * 1 and what we have sent. */
+        /* STEP 26: only an ACK that is new moves us on. The packet has the
+         * low 16 bits of the block's number; how far are they ahead, modulo
+         * 65,536, of the last that we know of? One of a block that we have
+         * not sent is an old one. */
         uint16_t ahead = (uint16_t)(block_of(&t->in) - *acked);
         if (ahead >= 1 && ahead <= sent - *acked) {
             *acked += ahead;

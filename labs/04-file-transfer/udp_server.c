@@ -210,7 +210,7 @@ static void handle(int fd, const struct asked *asked,
     /* STEP 30: a process for the transfer, with a socket and thereby a port
      * of its own: what comes there is of this transfer and of no other. We go
      * back to our port, and nobody waits for anybody. */
-    pid_t child = fork_child(&place);
+    pid_t child = fork_child(&asked->client, &place);
     if (child == 0) {
         close(fd);
         serve_one(asked, &request, served);

@@ -277,7 +277,7 @@ DATA_CONNECTION = [
     ),
     client(
         "takes-a-port-for-signed", "a port over 32767 taken for negative",
-        "client_finds_any_port[EPSV]", "transfer-port", ("port > 65535)", "port > 32767)"),
+        "client_finds_any_port[EPSV]", "transfer-port", ("port <= 65535)", "port <= 32767)"),
         file=FETCH,
     ),
     client(

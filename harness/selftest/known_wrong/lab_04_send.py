@@ -30,6 +30,12 @@ SEND = "    while (offset < status.st_size) {"
 """In send_server: from here on the file is sent."""
 CLOSE = "    close_first(conn_fd, PATIENCE);"
 SERVE = "        serve_client(conn_fd, file_fd, path);"
+ALONE = (
+    ("pid_t child = fork_child(&peer_addr, &place);", "pid_t child = 0;"),
+    ("            close(listen_fd);\n", ""), ("            _exit(0);\n", "            continue;\n"),
+    ("    watch_children();\n", "    clean_up_on_signals(0);\n"),
+)
+"""One process for all clients: what goes wrong with one is not the end of a child only."""
 SAVE = "!save(saving, from, (size_t)n)"
 """In send_client: what was received is saved."""
 GIVE_UP = "            give_up_saving(saving);\n"
@@ -191,7 +197,7 @@ SERVERS = [
     server(
         "ignores-what-send-returns", "partial `write` not continued", "waits_for_a_slow_reader",
         "partial-write",
-        (SEND, "    for (int once = 0; once < 1; once++) {"),
+        *ALONE, (SEND, "    for (int once = 0; once < 1; once++) {"),
     ),
     server(
         "asks-again-and-again", "busy waiting", "waits_for_a_slow_reader", "busy-wait",
@@ -207,7 +213,7 @@ SERVERS = [
     server(
         "serves-one-client", "only one client ever served", "begins_anew_for_each_client",
         "one-client-only",
-        (SERVE, SERVE + "\n        close(listen_fd);\n        pause();"),
+        *ALONE, (SERVE, SERVE + "\n        close(listen_fd);\n        pause();"),
     ),
     server(
         "children-share-the-offset", "processes share the offset of one open file",
@@ -222,7 +228,7 @@ SERVERS = [
     server(
         "ended-by-a-shorter-file", "a file that shrinks ends the server",
         "outlives_a_file_that_shrinks", "partial-file",
-        ("has become shorter\\n\", program, path);\n            return false;",
+        *ALONE, ("has become shorter\\n\", program, path);\n            return false;",
          "has become shorter\\n\", program, path);\n            exit(1);"),
     ),
     server(
@@ -261,17 +267,17 @@ SERVERS = [
     server(
         "closes-no-descriptor", "descriptor never closed (leak)", "keeps_nothing_of_its_clients",
         "descriptor-leak",
-        (CLOSE, "    shutdown(conn_fd, SHUT_WR);"),
+        *ALONE, (CLOSE, "    shutdown(conn_fd, SHUT_WR);"),
     ),
     server(
         "never-closes", "descriptor never closed (no FIN)", "keeps_nothing_of_its_clients",
         "descriptor-leak",
-        (CLOSE, "    (void)PATIENCE;"),
+        *ALONE, (CLOSE, "    (void)PATIENCE;"),
     ),
     server(
         "buries-no-children", "zombie children", "keeps_nothing_of_its_clients",
         "zombie-children",
-        forks(),
+        *ALONE, forks(),
     ),
     server(
         "leaves-its-children", "left-over child", "ends_while_it_sends", "left-over-process",
@@ -281,12 +287,12 @@ SERVERS = [
     server(
         "killed-by-sigpipe", "killed by SIGPIPE",
         "outlives_a_client_that_breaks_off[fin-and-reset]", "sigpipe",
-        ("    ignore_sigpipe();\n", ""),
+        *ALONE, ("    ignore_sigpipe();\n", ""),
     ),
     server(
         "ended-by-a-reset", "ended by a client's reset",
         "outlives_a_client_that_breaks_off[reset]", "reset-ends-server",
-        ('            complain("sendfile");\n            return false;',
+        *ALONE, ('            complain("sendfile");\n            return false;',
          '            die("sendfile");'),
     ),
     server(
@@ -295,11 +301,11 @@ SERVERS = [
     ),
     server(
         "ended-by-a-signal", "wrong exit status", "ends_by_a_signal[SIGTERM]", "exit-status",
-        ("    clean_up_on_signals(0);\n", ""),
+        ("    watch_children();\n", ""),
     ),
     server(
         "ends-with-status-1", "wrong exit status", "ends_by_a_signal[SIGINT]", "exit-status",
-        ("clean_up_on_signals(0)", "clean_up_on_signals(1)"),
+        ("    _exit(0);\n}\n\nvoid watch", "    _exit(1);\n}\n\nvoid watch"), file="children.c",
     ),
 ]
 

@@ -20,8 +20,8 @@ def server(
 BEFORE_BIND = "    return bind(fd, ai->ai_addr, ai->ai_addrlen);"
 SERVE = "            serve_client(conn_fd, served);\n"
 FORKED = "        if (child < 0)\n            turn_away(conn_fd);\n"
-FORK = "        pid_t child = fork_child(&place);"
-FULL = "    if (*place < MOST_CHILDREN)"
+FORK = "        pid_t child = fork_child(&peer_addr, &place);"
+FULL = "    if (*place < MOST_CHILDREN && count_of(client) < MOST_OF_A_HOST)"
 TERMINATE = "            kill(children[i], SIGTERM);"
 
 START = [
@@ -144,7 +144,7 @@ CLIENTS = [
     server(
         "ends-after-one-client", "only one client ever served",
         "keeps_nothing_of_clients_that_have_gone", "one-client-only",
-        (FORKED, FORKED + "        wait(NULL);\n        exit(0);\n"),
+        (FORKED, "        wait(NULL);\n        exit(0);\n" + FORKED),
         ("#include <stdio.h>\n", "#include <stdio.h>\n#include <sys/wait.h>\n"),
     ),
     server(

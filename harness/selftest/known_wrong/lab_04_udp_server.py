@@ -37,7 +37,7 @@ HANDLE = "    if (is_repeated(asked))\n        return;\n"
 """Where the request is known to be one."""
 OPEN = "open_file_in(folder, request->name)"
 WITH_OPEN = ("#include <errno.h>\n", "#include <errno.h>\n#include <fcntl.h>\n")
-FORK = "    pid_t child = fork_child(&place);\n"
+FORK = "    pid_t child = fork_child(&asked->client, &place);\n"
 
 
 COMMAND_LINE = [
@@ -241,7 +241,7 @@ OPTIONS = [
     server(
         "any-text-for-a-number", "a value that is no number is agreed to",
         "takes_no_senseless_values[timeout]", "bad-options",
-        ("&& is_number(text, known[i].most)", "&& strtoul(text, NULL, 10) <= known[i].most"),
+        ("is_number(text, known[i].most)", "options->value[i] <= known[i].most"),
         ('"timeout", 1,', '"timeout", 0,'), file=PACKETS,
     ),
     server(
@@ -421,7 +421,8 @@ PORTS = [
     server(
         "room-for-50", "only so many clients are served at once",
         "serves_many_at_once", "too-few-clients",
-        ("if (*place < MOST_CHILDREN)", "if (*place < 50)"), file=CHILDREN,
+        ("if (*place < MOST_CHILDREN && count_of(client) < MOST_OF_A_HOST)", "if (*place < 50)"),
+        file=CHILDREN,
     ),
     server(
         "one-at-a-time", "a vanished client keeps the server busy",

@@ -24,6 +24,14 @@ enum {
     STANDSTILL = 60     /* seconds that a transfer may rest */
 };
 
+/* How 229 and 227 say it; a server may have its own way. */
+#ifndef BAR
+#define BAR '|'
+#endif
+#ifndef PASV_TEXT
+#define PASV_TEXT "Come in (%u,%u,%u,%u,%u,%u)"
+#endif
+
 /* What the command line says. */
 static const char *account;     /* USER:PASSWORD, or NULL: anonymous, who may only read */
 static int root_fd;             /* FOLDER */
@@ -352,11 +360,12 @@ static inline int listen_for_data(union place own)
     return -1;
 }
 
-/* Who never takes what is sent keeps nobody. */
-static inline void limit_standstill(int fd)
+/* Who never takes what is sent keeps nobody; and no reply waits until another is acknowledged. */
+static inline void set_up(int fd)
 {
     setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &(unsigned){ STANDSTILL * 1000 },
                sizeof(unsigned));
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
 }
 
 /* Waits for PEER's connection, or another of its host; -1 where none comes. */
@@ -366,7 +375,7 @@ static inline int accept_for_data(int listen_fd, const union place *peer)
         int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
         union place from = place_of(fd, getpeername);
         if (fd >= 0 && is_same_host(&from, peer)) {
-            limit_standstill(fd);
+            set_up(fd);
             return fd;
         }
         close(fd);
@@ -386,7 +395,7 @@ static inline int connect_for_data(union place own, const union place *to)
         && is_ready(fd, POLLOUT, PATIENCE)
         && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error == 0) {
         fcntl(fd, F_SETFL, 0);
-        limit_standstill(fd);
+        set_up(fd);
         return fd;
     }
     close(fd);
@@ -429,9 +438,9 @@ static inline int be_passive(struct way *way, bool extended, const char *argumen
     union place at = place_of(way->listen_fd, getsockname);
     unsigned host = ntohl(at.v4.sin_addr.s_addr), port = port_of(&at);
     if (extended)
-        sprintf(text, "Come in (|||%u|)", port);
+        sprintf(text, "Come in (%c%c%c%u%c)", BAR, BAR, BAR, port, BAR);
     else
-        sprintf(text, "Come in (%u,%u,%u,%u,%u,%u)", host >> 24, host >> 16 & 255, host >> 8 & 255,
+        sprintf(text, PASV_TEXT, host >> 24, host >> 16 & 255, host >> 8 & 255,
                 host & 255, port >> 8, port & 255);
     return code;
 }

@@ -3,6 +3,8 @@
  * Paths are made plain as text, then walked down folder by folder. 150 is said before there is a
  * data connection; a list is made in memory; the greeting and HELP have many lines.
  */
+#define BAR '!'
+#define PASV_TEXT "Come to %u,%u,%u,%u,%u,%u"
 #include "ftp_server_setup.h"
 
 #include <sys/resource.h>
@@ -468,6 +470,7 @@ static void welcome(int listen_fd)
     s->fd = fd;
     s->data_fd = s->file_fd = s->folder_fd = -1;
     s->way = way_of(fd);
+    set_up(fd);
     wait_for(s, COMMANDS, SILENCE);
     say(s, "220-Hello, this is\r\n220-a server of one thread.\r\n 220 of it.\r\n220 Log in!");
 }

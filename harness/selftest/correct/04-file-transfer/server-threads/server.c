@@ -339,7 +339,7 @@ static void *serve(void *argument)
     s->way = way_of(s->fd);
     setsockopt(s->fd, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){ SILENCE, 0 },
                sizeof(struct timeval));
-    limit_standstill(s->fd);
+    set_up(s->fd);
     say(s, 220, "Welcome.");
     while (s->in != NULL && read_line(s, line) && obey(s, line))
         ;

@@ -224,6 +224,7 @@ static size_t first_answer(void)
         ask();
         n = hear(ask);
     }
+    freeaddrinfo(list);
     if (n == 0)
         refuse("Connection refused");
     return n;

@@ -22,7 +22,7 @@ static int tries;
 
 static void append(const char *data, size_t len)
 {
-    if (size + len > room) {
+    if (whole == NULL || size + len > room) {
         room = 2 * room + len + 4096;
         if ((whole = realloc(whole, room)) == NULL)
             refuse("no memory for the file");
@@ -193,6 +193,7 @@ int main(int argc, char *argv[])
 
     read_options(argc, argv);
     signal(SIGXFSZ, SIG_IGN);
+    append("", 0);
     if (!is_get)
         load();
     if (asked_block > 0 || asked_window > 0)
@@ -211,6 +212,7 @@ int main(int argc, char *argv[])
         speak();
         n = listen_to_it();
     }
+    freeaddrinfo(list);
     if (n == 0) {
         errno = ECONNREFUSED;
         fail(host);
