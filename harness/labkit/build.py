@@ -11,7 +11,7 @@ import stat
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Optional, Sequence
 
 from labkit import sandbox
 from labkit.events import DeadlinePassed, EventLoop
@@ -46,6 +46,7 @@ ERROR_LINES = 12
 _ERROR = re.compile(
     r"\berror\b|undefined reference|multiple definition|\*\*\*|No rule|^not built: ", re.I
 )
+_IN_A_FILE = re.compile(r"(?:\./)?([^\s:]+):\d+:(?:\d+:)? (?:fatal )?error: ")
 _REFUSED = "refused: "
 _LEFT_OUT = "left out: "
 
@@ -84,13 +85,22 @@ class Build:
         errors = [i for i, line in enumerate(lines) if _ERROR.search(line)]
         own = [i for i in errors if about.search(lines[i]) and "No rule" not in lines[i]]
         if own or (self.folder / f"{name}.c").is_file() or self.log.startswith(_REFUSED):
-            first = (own or errors or [max(0, len(lines) - ERROR_LINES)])[0]
+            told = _compiler_errors(lines, name)
+            first = (told or own or errors or [max(0, len(lines) - ERROR_LINES)])[0]
             shown = [line[:200] for line in lines[first : first + ERROR_LINES]]
             seen = "\n".join(shown) or f"make said nothing, and made no {name}"
             raise Mismatch(expected, seen, cause="not-built")
         seen = f"there is no {name}.c, and make made no {name}"
         notes = [line for line in lines if line.startswith(_LEFT_OUT) and about.search(line)]
         raise Mismatch(expected, "\n".join([seen, *notes]), cause="program-missing")
+
+
+def _compiler_errors(lines: Sequence[str], name: str) -> list[int]:
+    """Which of make's LINES tell an error in NAME's own file, or else in a module's."""
+    programs = {f"{program}.c" for programs in PROGRAMS.values() for program in programs}
+    told = [(i, m[1]) for i, line in enumerate(lines) if (m := _IN_A_FILE.match(line))]
+    own = [i for i, file in told if file == f"{name}.c"]
+    return own or [i for i, file in told if file not in programs]
 
 
 def build(lab: str, source: Path, work: Path, reference: bool) -> Build:

@@ -15,7 +15,7 @@ from labkit.folders import Folder
 from labkit.program import Program
 from labkit.scenario import Footprint, Scenario
 from labkit.tftp import (
-    ACK, ERROR, PORT, RRQ, WRQ, Side, Tftp, Transfer, ack, request, tell,
+    ACK, BLOCK, ERROR, PORT, RRQ, WRQ, Side, Tftp, Transfer, ack, request, tell,
 )
 from labkit.tftp_wire import Sent, Timers, datagrams
 from labkit.udp_echo import grows
@@ -73,6 +73,27 @@ def expect_options(transfer: Transfer, wanted: Mapping[str, str]) -> None:
         raise Mismatch(f"OACK with {_listed(wanted)}", f"OACK with {_listed(found)}", "bad-options")
 
 
+def agree_on(
+    transfer: Transfer, as_asked: Optional[Mapping[str, str]] = None, **at_most: int
+) -> tuple[int, int]:
+    """The next packet is an OACK with all these options, in whatever order.
+
+    at_most: of blksize and windowsize a server may answer less than it was asked for
+    (RFC 2348, 7440), but not what there is without the option. Returns the size of blocks
+    and of windows that hold then.
+    """
+    found = transfer.expect_oack()
+    wanted = {**(as_asked or {}), **{name: str(most) for name, most in at_most.items()}}
+    least = {"blksize": BLOCK + 1 if at_most.get("blksize", 0) > BLOCK else 8,
+             "windowsize": min(2, at_most.get("windowsize", 1))}
+    if found.keys() != wanted.keys() or any(
+            not value.isdecimal() or not least[name] <= int(value) <= at_most[name]
+            if name in at_most else value != wanted[name] for name, value in found.items()):
+        raise Mismatch(f"OACK with {_listed(wanted)}, or smaller blocks or windows",
+                       f"OACK with {_listed(found)}", "bad-options")
+    return int(found.get("blksize", BLOCK)), int(found.get("windowsize", 1))
+
+
 def _listed(options: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {value}" for name, value in sorted(options.items())) or "nothing"
 
@@ -98,10 +119,12 @@ def expect_saved(lab: Scenario, folder: Folder, name: str, whole: bytes) -> None
         folder.expect_file(name, whole)
 
 
-def expect_nothing_of(folder: Folder, name: str, *others: str) -> None:
-    """Of the file NAME nothing is in FOLDER, only OTHERS."""
-    cut = name in folder.names()
-    folder.expect_names(*others, cause="cut-file-kept" if cut else "left-over-file")
+def expect_nothing_of(lab: Scenario, folder: Folder, name: str, *others: str) -> None:
+    """Of the file NAME nothing is in FOLDER, at once or soon, only OTHERS."""
+    lab.wait_for(lambda: folder.names() == sorted(others),
+                 f"nothing stays of {name}", lambda: f"in the folder: {', '.join(folder.names())}",
+                 lambda: "cut-file-kept" if name in folder.names() else "left-over-file",
+                 poll=0.002)
 
 
 def expect_ended(lab: Scenario, server: Program, before: Footprint) -> None:
@@ -121,18 +144,21 @@ def expect_acknowledged_or_exists(writer: Transfer, number: int) -> bool:
     return found.opcode == ERROR
 
 
-def expect_given_up(lab: Scenario, server: Program, before: Footprint) -> None:
+def expect_given_up(lab: Scenario, server: Program, before: Footprint) -> bool:
     """The server has, after some time, no more than BEFORE its clients came.
 
-    A server that waits twice as long each time is right, too; a minute is not waited for.
+    A server that waits twice as long each time is right, too; a minute is not waited for:
+    then it returns False.
     """
     try:
         lab.expect_back_to(server, before)
+        return True
     except Mismatch as error:
         lab.end_recording()
         gaps = gaps_of_timers(datagrams(lab.trace))
         if not any(later > 1.5 * earlier for earlier, later in zip(gaps, gaps[1:])):
             raise Mismatch(error.expected, error.seen, "vanished-client") from None
+        return False
 
 
 def send_as(lab: Scenario, port: int, packet: bytes) -> None:
@@ -221,7 +247,11 @@ def start_asking(
 
 
 def expect_success(lab: Scenario, client: Program) -> None:
-    """The client exits with 0, and has printed nothing to stdout."""
+    """The client exits with 0, and has printed nothing to stdout.
+
+    One that has got a file may stay for a while, as its last ACK may be lost (RFC 1350, 6).
+    """
+    lab.be_patient(2.5)
     lab.expect_exit(client, 0)
     lab.expect_silence(client)
 
@@ -273,10 +303,11 @@ def answers_or_ends(lab: Scenario, client: Program, side: Side, cause: str) -> b
 
 def expect_six_sendings(
     lab: Scenario, client: Program, sock: DatagramSocket, packet: bytes, before: int
-) -> None:
+) -> bool:
     """PACKET, which came BEFORE times, comes 6 times in all to SOCK; then the client exits with 1.
 
-    A client that waits twice as long each time is right, too; a minute is not waited for.
+    A client that waits twice as long each time is right, too; a minute is not waited for:
+    then it returns False.
     """
     times = [time.monotonic()] * before
     expected = f"`{client.command}` sends 5 times again {tell(packet)}, a second apart, and ends"
@@ -293,8 +324,9 @@ def expect_six_sendings(
 
     lab.wait_for(over, expected, lambda: f"sent {len(times)} times so far{client.last_words}", why)
     if grows(times):
-        return
+        return False
     if len(times) != 6:
         raise Mismatch(expected, f"it was sent {len(times)} times{client.last_words}",
                        "wrong-retries" if len(times) > 1 else "no-retransmission")
     expect_failed(lab, client)
+    return True

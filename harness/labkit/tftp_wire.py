@@ -20,7 +20,9 @@ from labkit.feedback import HarnessError, Mismatch
 from labkit.folders import fault_of_file
 from labkit.peer import difference
 from labkit.scenario import Scenario
-from labkit.tftp import ACK, DATA, ERROR, NAMES, OACK, RRQ, Side, data, tell
+from labkit.tftp import (
+    ACK, BLOCK, DATA, ERROR, NAMES, OACK, RRQ, Side, data, parse, tell,
+)
 
 TIMER = 0.9
 """Seconds after which a packet may be sent again: the timer's second, less what clocks differ."""
@@ -221,6 +223,12 @@ class OnWire(NamedTuple):
     def all(self, opcode: int) -> list[Sent]:
         """The packets of a kind."""
         return [sent for sent in self.flow if sent.is_a(opcode)]
+
+    @property
+    def agreed(self) -> tuple[int, int]:
+        """The size of blocks and of windows, as the OACK says, if there is one."""
+        options = parse(self.all(OACK)[0].data).options if self.all(OACK) else {}
+        return int(options.get("blksize", BLOCK)), int(options.get("windowsize", 1))
 
 
 def transfer_on(trace: Path, server: Address) -> OnWire:

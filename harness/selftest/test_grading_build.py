@@ -69,6 +69,24 @@ def test_a_program_that_does_not_compile_fails_alone(source: Path, work: Path) -
     assert len(error.seen.splitlines()) <= building.ERROR_LINES
 
 
+def test_a_module_that_does_not_compile_is_told_of_whoever_needs_it(
+    source: Path, work: Path
+) -> None:
+    """In the words about the module: the linker's come later, and say less."""
+    (source / "Makefile").write_text(
+        "all: client server\n"
+        "client: client.c\n\tcc -o client client.c\n"
+        "server: server.c lines.o\n\tcc -o server server.c lines.o\n"
+        "lines.o: lines.c\n\t-cc -c lines.c\n\tcc -c -o lines.o -x c /dev/null\n")
+    (source / "lines.c").write_text(BROKEN)
+    (source / "server.c").write_text("int take_line(void);\nint main(void)\n{\n"
+                                     "    return take_line();\n}\n")
+    built = build(LAB, source, work, reference=False)
+    assert built.program("client").is_file()
+    error = mismatch(built, "server")
+    assert error.seen.startswith("lines.c:3:12: error: ‘undeclared’ undeclared")
+
+
 def test_a_program_without_source_is_missing(source: Path, work: Path) -> None:
     (source / "client.c").unlink()
     error = mismatch(build(LAB, source, work, reference=False), "client")

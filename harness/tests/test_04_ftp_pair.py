@@ -146,13 +146,15 @@ def test_pair_without_accounts_only_reads(lab: Scenario) -> None:
 def test_pairs_at_the_same_time(lab: Scenario) -> None:
     """Six clients get and put 300 kB at once, each with connections of its own."""
     part = BIG[:300_000]
-    pair = start_server(lab, {"name": part}, {"mine": part})
-    clients = [lab.start("client", *USER, HOST, folder=pair.own,
+    pair = start_server(lab, {"name": part})
+    owns = [lab.folder({"mine": part}) for _ in range(6)]  # all have the same process ID
+    clients = [lab.start("client", *USER, HOST, folder=own,
                          stdin=f"get name got-{number}\nput mine put-{number}\n".encode())
-               for number in range(6)]
+               for number, own in enumerate(owns)]
     for client in clients:
         lab.expect_exit(client, 0, "one-client-only")
-    expect_files(pair.own, {"mine": part, **{f"got-{number}": part for number in range(6)}})
+    for number, own in enumerate(owns):
+        expect_files(own, {"mine": part, f"got-{number}": part})
     expect_files(pair.served, {"name": part, **{f"put-{number}": part for number in range(6)}})
     lab.expect_packets("connections=18", "teardown.kind=fin", "teardown.reset=null")
 

@@ -38,7 +38,7 @@ def test_udp_client_keeps_no_part_of_a_file(lab: Scenario) -> None:
             folder.expect_file("a.txt", TEXT if files else LINES, "cut-file-kept")
             folder.expect_names("a.txt")
         else:
-            expect_nothing_of(folder, "a.txt")
+            expect_nothing_of(lab, folder, "a.txt")
     expect_wire(lab, tftp.sides)
 
 

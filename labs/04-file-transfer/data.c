@@ -7,7 +7,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "net.h"
@@ -264,16 +263,6 @@ static int connect_data(const struct data *data)
 }
 
 /* -- For one transfer ----------------------------------------------------- */
-
-bool set_patience(int fd, int seconds)
-{
-    struct timeval longest = { .tv_sec = seconds };
-
-    return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO,
-                      &longest, sizeof longest) == 0
-        && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO,
-                      &longest, sizeof longest) == 0;
-}
 
 int open_data(struct session *session)
 {

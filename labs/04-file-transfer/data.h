@@ -36,8 +36,4 @@ int open_data(struct session *session);
 /* There will be no transfer: what was agreed on for it is void. */
 void forget_data(struct session *session);
 
-/* From now on a connect, a send or a receive that waits longer than SECONDS
- * fails (EAGAIN). False, and errno, where that cannot be. */
-bool set_patience(int fd, int seconds);
-
 #endif

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 /* -- Messages, command line ---------------------------------------------- */
@@ -279,6 +280,16 @@ int connect_to(const char *host, const char *port)
 }
 
 /* -- Sending, receiving, closing ------------------------------------------ */
+
+bool set_patience(int fd, int seconds)
+{
+    struct timeval longest = { .tv_sec = seconds };
+
+    return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO,
+                      &longest, sizeof longest) == 0
+        && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO,
+                      &longest, sizeof longest) == 0;
+}
 
 int send_all(int conn_fd, const void *data, size_t len)
 {

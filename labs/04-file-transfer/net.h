@@ -84,6 +84,10 @@ int connect_to(const char *host, const char *port);
 
 /* -- Sending, receiving, closing ------------------------------------------ */
 
+/* From now on a connect, a send or a receive that waits longer than SECONDS
+ * fails (EAGAIN). False, and errno, where that cannot be. */
+bool set_patience(int fd, int seconds);
+
 /* Sends all the bytes. Returns 0, or -1 on error with errno set. */
 int send_all(int conn_fd, const void *data, size_t len);
 

@@ -198,6 +198,8 @@ enum outcome next_packet(struct transfer *t)
         if (n < 0 && errno != EAGAIN && errno != EINTR && is_unreachable(t))
             return unreachable(t);
     }
+    if (t->heard != NULL)
+        *t->heard = true;
     if (opcode_of(&t->in) != ERROR)
         return DONE;
     read_error(&t->in, t->reason, sizeof t->reason);

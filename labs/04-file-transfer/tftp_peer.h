@@ -32,6 +32,7 @@ struct transfer {
     unsigned long window, timeout;      /* blocks; milliseconds */
     long long deadline, left, limit;    /* of the present wait, see now() */
     int repeats;                        /* since the last progress */
+    bool *heard;                        /* the peer has answered, or NULL */
     struct packet in, out;              /* the last one that came; that went */
     struct sockaddr_storage sender;     /* of the last one that came */
     char reason[128];

@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -141,18 +142,21 @@ static void report(const struct transfer *t, const struct request *request,
                 request->opcode == RRQ ? "read" : "write", name, why);
 }
 
-/* The child's life: one transfer, then the end. */
+/* The child's life: one transfer, then the end. HEARD is for its parent. */
 _Noreturn static void serve_one(const struct asked *asked,
                                 const struct request *request,
-                                const struct served *served)
+                                const struct served *served, bool *heard)
 {
     static struct transfer transfer;
     enum outcome outcome = UNREACHABLE;
 
-    if (begin_transfer(&transfer, &asked->client, &asked->own_addr))
+    if (begin_transfer(&transfer, &asked->client, &asked->own_addr)) {
+        transfer.heard = heard;
         outcome = request->opcode == RRQ
             ? give_file(&transfer, served->folder, request)
             : take_file(&transfer, served, request);
+    }
+    *heard = true;
     if (outcome != DONE)
         report(&transfer, request,
                outcome == NO_ANSWER ? "no answer" : transfer.reason);
@@ -168,6 +172,18 @@ static struct {
     unsigned char request[MAX_REQUEST];
 } running[MOST_CHILDREN];
 
+/* By place, in memory that the children share with us: the client has answered
+ * the child. So what it asks from now on is something new. */
+static bool *heard;
+
+static void share_memory(void)
+{
+    heard = mmap(NULL, MOST_CHILDREN * sizeof *heard, PROT_READ | PROT_WRITE,
+                 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (heard == MAP_FAILED)
+        die("mmap");
+}
+
 static void note_running(int place, const struct asked *asked)
 {
     running[place].client = asked->client;
@@ -182,7 +198,8 @@ static bool is_repeated(const struct asked *asked)
     const struct packet *packet = &asked->packet;
 
     for (int i = 0; i < MOST_CHILDREN; i++)
-        if (is_running(i) && is_same_host(&running[i].client, &asked->client)
+        if (is_running(i) && !heard[i]
+            && is_same_host(&running[i].client, &asked->client)
             && port_of(&running[i].client) == port_of(&asked->client)
             && running[i].len == packet->len
             && memcmp(running[i].request, packet->bytes, packet->len) == 0)
@@ -206,6 +223,8 @@ static void handle(int fd, const struct asked *asked,
     }
     if (is_repeated(asked))
         return;
+    for (int i = 0; i < MOST_CHILDREN; i++)
+        heard[i] = heard[i] && is_running(i);
 
     /* STEP 30: a process for the transfer, with a socket and thereby a port
      * of its own: what comes there is of this transfer and of no other. We go
@@ -213,7 +232,7 @@ static void handle(int fd, const struct asked *asked,
     pid_t child = fork_child(&asked->client, &place);
     if (child == 0) {
         close(fd);
-        serve_one(asked, &request, served);
+        serve_one(asked, &request, served, &heard[place]);
     }
     if (child > 0)
         note_running(place, asked);
@@ -265,6 +284,7 @@ int main(int argc, char *argv[])
     if (served.folder < 0)
         die(folder);
     int fd = open_port(address, port);
+    share_memory();
     watch_children();
     print_start_line(fd);
     for (;;)

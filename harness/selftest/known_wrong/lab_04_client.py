@@ -762,7 +762,10 @@ SESSION = [
     client(
         "gives-up-on-lost-commands", "a time limit shorter than TCP's patience",
         "pair_on_a_bad_network[control-commands]", "own-timeout",
-        ("{ .tv_sec = SILENCE }", "{ .tv_usec = 100000 }"), file=CONTROL,
+        ("    if (!set_patience(control->fd, SILENCE))",
+         "    if (setsockopt(control->fd, SOL_SOCKET, SO_RCVTIMEO,\n"
+         "                   &(struct timeval){ .tv_usec = 100000 }, sizeof(struct timeval)) < 0)"),
+        ("#include <unistd.h>", "#include <sys/time.h>\n#include <unistd.h>"), file=CONTROL,
     ),
     client(
         "gives-up-on-lost-data", "a time limit shorter than TCP's patience",

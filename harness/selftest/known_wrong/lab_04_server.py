@@ -174,7 +174,7 @@ CLIENTS = [
     server(
         "ends-when-it-is-full", "one client too many ends it",
         "outlives_more_clients_than_it_can_serve", "out-of-descriptors",
-        (FULL, "    if (*place >= MOST_CHILDREN)\n        die(\"full\");\n" + FULL), file=CHILDREN,
+        (FULL, FULL + "\n        ;\n    else\n        die(\"full\");\n" + FULL), file=CHILDREN,
     ),
     server(
         "takes-an-interruption-for-an-error", "`EINTR` taken for an error",
