@@ -36,7 +36,7 @@ try-labs: needs-build
 test: needs-test all ## run all the suite's own tests
 	@$(MAKE) --no-print-directory -s -C harness/labcap sanitized
 	@$(MAKE) --no-print-directory -s -C harness/labwire sanitized
-	@$(ALONE) harness/python -m pytest -n auto harness/selftest harness/tests
+	@$(ALONE) harness/python -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 2)) harness/selftest harness/tests
 
 bench: needs-bench all ## measure speed
 	@$(ALONE) bench/run

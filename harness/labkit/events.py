@@ -37,6 +37,10 @@ class EventLoop:
         elif known:
             self._selector.unregister(fd)
 
+    def extend(self, seconds: float) -> None:
+        """All waits together may take SECONDS more."""
+        self._end += seconds
+
     def add_probe(self, probe: Callable[[], None]) -> None:
         """PROBE is called every quarter of a second of waiting; it may raise."""
         self._probes.append(probe)

@@ -33,7 +33,8 @@ OPENER = {**dict.fromkeys(PASSIVE, CLIENT), **dict.fromkeys(ACTIVE, SERVER)}
 """Who opens the data connection."""
 
 _FOR_USERS = ("PWD", "CWD /", "CDUP", "SIZE a.txt", "PASV", "EPSV", "PORT 127,0,0,1,20,20",
-              "EPRT |1|127.0.0.1|5140|", "RETR a.txt", "STOR new", "NLST", "LIST")
+              "EPRT |1|127.0.0.1|5140|", "RETR a.txt", "STOR new", "NLST", "LIST", "retr a.txt",
+              "stor new", "nlst", "pasv")
 _NO_LOGIN = {"PWD": (530, 550)}
 """Where not 530 alone: RFC 959 has none for PWD."""
 

@@ -202,6 +202,14 @@ class Transfer(Side):
         known = nothing.cause if nothing.cause == "tcp-not-udp" else cause
         return nothing.seen, known or nothing.cause
 
+    def ask(self, packet: bytes) -> None:
+        """As a client, sends PACKET to where it asks: a transfer begins, perhaps not the first."""
+        assert self._asked is not None
+        self.take_copies()  # of the transfer before
+        self._recent.clear()
+        self.other = None
+        self.sock.send(packet, self._asked)
+
     def send(self, *packets: bytes) -> None:
         """Sends PACKETS to the other side, which must have answered once."""
         assert self.other is not None
@@ -413,9 +421,9 @@ class Tftp:
         self.server_address = server
         self.sides: list[Side] = []
 
-    def client(self, label: str = "", host: str = "") -> Transfer:
-        """A client that has not asked yet. host: where it is bound, else as the server."""
-        sock = self.lab.bind_datagrams(host=host or _near(self.server_address[0]), label=label)
+    def client(self, label: str = "", host: str = "", port: int = 0) -> Transfer:
+        """A client that has not asked yet. host, port: where it is bound, else as the server."""
+        sock = self.lab.bind_datagrams(port, host or _near(self.server_address[0]), label=label)
         transfer = Transfer(sock, asked=self.server_address)
         self.sides.append(transfer)
         return transfer
@@ -423,7 +431,7 @@ class Tftp:
     def ask(self, packet: bytes, label: str = "") -> Transfer:
         """A client that has sent PACKET to the server."""
         client = self.client(label)
-        client.sock.send(packet, self.server_address)
+        client.ask(packet)
         return client
 
     def read(self, name: Union[str, bytes], label: str = "", **options: Option) -> Transfer:

@@ -246,21 +246,22 @@ def start_asking(
     return client, folder, server
 
 
-def expect_success(lab: Scenario, client: Program) -> None:
-    """The client exits with 0, and has printed nothing to stdout.
+def expect_success(lab: Scenario, client: Program, cause: Optional[str] = None) -> None:
+    """The client exits with 0, and has printed nothing to stdout; else CAUSE is why.
 
     One that has got a file may stay for a while, as its last ACK may be lost (RFC 1350, 6).
     """
     lab.be_patient(2.5)
-    lab.expect_exit(client, 0)
+    lab.expect_exit(client, 0, cause)
     lab.expect_silence(client)
 
 
 def expect_fetched(
-    lab: Scenario, client: Program, folder: Folder, name: str, whole: bytes
+    lab: Scenario, client: Program, folder: Folder, name: str, whole: bytes,
+    cause: Optional[str] = None,
 ) -> None:
     """The same, and FOLDER has the file NAME, which is WHOLE, and nothing else."""
-    expect_success(lab, client)
+    expect_success(lab, client, cause)
     folder.expect_file(name, whole)
     folder.expect_names(name, cause="left-over-file")
 

@@ -268,11 +268,15 @@ def test_client_logs_in_as_a_user(lab: Scenario) -> None:
     """`-u USER:PASSWORD`: these two are sent, as they are."""
     use = start(lab, "get", "name", options=("-u", "al ice:s3%s cret"))
     give(use, TEXT, cause="no-login")
-    expect_user(use, "al ice")
-    if use.session.password != "s3%s cret":
-        raise Mismatch(expected="`PASS s3%s cret`", seen=f"`PASS {use.session.password}`",
-                       cause="no-login")
+    expect_login(use, "al ice", "s3%s cret")
     finish(lab, use)
+
+
+def expect_login(use: Use, user: str, password: str) -> None:
+    expect_user(use, user)
+    if use.session.password != password:
+        raise Mismatch(expected=f"`PASS {password}`", seen=f"`PASS {use.session.password}`",
+                       cause="no-login")
 
 
 def expect_user(use: Use, *names: str) -> None:
@@ -286,6 +290,16 @@ def test_client_sends_no_password_where_none_is_asked_for(lab: Scenario) -> None
     """230 to USER: logged in already (RFC 959, 5.4); what else the client says of it is no harm."""
     use = start(lab, "get", "name", options=("-u", "alice:secret"))
     use.session.answers.update(USER=LOGGED_IN, PASS="230 That was so already.")
+    give(use, TEXT, cause="reply-code")
+    finish(lab, use)
+    use.folder.expect_file("name", TEXT)
+
+
+@graded(step=18, points=1, **client_test)
+def test_client_takes_202_for_a_login(lab: Scenario) -> None:
+    """202, the password was not needed, is success as 230 is (RFC 959, 5.4)."""
+    use = start(lab, "get", "name", options=("-u", "alice:secret"))
+    use.session.answers["PASS"] = "202 Not needed here."
     give(use, TEXT, cause="reply-code")
     finish(lab, use)
     use.folder.expect_file("name", TEXT)
@@ -420,16 +434,30 @@ def test_client_connects_before_the_reply_to_its_command(lab: Scenario) -> None:
     use.folder.expect_names("one", "two")
 
 
+@graded(step=20, points=1, **client_test)
+def test_client_transfers_nothing_without_type_i(lab: Scenario) -> None:
+    """TYPE I is refused: type ASCII would change the bytes, so no file is got or put; status 1."""
+    folder = lab.folder({"mine": TEXT})
+    use = start(lab, stdin=b"get name\nput mine\n", folder=folder)
+    use.session.answers["TYPE"] = "504 Not that type."
+    use.session.end("ascii-type")
+    lab.expect_exit(use.client, 1)
+    lab.expect_complaint(use.client, r"client: .+")
+    folder.expect_names("mine", cause="left-over-file")
+
+
+NOBODY_CAME = "425 You did not come."
+"""To a client that sends its command and connects then."""
 NO_WAY = {
     "refused": dict(EPSV="500 No.", PASV="502 No.", EPRT="500 No.", PORT="500 No."),
     "closed-port": dict(EPSV="229 Here. (|||1|)", PASV="227 Here. (127,0,0,1,0,1)",
-                        EPRT="500 No.", PORT="500 No."),
+                        EPRT="500 No.", PORT="500 No.", RETR=NOBODY_CAME),
     "no-numbers": dict(EPSV="229 Somewhere.", PASV="227 Somewhere.",
                        EPRT="500 No.", PORT="500 No."),
     "no-port": dict(EPSV="229 Here. (|||65536|)", PASV="227 Here. (127,0,0,1,256,1)",
                     EPRT="500 No.", PORT="500 No."),
     "port-0": dict(EPSV="229 Here. (|||0|)", PASV="227 Here. (127,0,0,1,0,0)",
-                   EPRT="500 No.", PORT="500 No."),
+                   EPRT="500 No.", PORT="500 No.", RETR=NOBODY_CAME),
 }
 
 

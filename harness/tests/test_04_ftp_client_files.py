@@ -211,8 +211,13 @@ def test_client_says_that_a_file_is_missing(lab: Scenario) -> None:
     folder.expect_names("old", cause="left-over-file")
 
 
-@pytest.mark.parametrize("opening, closing", [("125 Already open.", "250 Done."),
-                                              ("150 Comes.", "250 Done.")], ids=["125", "150"])
+OTHER_CODES = pytest.mark.parametrize(
+    "opening, closing", [("125 Already open.", "250 Done."), ("150 Comes.", "250 Done.")],
+    ids=["125", "150"],
+)
+
+
+@OTHER_CODES
 @graded(step=20, points=1, **client_test)
 def test_client_takes_other_codes_for_success(lab: Scenario, opening: str, closing: str) -> None:
     """125 says the same as 150, 250 the same as 226 (RFC 959, 5.4): the first digit tells."""
@@ -297,10 +302,12 @@ def test_client_says_that_it_cannot_write(lab: Scenario) -> None:
     lab.expect_exit(use.client, 0)
 
 
-@pytest.mark.parametrize("local, wanted", [("sub", "Is a directory|File exists|Not empty"),
-                                           ("none/name", "No such file or directory"),
-                                           ("x" * 256, "File name too long")],
-                         ids=["a-folder", "in-no-folder", "too-long"])
+@pytest.mark.parametrize(
+    "local, wanted",
+    [("sub", "[Dd]irectory|folder|exists|[Nn]ot (empty|a file)"),
+     ("none/name", "No such file or directory"), ("x" * 256, "File name too long")],
+    ids=["a-folder", "in-no-folder", "too-long"],
+)
 @graded(step=20, points=1, **client_test)
 def test_client_says_that_a_name_cannot_be_had(lab: Scenario, local: str, wanted: str) -> None:
     """LOCAL is a folder, is in a folder that is not there, or is too long: nothing is left."""
@@ -418,6 +425,19 @@ def test_client_waits_until_a_file_is_stored(lab: Scenario) -> None:
     use.session.control.expect_nothing("out-of-turn")
     use.session.reply(COMPLETE)
     finish(lab, use)
+
+
+@OTHER_CODES
+@graded(step=21, points=1, **client_test)
+def test_client_puts_in_spite_of_other_codes(lab: Scenario, opening: str, closing: str) -> None:
+    """For STOR, too, 125 says the same as 150, and 250 the same as 226 (RFC 959, 5.4)."""
+    use = start(lab, "put", "name", folder=lab.folder({"name": TEXT}))
+    use.session.until("STOR")
+    got = use.session.receive(opening, closing, cause="reply-code")
+    if got != TEXT:
+        raise Mismatch(expected=f"after `{opening}` the {len(TEXT)} bytes of the file",
+                       seen=difference(TEXT, got), cause="reply-code")
+    finish(lab, use, cause="reply-code")
 
 
 @graded(step=21, points=2, **client_test)

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from labkit.feedback import Mismatch
-from labkit.ftp_server import OPENING, FtpServer
+from labkit.ftp_server import COMPLETE, OPENING, FtpServer
 from labkit.ftp_user import (
     HOST, MISSING, TEXT, Use, expect_end, expect_told, finish, give, refuse, serve_in_vain, start,
     wait_told,
@@ -61,6 +61,16 @@ def test_client_goes_on_after_a_failed_command(lab: Scenario) -> None:
 
 
 @graded(step=22, points=1, **client_test)
+def test_client_remembers_a_failure_until_it_quits(lab: Scenario) -> None:
+    """A command has failed, one went well, then `quit`: the exit status is 1 all the same."""
+    use = start(lab, stdin=b"get none\nget one\nquit\n")
+    refuse(use, "RETR", cause="control-closed")
+    give(use, TEXT, "one", cause="control-closed")
+    finish(lab, use, 1)
+    expect_told(use, MISSING)
+
+
+@graded(step=22, points=1, **client_test)
 def test_client_tells_of_every_failed_command(lab: Scenario) -> None:
     """What cannot be done is told when it is tried, before the next line is read."""
     use = start(lab)
@@ -89,8 +99,7 @@ def test_client_quits(lab: Scenario) -> None:
     use = start(lab, stdin=b"get one\nquit\nget two\n")
     give(use, TEXT, "one")
     use.session.until("QUIT", cause="closes-both")
-    lab.wait_blocked(use.client)
-    use.session.control.expect_nothing("closes-both")
+    lab.expect_running(use.client, cause="closes-both")
     use.session.reply("221 Goodbye.")
     use.session.leave()
     expect_end(lab, use)
@@ -125,6 +134,19 @@ def test_client_lists_names(lab: Scenario) -> None:
     lab.expect_output(use.client, "".join(f"{name}\n" for name in names).encode(),
                       cause="ascii-type")
     finish(lab, use)
+
+
+@pytest.mark.parametrize("opening, closing", [
+    ("125 Already open.", COMPLETE), (OPENING, "250 Done."),
+], ids=["125", "250"])
+@graded(step=22, points=1, **client_test)
+def test_client_lists_in_spite_of_other_codes(lab: Scenario, opening: str, closing: str) -> None:
+    """For NLST, too, 125 says the same as 150, and 250 the same as 226 (RFC 959, 5.4)."""
+    use = start(lab, "ls")
+    use.session.until("NLST")
+    use.session.send(b"one\r\n", opening, closing, cause="reply-code")
+    lab.expect_output(use.client, b"one\n", cause="reply-code")
+    finish(lab, use, cause="reply-code")
 
 
 @graded(step=22, points=1, **client_test)

@@ -9,7 +9,8 @@ import pytest
 from labkit.echo import BIG, WRONG_PORTS, break_off, expect_usage_error, half_close
 from labkit.feedback import Mismatch
 from labkit.ftp_client import (
-    NO_FILE, NOT_WRITTEN, SYNTAX, UNKNOWN, WAYS, FtpClient, expect_bytes, expect_sessions,
+    DONE, NO_FILE, NOT_WRITTEN, OPENING, PASSIVE, SYNTAX, UNKNOWN, WAYS, FtpClient, expect_bytes,
+    expect_sessions,
 )
 from labkit.ftp_serving import (
     ACCOUNT, BINARY, HALF, HELLO, LOGIN, LONG, OPENER, all_that_comes,
@@ -73,6 +74,10 @@ def test_server_is_where_it_is_told(lab: Scenario) -> None:
     for how in WAYS:  # PASV names the address that the client has come to
         client.expect_file("a.txt", HELLO, how)
     client.quit()
+    other = FtpClient(lab, "127.0.0.2", 5000, source="127.0.0.1").login().binary()
+    for how in PASSIVE:
+        other.expect_file("a.txt", HELLO, how)
+    other.quit()
     lab.end_by_signal(everywhere, signal.SIGTERM)
     free = lab.start("server", "-p", "0", folder=folder)
     port = lab.listening_port(free)
@@ -82,7 +87,8 @@ def test_server_is_where_it_is_told(lab: Scenario) -> None:
     lab.listening_port(named, cause="dotted-only")
     lab.expect_line_matching(named, r"listening on (127\.0\.0\.1|::1) port 2121",
                              cause="dotted-only")
-    expect_connections(lab, *[Data(len(HELLO), SERVER, OPENER[how]) for how in WAYS], port=5000)
+    expect_connections(lab, *[Data(len(HELLO), SERVER, OPENER[how]) for how in (*WAYS, *PASSIVE)],
+                       port=5000, sessions=2)
 
 
 @for_server(step=0, points=1)
@@ -163,16 +169,42 @@ def test_server_takes_commands_however_they_come(lab: Scenario) -> None:
     expect_connections(lab, Data(len(HELLO), SERVER, CLIENT))
 
 
+@for_server(step=7, points=1)
+def test_server_forgets_no_command_behind_a_transfer(lab: Scenario) -> None:
+    """More commands in the segment with RETR, and with STOR: they are answered as well."""
+    folder = lab.folder({"a.txt": HELLO})
+    serve(lab, folder, *ACCOUNT)
+    client = writer(lab)
+    for line in ("RETR a.txt", "STOR new"):
+        data = client.connect_data(client.passive_port())
+        client.peer.send(line.encode() + b"\r\nNOOP\r\nPWD\r\n")
+        if line == "RETR a.txt":
+            expect_bytes(line, HELLO, data.read_rest())
+        else:
+            data.send(BINARY)
+            half_close(data)
+        codes = [client.reply(*OPENING, *DONE, 200, 257, cause="single-read").code
+                 for _ in range(4)]
+        if [code for code in codes if code in (200, 257)] != [200, 257]:
+            raise Mismatch(f"{line}, NOOP and PWD are answered, each once",
+                           ", ".join(map(str, codes)), "single-read")
+        data.close()
+    folder.expect_file("new", BINARY)
+    client.quit()
+    expect_sessions(lab, client)
+
+
 @for_server(step=7, points=2)
 def test_server_refuses_what_it_does_not_understand(lab: Scenario) -> None:
     """Unknown commands, missing and wrong parameters: the RFC's codes; the session goes on."""
     folder = lab.folder({"a.txt": HELLO})
     serve(lab, folder)
-    client = FtpClient(lab).login()
+    client = reader(lab)
     for line in ("XYZZY", "HELLO there", "NOOPS", "RET a.txt", "RETRa.txt"):
         client.command(line, *UNKNOWN)
     for line in ("TYPE", "RETR", "STOR", "SIZE", "MODE", "STRU", "PORT", "EPRT"):
         client.command(line, *SYNTAX, 504, *NO_FILE, 425, 530, 553)
+    client.command("CWD", 250, *SYNTAX, 504, *NO_FILE, 553)
     for line in ("TYPE E", "TYPE X", "MODE B", "MODE X", "STRU R", "STRU X"):
         client.command(line, *SYNTAX, 504)
     for line in ("DELE a.txt", "RMD /", "MKD new", "APPE a.txt", "STOU"):
@@ -180,7 +212,7 @@ def test_server_refuses_what_it_does_not_understand(lab: Scenario) -> None:
                        cause="anonymous-writes")
     folder.expect_names("a.txt", cause="anonymous-writes")
     client.command("NOOP", 200)
-    client.binary().expect_file("a.txt", HELLO)
+    client.expect_file("a.txt", HELLO)  # still in type I
     client.quit()
     expect_sessions(lab, client)
 
@@ -215,7 +247,16 @@ def test_server_takes_any_byte_in_a_line(lab: Scenario) -> None:
                  b"USER %s%s%s%n%n", b"PASS %s%s%s%n%n"):
         client.command(line, cause="format-string")
     client.close()
-    stranger, client = client, reader(lab)
+    strangers = [client]
+    for command in (b"USER ", b"PASS "):
+        for length in (0, 64, 256, 3000):
+            strangers.append(FtpClient(lab))
+            if command == b"PASS ":
+                strangers[-1].command("USER anonymous", 230, 331)
+            strangers[-1].command(command + b"x" * length, 202, 230, 331, 332, 530, *SYNTAX,
+                                  cause="unbounded")
+            strangers[-1].close()
+    client = reader(lab)
     for name, cause in ((b"a.txt\0b", "c-string"), (b"%s" * 100, "format-string"),
                         (b"%n" * 100, "format-string"), (b"x" * 3000, "unbounded"),
                         (b"x/" * 1500, "unbounded"),
@@ -226,7 +267,7 @@ def test_server_takes_any_byte_in_a_line(lab: Scenario) -> None:
         client.command(b"CWD " + name, *NO_FILE, *SYNTAX, 553, cause=cause)
     client.expect_file("a.txt", HELLO)
     client.quit()
-    expect_sessions(lab, stranger, client)
+    expect_sessions(lab, *strangers, client)
 
 
 # -- Step 8: the login -------------------------------------------------------------------
@@ -262,7 +303,8 @@ def test_server_checks_user_and_password(lab: Scenario) -> None:
     for user, password in (("student", "walru"), ("student", "walruss"), ("student", "WALRUS"),
                            ("student", "student"), ("studen", "walrus"), ("walrus", "walrus"),
                            ("students", "walrus"), ("student:walrus", "walrus"),
-                           ("anonymous", "guest@example.net"), ("anonymous", "walrus")):
+                           ("anonymous", "guest@example.net"), ("anonymous", "walrus"),
+                           ("ftp", "guest@example.net"), ("ftp", "walrus"), ("root", "walrus")):
         client = FtpClient(lab)
         if client.command(f"USER {user}", 331, 530, cause="no-login").code == 331:
             client.command(f"PASS {password}", 530, cause="no-login")
@@ -271,7 +313,29 @@ def test_server_checks_user_and_password(lab: Scenario) -> None:
     client = FtpClient(lab).login(*LOGIN)
     client.command("PWD", 257)
     client.quit()
-    expect_connections(lab, sessions=11)
+    expect_connections(lab, sessions=14)
+
+
+@for_server(step=8, points=1)
+def test_server_checks_the_whole_password(lab: Scenario) -> None:
+    """A long name and a long password: whatever byte is wrong or missing, nobody is let in."""
+    user, password = "student-of-networks", "the walrus sends packets, not letters"
+    serve(lab, lab.folder({"a.txt": HELLO}), "-u", f"{user}:{password}")
+    clients = []
+    for wrong_user, wrong in (
+        *((user, password[:n]) for n in (1, 8, 16, 32, len(password) - 1)), (user, password + "x"),
+        *((user, f"{password[:n]}?{password[n + 1:]}") for n in (0, 8, len(password) - 1)),
+        (user[:8], password), (user[:-1] + "S", password), (user + "s", password),
+    ):
+        clients.append(FtpClient(lab))
+        if clients[-1].command(f"USER {wrong_user}", 331, 530, cause="no-login").code == 331:
+            clients[-1].command(f"PASS {wrong}", 530, cause="no-login")
+        clients[-1].command("RETR a.txt", 530, cause="no-login")
+        clients[-1].close()
+    clients.append(FtpClient(lab).login(user, password, cause="no-login").binary())
+    clients[-1].expect_file("a.txt", HELLO)
+    clients[-1].quit()
+    expect_sessions(lab, *clients)
 
 
 @for_server(step=8, points=2)
@@ -279,18 +343,22 @@ def test_server_lets_anonymous_users_only_read(lab: Scenario) -> None:
     """Without -u anonymous is let in, nobody else is, and nothing can be written."""
     folder = lab.folder({"a.txt": HELLO})
     serve(lab, folder)
-    client = FtpClient(lab)
-    if client.command("USER student", 331, 530, cause="no-login").code == 331:
-        client.command("PASS walrus", 530, cause="no-login")
-    expect_nothing_allowed(client)
-    client.login().binary()
+    strangers = []
+    for user in ("student", "root", "nobody", "anonym", "anonymou", "anonymouss", "anonymous2",
+                 "anonymous/", "an0nymous"):
+        strangers.append(FtpClient(lab))
+        if strangers[-1].command(f"USER {user}", 331, 530, cause="no-login").code == 331:
+            strangers[-1].command("PASS guest@example.net", 530, cause="no-login")
+        expect_nothing_allowed(strangers[-1])
+        strangers[-1].close()
+    client = reader(lab)
     for path in ("new", "a.txt"):
         client.expect_refused(f"STOR {path}", *NOT_WRITTEN, cause="anonymous-writes")
     folder.expect_names("a.txt", cause="anonymous-writes")
     folder.expect_file("a.txt", HELLO, cause="anonymous-writes")
     client.expect_file("a.txt", HELLO)
     client.quit()
-    expect_sessions(lab, client)
+    expect_sessions(lab, *strangers, client)
 
 
 @for_server(step=8, points=1)
@@ -334,6 +402,11 @@ def test_server_goes_from_folder_to_folder(lab: Scenario) -> None:
     client.command("CWD two words", 250)
     expect_folder(client, "/two words")
     client.expect_file("c.txt", HELLO)
+    if client.command("CWD ../sub/./deep", 250, *NO_FILE, *SYNTAX, 553).code == 250:
+        expect_folder(client, "/sub/deep")
+    client.command("CWD /", 250)
+    client.command("CDUP", 200, 250, *NO_FILE)  # there is nothing above
+    expect_folder(client, "/")
     client.quit()
     expect_sessions(lab, client)
 

@@ -160,6 +160,38 @@ def test_server_connects_to_its_client_only(lab: Scenario) -> None:
     expect_connections(lab, *[Data(len(HELLO), SERVER, SERVER)] * 2, sessions=2)
 
 
+@for_server(step=11, points=2)
+def test_server_connects_to_its_client_only_by_ipv6(lab: Scenario) -> None:
+    """EPRT over IPv6, with any address but the client's own: refused, and not a packet to it."""
+    lab.start_server("server", "-a", "::1", port=CONTROL_PORT, address="::1",
+                     folder=lab.folder({"a.txt": HELLO}), cause="no-ipv6")
+    victim = lab.listen(5555, "127.0.0.1")
+    client = FtpClient(lab, "::1").login().binary()
+    for address in ("::2", "::", "2001:db8::1", "fe80::1", "ff02::1", "::ffff:127.0.0.1",
+                    "127.0.0.1"):
+        client.command(port_command("EPRT", address, victim.port), *REFUSED_PORT, *SYNTAX, 522,
+                       cause="port-bounce")
+        client.expect_refused("RETR a.txt", 425, 426, 451, 503, how=None, cause="port-bounce")
+    client.expect_file("a.txt", HELLO, "EPRT")
+    client.quit()
+    expect_connections(lab, Data(len(HELLO), SERVER, SERVER))
+
+
+@for_server(step=11, points=1)
+def test_server_uses_the_address_that_was_told_last(lab: Scenario) -> None:
+    """PASV and then PORT, and the other way round: the later one is for the next transfer."""
+    serve(lab, lab.folder({"a.txt": HELLO}))
+    client = reader(lab)
+    for first, last in (("PASV", "PORT"), ("EPRT", "EPSV"), ("EPSV", "EPRT"), ("PORT", "PASV")):
+        if first in PASSIVE:
+            client.passive_port(first)
+        else:
+            client.offer(first, port=5555).close()
+        client.expect_file("a.txt", HELLO, last, cause="transfer-port")
+    client.quit()
+    expect_sessions(lab, client)
+
+
 @for_server(step=11, points=1)
 def test_server_knows_wrong_addresses(lab: Scenario) -> None:
     """Ill-formed PORT and EPRT: 501 or 500; a protocol that there is not: 522 (RFC 2428)."""
@@ -185,7 +217,7 @@ def test_server_says_that_it_cannot_connect(lab: Scenario) -> None:
     serve(lab, lab.folder({"a.txt": HELLO}))
     client = reader(lab)
     for how in ACTIVE:
-        client.offer(how).close()
+        client.offer(how, port=5555).close()
         client.expect_refused("RETR a.txt", 421, 425, 426, how=None, cause="control-closed")
     client.expect_file("a.txt", HELLO, "PORT")
     client.quit()

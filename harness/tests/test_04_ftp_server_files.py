@@ -64,6 +64,34 @@ def test_server_never_leaves_its_folder(lab: Scenario) -> None:
     expect_sessions(lab, client)
 
 
+@for_server(step=5, points=2)
+def test_server_never_leaves_its_folder_from_below(lab: Scenario) -> None:
+    """The same from a folder in it: .. that leads to the top, and one .. more, is not outside."""
+    folder = lab.folder({**OUTSIDE, **INSIDE})
+    serve(lab, folder, *ACCOUNT, below="/served")
+    client = writer(lab)
+    for here, up in (("sub", "../"), ("/sub/deep", "../../")):
+        client.command(f"CWD {here}", 250)
+        for path in ("../secret.txt", f"{up}../secret.txt", f"./{up}../served-too/secret.txt",
+                     f"{up}../../files/secret.txt", "/../secret.txt"):
+            client.command(f"SIZE {path}", *NO_FILE, *SYNTAX, 553, cause="path-traversal")
+            client.expect_refused(f"RETR {path}", *NO_FILE, *SYNTAX, 553, cause="path-traversal")
+        for path in (f"{up}..", f"-l {up}..", f"-a {up}../served-too", "-l ..", "-a ../served-too"):
+            expect_unseen(client, path, "secret.txt", "path-traversal")
+        for path in (f"{up}../new", f"{up}../served-too/new"):
+            try_to_store(client, path, BINARY)
+        for path in (f"{up}..", f"{up}../served-too", f"../{up}.."):
+            client.command(f"CWD {path}", 250, *NO_FILE, *SYNTAX, 553)
+            client.command("SIZE secret.txt", *NO_FILE, cause="path-traversal")
+            client.expect_refused("RETR secret.txt", *NO_FILE, cause="path-traversal")
+            client.command(f"CWD {'/sub/deep' if here != 'sub' else '/sub'}", 250)
+        client.command("CWD /", 250)
+    expect_kept(folder, OUTSIDE, "served/", "path-traversal")
+    client.expect_file("sub/b.txt", BINARY)
+    client.quit()
+    expect_sessions(lab, client)
+
+
 @for_server(step=5, points=3)
 def test_server_follows_no_symbolic_link(lab: Scenario) -> None:
     """Links to files and folders, outside and inside: not read, not entered, not written to."""
@@ -91,6 +119,23 @@ def test_server_follows_no_symbolic_link(lab: Scenario) -> None:
 
 
 @for_server(step=5, points=2)
+def test_server_gives_no_name_to_a_shell(lab: Scenario) -> None:
+    """What a shell would run is a name as any other, of a file that is not there."""
+    folder = lab.folder({"a.txt": HELLO})
+    serve(lab, folder, *ACCOUNT)
+    client = writer(lab)
+    for word in ("$(>made)", "`>made`", ";>made", "|tee made", "&& cp a.txt made", "' >made '",
+                 '";>made;"', "a.txt;cp a.txt made", "-l;>made"):
+        client.command(f"SIZE {word}", *NO_FILE, *SYNTAX, 553, cause="path-traversal")
+        client.expect_refused(f"RETR {word}", *NO_FILE, *SYNTAX, 553, cause="path-traversal")
+        client.command(f"CWD {word}", *NO_FILE, *SYNTAX, 553, cause="path-traversal")
+        expect_unseen(client, word, "made", "path-traversal")
+    folder.expect_names("a.txt", cause="path-traversal")
+    client.quit()
+    expect_sessions(lab, client)
+
+
+@for_server(step=5, points=2)
 def test_server_sends_regular_files_only(lab: Scenario) -> None:
     """A folder and a FIFO are refused like a file that is not there: 550, and nobody waits."""
     folder = lab.folder({"sub/a.txt": HELLO})
@@ -100,7 +145,8 @@ def test_server_sends_regular_files_only(lab: Scenario) -> None:
     for path in ("sub", "sub/", "/", ".", "fifo"):
         client.command(f"SIZE {path}", 550, cause="not-a-file")
         client.expect_refused(f"RETR {path}", *NO_FILE, cause="not-a-file")
-    client.expect_refused("STOR sub", *NOT_WRITTEN, cause="not-a-file")
+    for path in ("sub", "fifo"):
+        client.expect_refused(f"STOR {path}", *NOT_WRITTEN, cause="not-a-file")
     folder.expect_names("fifo", "sub/a.txt", cause="not-a-file")
     client.expect_file("sub/a.txt", HELLO)
     client.quit()
@@ -144,15 +190,17 @@ def test_server_keeps_no_cut_file(lab: Scenario) -> None:
 
 
 @for_server(step=6, points=1)
-def test_server_removes_what_is_not_whole_when_it_ends(lab: Scenario) -> None:
-    """SIGTERM while a file is received: nothing of it stays, by whatever name."""
+def test_server_keeps_no_part_as_the_file_when_it_ends(lab: Scenario) -> None:
+    """SIGTERM while a file is received: there is no file of that name."""
     folder = lab.folder({"a.txt": HELLO})
     server = serve(lab, folder, *ACCOUNT)
     client = writer(lab)
     half_a_file(client.begin("STOR new"))
     lab.wait_blocked(server)
     lab.end_by_signal(server, signal.SIGTERM)
-    expect_dropped(lab, folder, "new", "a.txt")
+    if "new" in folder.names():
+        raise Mismatch(expected="no file `new` in the folder", seen="a part of it",
+                       cause="cut-file-kept")
     expect_sessions(lab, client, orderly=False)
 
 
@@ -380,6 +428,9 @@ def test_server_keeps_nothing_of_a_transfer(lab: Scenario) -> None:
         client.expect_size("sub/b.txt", len(BINARY))
         client.expect_refused("RETR sub", *NO_FILE)
         client.expect_refused("STOR sub", *NOT_WRITTEN)
+        for line in ("RETR a.txt", "STOR new", "NLST"):  # and nobody listens
+            client.offer("PORT", port=5555).close()
+            client.expect_refused(line, 421, 425, 426, how=None)
         client.command("CWD sub", 250)
         client.command("CWD a.txt", *NO_FILE)
         client.command("CWD /", 250)
@@ -436,6 +487,25 @@ def test_server_replaces_an_old_file(lab: Scenario) -> None:
     expect_sessions(lab, client)
 
 
+@for_server(step=13, points=1)
+def test_server_stores_where_it_is_told(lab: Scenario) -> None:
+    """Paths of STOR are taken from the folder we are in; with / in front from the top."""
+    folder = lab.folder({"sub/deep/old": HELLO})
+    serve(lab, folder, *ACCOUNT)
+    client = writer(lab)
+    client.command("CWD sub", 250)
+    contents = {}
+    for told, path in (("new", "sub/new"), ("deep/new", "sub/deep/new"), ("/new", "new"),
+                       ("/sub/deep/newer", "sub/deep/newer"), ("./newest", "sub/newest")):
+        contents[path] = path.encode()
+        client.store(told, contents[path], cause="no-error-told")
+    folder.expect_names(*contents, "sub/deep/old", cause="left-over-file")
+    for path, content in contents.items():
+        folder.expect_file(path, content)
+    client.quit()
+    expect_sessions(lab, client)
+
+
 # -- Step 14: type ASCII -----------------------------------------------------------------
 
 
@@ -475,6 +545,10 @@ def test_server_stores_text_with_its_own_line_ends(lab: Scenario) -> None:
     for pieces in (0, 1):
         client.store("odd", odd, pieces=pieces)
         expect_text("STOR odd", b"\n\na\rb\nc\r\nd\0\xff\n\n", folder.read("odd"), "ascii-type")
+    for end in (b"\r", b"\r\n\r", b"a\r\r", b"a\n"):
+        client.store("odd", b"a\r\n" + end)
+        expect_text("STOR odd", b"a\n" + end.replace(b"\r\n", b"\n"), folder.read("odd"),
+                    "ascii-type")
     client.binary().store("odd", odd)
     expect_text("STOR odd", odd, folder.read("odd"), None)
     client.quit()
@@ -521,7 +595,8 @@ def test_server_lists_many_files(lab: Scenario) -> None:
             if got != b"total 0\r\n" or command == "NLST":  # that is how ls -l begins
                 expect_bytes(f"{command} of an empty folder", b"", got)
             client.finish(data)
-    for command in ("NLST", "LIST"):
+    for command in ("NLST", "LIST"):  # a file: it is listed, or is no folder
+        expect_unseen(client, f"/many/{names[1]}", names[2], "partial-file")
         client.expect_refused(f"{command} /nowhere", *NO_FILE, 501, 553, cause="no-error-told")
     client.command("NOOP", 200)
     client.quit()

@@ -431,7 +431,7 @@ def test_send_client_waits_for_its_server(lab: Scenario) -> None:
 @graded(step=4, points=2, **of_client)
 def test_send_client_takes_any_name(lab: Scenario) -> None:
     """Whatever the name is made of, up to 255 bytes: the file has that name."""
-    for name in ("100%s%n.txt", " two  words ", "n" * 255, "Zürich", "-rf"):
+    for name in ("100%s%n.txt", " two  words ", "n" * 255, "Zürich", "-rf", ".hidden", "a CR\r"):
         folder, listener = lab.folder(), lab.listen(PORT)
         client = lab.start("send_client", folder=folder)
         give_file(lab, listener, SMALL, name=name)
@@ -467,6 +467,18 @@ def test_send_client_leaves_its_folder_for_no_name(lab: Scenario, line: bytes) -
     folder.expect_names("inner/other", *["file"] * saved, cause="path-traversal")
     if saved:
         folder.expect_file("file", SMALL)
+
+
+@graded(step=6, points=1, **of_client)
+def test_send_client_says_that_a_folder_has_the_name(lab: Scenario) -> None:
+    """A folder of that name is there: an error, exit status 1; the folder stays, nothing else."""
+    folder, listener = lab.folder({f"{NAME}/other": b""}), lab.listen(PORT)
+    client = lab.start("send_client", folder=folder)
+    peer = lab.accept(listener)
+    peer.send(line_of(NAME) + SMALL)
+    half_close(peer)
+    expect_failure(lab, client)
+    folder.expect_names(f"{NAME}/other", cause="left-over-file")
 
 
 @pytest.mark.parametrize("line", [b"\n", b".\n", b"..\n", b"", NAME.encode(), b"n" * 300 + b"\n"],

@@ -9,10 +9,12 @@ import pytest
 from labkit.echo import WRONG_PORTS, expect_usage_error
 from labkit.feedback import Mismatch
 from labkit.grading import graded
+from labkit.program import Program
 from labkit.scenario import Scenario
 from labkit.tftp import (
     BLOCK, DATA, ERROR, PORT, RRQ, SERVER, WRQ, Tftp, ack, blocks, data, error, oack, request, tell,
 )
+from labkit.tftp_faults import Losses
 from labkit.tftp_lab import (
     LINES, TEXT, content, expect_failed, expect_fetched, expect_ignored, expect_six_sendings,
     expect_spacing, expect_success, start_asking, start_get, start_put,
@@ -111,12 +113,13 @@ def test_udp_client_asks_to_write_a_file(lab: Scenario) -> None:
 
 @graded(step=32, points=1, **by_client)
 def test_udp_client_names_the_file_as_it_is_told(lab: Scenario) -> None:
-    """`put sub/a.txt` stores a.txt; `-o` names the local file, which FILE then need not be."""
+    """`put sub/a.txt` stores a.txt; `-o` names the local file, and FILE is then sent as it is."""
     tftp = Tftp(lab)
     files = {"sub/a.txt": LINES, "b.bin": TEXT}
     for options, name, asked, whole in (
             ([], "sub/a.txt", "a.txt", LINES), (["-o", "b.bin"], "c", "c", TEXT),
-            (["-o", "sub/a.txt"], "d", "d", LINES)):
+            (["-o", "sub/a.txt"], "d", "d", LINES),
+            (["-o", "b.bin"], "sub/c", "sub/c", TEXT)):
         client, _, server = start_put(tftp, files, name, *options, asked=asked,
                                       cause="messages")
         server.receive_file(whole)
@@ -179,7 +182,7 @@ def test_udp_client_asks_again(lab: Scenario) -> None:
 
 @graded(step=32, points=3, **by_client)
 def test_udp_client_gives_up(lab: Scenario) -> None:
-    """No answer, or no more of it: after 5 retransmissions exit status 1, and no file."""
+    """No answer, or no more of it: after 5 retransmissions exit status 1; six losses are no end."""
     lab.be_patient(2.5)
     tftp = Tftp(lab)
     port, folder = tftp.port, lab.folder({"new": LINES})
@@ -197,6 +200,7 @@ def test_udp_client_gives_up(lab: Scenario) -> None:
             half = tftp.answer(sender)
             half.send(ack(0))
             half.expect(data(1, LINES[:BLOCK]))
+    losing, losses = start_losing(tftp)
     packets[("put", "half")] = data(1, LINES[:BLOCK])
     given_up = [expect_six_sendings(lab, clients[words], sock, packets[words], 1)
                 for words, sock in ((("get", "silent"), port.sock), (("put", "new"), port.sock),
@@ -204,7 +208,16 @@ def test_udp_client_gives_up(lab: Scenario) -> None:
     if all(given_up):
         expect_failed(lab, clients[("get", "cut")], cause="no-timeout")
         folder.expect_names("half", "new")
+    losses.expect_whole()
+    expect_success(lab, losing, "wrong-retries")
     lab.expect_packets("connections=0")
+
+
+def start_losing(tftp: Tftp) -> tuple[Program, Losses]:
+    """A client that puts a file of which six blocks are lost, each once."""
+    whole = content(Losses.COUNT * BLOCK + 1)
+    client, _, server = start_put(tftp, {"losing": whole}, "losing")
+    return client, Losses(tftp.lab, server, blocks(whole))
 
 
 @graded(step=32, points=1, **by_client)

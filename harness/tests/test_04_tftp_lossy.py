@@ -98,11 +98,13 @@ def test_pair_udp_makes_up_for_lost_requests(lab: Scenario) -> None:
     ("get", ["drop udp 4"], "no-retransmission"),
     ("get", ["delay 1200 udp 5", "drop udp 10"], "sorcerers-apprentice"),
     ("get", ["drop udp 9"], "no-retransmission"),
+    ("get", ["drop udp 4,5"], "no-retransmission"),
     ("put", ["drop udp 2"], "no-retransmission"),
+    ("put", ["drop udp 5,6"], "no-retransmission"),
     ("put", ["delay 1200 udp 5", "drop udp 10"], "wrong-block"),
     ("put", ["drop udp 10"], "no-retransmission"),
-], ids=["get-DATA-lost", "get-ACK-late", "get-last-ACK-lost", "put-ACK-0-lost", "put-DATA-late",
-        "put-last-ACK-lost"])
+], ids=["get-DATA-lost", "get-ACK-late", "get-last-ACK-lost", "get-DATA-lost-twice",
+        "put-ACK-0-lost", "put-DATA-lost-twice", "put-DATA-late", "put-last-ACK-lost"])
 @graded(step=25, points=1, **pair_test)
 def test_pair_udp_makes_up_for(lab: Scenario, verb: str, rules: list[str], cause: str) -> None:
     """A packet is lost, or comes when it was sent again already (and DATA 4 is lost): all is whole.

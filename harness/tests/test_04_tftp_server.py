@@ -17,6 +17,7 @@ from labkit.tftp import (
     BLOCK, DATA, PORT, RRQ, SERVER, WRQ, Tftp, Transfer, ack, blocks, data, error, oack,
     request,
 )
+from labkit.tftp_faults import Losses
 from labkit.tftp_lab import (
     LINES, TEXT, content, expect_ended, expect_given_up, expect_nothing_of, expect_options,
     expect_refused_if_answered, expect_saved, expect_served, expect_spacing, send_as, serve,
@@ -394,6 +395,7 @@ def test_udp_server_does_not_skip_a_block(lab: Scenario) -> None:
 @graded(step=26, points=2, **by_server)
 def test_udp_server_sends_more_than_65535_blocks(lab: Scenario) -> None:
     """After block 65,535 comes block 0: 65,538 of 8 bytes, in windows where they are agreed on."""
+    lab.take_longer(60)  # where windows are small
     whole = content(65_537 * 8 + 3)
     _, _, tftp = serve(lab, {"big": whole})
     reader = tftp.read("big", blksize=8, windowsize=32)
@@ -542,9 +544,10 @@ def test_udp_server_outlives_clients_it_cannot_reach(lab: Scenario) -> None:
 
 @graded(step=30, points=3, **by_server)
 def test_udp_server_gives_up_clients_that_vanish(lab: Scenario) -> None:
-    """Clients that are silent from some step on: sent to again, given up, and nothing stays."""
+    """Who is silent from some step on is sent to again, and given up; who loses six blocks not."""
     lab.be_patient(4.5)
-    server, folder, tftp = serve(lab, {"a.txt": LINES, "full": content(1024)}, "-w")
+    long = content(Losses.COUNT * BLOCK + 1)
+    server, folder, tftp = serve(lab, {"a.txt": LINES, "full": content(1024), "long": long}, "-w")
     before = lab.footprint(server)
     first, last = tftp.read("a.txt"), tftp.read("full")
     agreed, window = tftp.read("a.txt", tsize=0), tftp.read("a.txt", windowsize=3)
@@ -553,6 +556,7 @@ def test_udp_server_gives_up_clients_that_vanish(lab: Scenario) -> None:
     for number in (1, 2):
         last.expect_block(blocks(content(1024)), number)
         last.send(ack(number))
+    losses = Losses(lab, tftp.read("long"), blocks(long))
     agreed.expect_oack()
     window.expect_oack()
     window.send(ack(0))
@@ -562,7 +566,8 @@ def test_udp_server_gives_up_clients_that_vanish(lab: Scenario) -> None:
     asked.expect_oack()
     expect_served(tftp, "a.txt", LINES, "vanished-client")
     if expect_given_up(lab, server, before):
-        expect_nothing_of(lab, folder, "new-2", "a.txt", "full")
+        expect_nothing_of(lab, folder, "new-2", "a.txt", "full", "long")
+    losses.expect_whole()
 
 
 # -- With a client that no one here wrote ------------------------------------------

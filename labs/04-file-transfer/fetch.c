@@ -359,7 +359,9 @@ bool put_file(struct control *control, const char *local, const char *remote)
     if (file_fd < 0)
         return failed(&transfer);
     if (begin_transfer(&transfer, "I", "STOR", remote)) {
+        reset_at_close(transfer.data_fd, true);     /* Ctrl-C is no end */
         enum end end = send_file(&transfer, file_fd);
+        reset_at_close(transfer.data_fd, end != ALL);
         whole = end_transfer(&transfer, end);
     }
     close(file_fd);

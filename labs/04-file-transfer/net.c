@@ -335,12 +335,17 @@ void close_first(int conn_fd, int seconds)
         complain("close");
 }
 
-void close_with_reset(int conn_fd)
+void reset_at_close(int conn_fd, bool reset)
 {
-    struct linger none = { .l_onoff = 1, .l_linger = 0 };
+    struct linger none = { .l_onoff = reset, .l_linger = 0 };
 
     if (setsockopt(conn_fd, SOL_SOCKET, SO_LINGER, &none, sizeof none) < 0)
         complain("SO_LINGER");
+}
+
+void close_with_reset(int conn_fd)
+{
+    reset_at_close(conn_fd, true);
     if (close(conn_fd) < 0)
         complain("close");
 }

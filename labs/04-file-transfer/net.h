@@ -97,6 +97,10 @@ ssize_t read_some(int fd, void *buffer, size_t size);
 /* Closes first: sends the FIN, waits at most SECONDS for the peer's. */
 void close_first(int conn_fd, int seconds);
 
+/* However the connection is closed from now on, also by the end of the
+ * process: that is a reset, or no longer. */
+void reset_at_close(int conn_fd, bool reset);
+
 /* Closes with a reset: what was sent is not the whole, and the peer has to
  * know it. After a FIN it would take it for the whole. */
 void close_with_reset(int conn_fd);

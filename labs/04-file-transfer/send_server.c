@@ -19,7 +19,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,31 +109,16 @@ static bool send_file(int conn_fd, int file_fd, const char *path)
     return true;
 }
 
-/* The connection that is being sent to, for the signal handler. */
-static volatile int sending_fd;
-
-/* We are ended in the middle: a FIN, as the kernel would send it for us, makes
- * half a file look whole. */
-static void break_off(int signal_number)
-{
-    (void)signal_number;
-    close_with_reset(sending_fd);
-    _exit(0);
-}
-
 static void serve_client(int conn_fd, int file_fd, const char *path)
 {
-    struct sigaction action = { .sa_handler = break_off };
-
-    sending_fd = conn_fd;
-    if (sigaction(SIGINT, &action, NULL) < 0
-        || sigaction(SIGTERM, &action, NULL) < 0)
-        die("sigaction");
+    /* We may be ended in the middle: a FIN, as the kernel would send it for us
+     * then, makes half a file look whole. */
+    reset_at_close(conn_fd, true);
     if (!send_name(conn_fd, path) || !send_file(conn_fd, file_fd, path)) {
         close_with_reset(conn_fd);          /* this one has not got it all, */
         return;                             /* the next one may             */
     }
-    clean_up_on_signals(0);
+    reset_at_close(conn_fd, false);
 
     /* STEP 3: close first. All is sent, and our FIN tells it. */
     close_first(conn_fd, PATIENCE);

@@ -62,7 +62,7 @@ static void do_user(struct session *session, char *name)
     session->logged_in = false;
     session->named = true;
     session->right_name = user != NULL ? is_same(name, user)
-        : strcmp(name, "anonymous") == 0 || strcmp(name, "ftp") == 0;
+        : strcmp(name, "anonymous") == 0;
     reply(session, 331, "Now the password.");
 }
 

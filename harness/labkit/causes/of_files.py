@@ -123,8 +123,9 @@ OF_FILES = {
         "RFC 1350 section 4, TIDs",
     ),
     "shared-folder": Cause(
-        "The folder that one client has gone to is another's, too. chdir() changes it for the whole "
-        "process, and a global variable is one for all threads: it belongs to the session.",
+        "What is one client's is another's, too: the folder it has gone to, or the bytes that are "
+        "under way. chdir() changes the folder for the whole process, and a global or static "
+        "variable is one for all threads: such things belong to the session.",
         "chdir(2), fork(2); RFC 959 section 4.1.1, CWD",
     ),
     "shared-offset": Cause(

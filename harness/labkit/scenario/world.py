@@ -92,6 +92,10 @@ class World:
         """Programs may stand still for SECONDS, which is how long they wait for something."""
         self.stall = max(self.stall, seconds)
 
+    def take_longer(self, seconds: float) -> None:
+        """The whole test may take SECONDS more: for work that is much on a busy machine."""
+        self._loop.extend(seconds)
+
     def wait_blocked(self, program: Program, seconds: float = 2.0) -> None:
         """Waits until the program waits for something, and has done so for a moment.
 

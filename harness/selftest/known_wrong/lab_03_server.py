@@ -90,7 +90,7 @@ KNOWN_WRONG = [
         "tcp-too", "a TCP socket besides the UDP one",
         "is_at_its_port", "tcp-not-udp",
         ("    print_start_line(&own_addr);\n",
-         "    print_start_line(&own_addr);\n    listen(socket(AF_INET, SOCK_STREAM, 0), 9);\n"),
+         "    listen(socket(AF_INET, SOCK_STREAM, 0), 9);\n    print_start_line(&own_addr);\n"),
     ),
     server(
         "not-bound", "no address given to the socket",

@@ -30,6 +30,8 @@ SEND = "    while (offset < status.st_size) {"
 IS_BROKEN = "(errno != EAGAIN || !wait_for_data(transfer, POLLIN))"
 QUIT = "        command(control, &reply, \"QUIT\", NULL);"
 NO_EXIT = "    return well ? 0 : 1;"
+IS_OPENING = "if (kind(reply) == 1 || kind(reply) == 2)"
+DEFAULT = "count == 3 ? words[2] : base_name(from)"
 
 
 def saves(how: str) -> tuple[str, str]:
@@ -196,6 +198,12 @@ LOGIN = [
         ("*password = colon + 1;", "*password = strtok(colon + 1, \" \");"),
     ),
     client(
+        "logs-in-with-230-only", "wrong reply codes: 202 to PASS is success",
+        "client_takes_202_for_a_login", "reply-code",
+        ("    if (kind(&reply) != 2)\n        fprintf", "    if (reply.code != 230)\n"
+         "        reply.code = 530;\n    if (kind(&reply) != 2)\n        fprintf"),
+    ),
+    client(
         "wants-to-be-asked-for-a-password", "230 to USER taken for a failure",
         "client_sends_no_password_where_none_is_asked_for", "reply-code",
         ("    if (reply.code == 331)\n", "    if (reply.code != 331)\n"
@@ -308,9 +316,9 @@ DATA_CONNECTION = [
          "            return true;\n        }"), file=FETCH,
     ),
     client(
-        "goes-on-without-a-data-connection", "a failed connect() passed over",
+        "waits-for-a-port-to-open", "a failed connect() ends in a wait for ever",
         "client_says_that_there_is_no_data_connection[closed-port]", "data-connection",
-        ("addr_len(&addr)) < 0", "addr_len(&addr)) < -1"), file=FETCH,
+        ("addr_len(&addr)) < 0", "addr_len(&addr)) < 0 && pause()"), file=FETCH,
     ),
     client(
         "no-data-connection-is-a-success", "wrong exit status",
@@ -337,6 +345,12 @@ DATA_CONNECTION = [
     client(
         "stays-in-ascii", "text-mode translation: no TYPE I", "client_gets_every_byte",
         "ascii-type", ("    if (control->type != type[0]) {", "    if (false) {"), file=FETCH,
+    ),
+    client(
+        "transfers-without-type-i", "the reply to TYPE is passed over",
+        "client_transfers_nothing_without_type_i", "ascii-type",
+        ("        if (kind(reply) != 2)\n            return false;\n        control->type",
+         "        control->type"), file=FETCH,
     ),
     client(
         "forgets-the-type-of-ls", "text-mode translation: no TYPE I after ls",
@@ -477,7 +491,7 @@ GETTING = [
     client(
         "knows-150-only", "wrong reply codes: 125 is as good as 150",
         "client_takes_other_codes_for_success[125]", "reply-code",
-        ("if (kind(reply) == 1 || kind(reply) == 2)", "if (reply->code == 150)"), file=FETCH,
+        (IS_OPENING, "if (reply->code == 150)"), file=FETCH,
     ),
     client(
         "stops-at-226", "the last reply taken for the end of the data",
@@ -522,7 +536,7 @@ GETTING = [
     ),
     client(
         "ignores-local", "another name than asked", "client_saves_under_the_name_it_is_told",
-        "messages", ("count == 3 ? words[2] : base_name(from)", "base_name(from)"),
+        "messages", (DEFAULT, "base_name(from)"),
     ),
     client(
         "asks-for-the-base-name", "another name than asked",
@@ -629,6 +643,21 @@ PUTTING = [
         "messages", ("put_file(control, from, to)", "put_file(control, from, base_name(from))"),
     ),
     client(
+        "waits-for-a-writer", "a FIFO is taken for a file", "client_puts_no_fifo", "not-a-file",
+        ("O_RDONLY | O_NONBLOCK);", "O_RDONLY);"), file=FETCH,
+    ),
+    client(
+        "puts-after-150-only", "wrong reply codes: 125 is as good as 150",
+        "client_puts_in_spite_of_other_codes[125]", "reply-code",
+        (IS_OPENING, "if (verb[0] == 'S' ? reply->code == 150 : kind(reply) <= 2)"), file=FETCH,
+    ),
+    client(
+        "puts-until-226-only", "wrong reply codes: 250 is success",
+        "client_puts_in_spite_of_other_codes[150]", "reply-code",
+        (WHOLE, f"{WHOLE}\n    whole &= transfer->what[0] != 'p' || reply->code == 226;"),
+        file=FETCH,
+    ),
+    client(
         "killed-by-sigpipe", "killed by SIGPIPE", "client_says_that_its_file_was_broken_off[reset]",
         "sigpipe", ("    ignore_sigpipe();\n", ""),
     ),
@@ -675,6 +704,25 @@ SESSION = [
         ("count < 0 || !is_command", "count <= 0 || !is_command"),
     ),
     client(
+        "forgets-failures-at-quit", "wrong exit status",
+        "client_remembers_a_failure_until_it_quits", "exit-status",
+        ("        if (outcome == FAILED)\n            all_done = false;",
+         "        if (outcome != DONE)\n            all_done = outcome == QUIT;"),
+    ),
+    *(client(
+        f"reads-lines-of-{size}-bytes", "a long line taken for several",
+        "client_takes_lines_of_any_length", "lines-mixed",
+        ("        ssize_t n = getline(&line, &size, stdin);",
+         f"        line = line == NULL ? malloc(size = {size}) : line;\n"
+         "        ssize_t n = fgets(line, (int)size, stdin) == NULL ? -1\n"
+         "            : (ssize_t)strlen(line);"),
+    ) for size in (80, 256, 1024)),
+    client(
+        "has-little-room-for-a-command", "a long name is not sent",
+        "client_takes_lines_of_any_length", "lines-mixed",
+        ("COMMAND_BYTES = 8192", "COMMAND_BYTES = 270"), file=CONTROL,
+    ),
+    client(
         "loses-a-last-line-without-newline", "the last line lost",
         "client_runs_every_command_in_one_session", "lines-lost",
         ("        if (n < 0)\n            break;", "        if (n < 0 || line[n - 1] != '\\n')\n"
@@ -692,6 +740,7 @@ SESSION = [
     client(
         "leaves-before-221", "the reply to QUIT is not waited for", "client_quits",
         "closes-both", (QUIT, "        (void)reply, send_all(control->fd, \"QUIT\\r\\n\", 6);"),
+        ("    if (!control->lost && set_patience(control->fd, FAREWELL))", "    if (false)"),
         file=CONTROL,
     ),
     client(
@@ -718,6 +767,17 @@ SESSION = [
     client(
         "lists-with-cr", "text-mode translation left out", "client_lists_names", "ascii-type",
         ("        *cr = data[i] == '\\r';", "        *cr = false;"), file=FETCH,
+    ),
+    client(
+        "lists-after-150-only", "wrong reply codes: 125 is as good as 150",
+        "client_lists_in_spite_of_other_codes[125]", "reply-code",
+        (IS_OPENING, "if (verb[0] == 'N' ? reply->code == 150 : kind(reply) <= 2)"), file=FETCH,
+    ),
+    client(
+        "lists-until-226-only", "wrong reply codes: 250 is success",
+        "client_lists_in_spite_of_other_codes[250]", "reply-code",
+        (WHOLE, f"{WHOLE}\n    whole &= transfer->what[0] != 'l' || reply->code == 226;"),
+        file=FETCH,
     ),
     client(
         "knows-crlf-in-one-segment-only", "one read, no loop",

@@ -469,6 +469,27 @@ CLIENTS = [
         "unbounded",
         ('        refuse("is too long for a name");', "        end = input->buffer + 255;"),
     ),
+    client(
+        "refuses-hidden-names", "a name that begins with a dot taken for none",
+        "takes_any_name", "name-line",
+        ("if (local == NULL && !is_base_name(name))",
+         "if (local == NULL && (!is_base_name(name) || name[0] == '.'))"),
+    ),
+    client(
+        "strips-cr-off-the-name", "a line's end taken for CR LF", "takes_any_name", "name-line",
+        ("    *end = '\\0';\n", "    *end = '\\0';\n"
+         "    if (end > input->buffer && end[-1] == '\\r')\n        end[-1] = '\\0';\n"),
+        ("    if (strlen(name) != (size_t)(end - name))", "    if (false)"),
+    ),
+    client(
+        "says-nothing-of-a-folder", "wrong exit status: what rename() returns is passed over",
+        "says_that_a_folder_has_the_name", "exit-status",
+        ("    return S_ISREG(status.st_mode)\n        && ", "    return true\n        || "),
+        ("    bool done = close(fd) == 0\n        && (", "    bool done = close(fd) == 0;\n    ("),
+        ("linkat(folder, old, folder, new, 0)) == 0;", "linkat(folder, old, folder, new, 0));\n"
+         "    unlinkat(folder, old, 0);"),
+        file="files.c",
+    ),
     # The file
     client(
         "one-read", "one read, no loop", "saves_the_file[a-block]", "partial-file",

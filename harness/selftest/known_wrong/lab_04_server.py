@@ -10,11 +10,12 @@ DATA, TRANSFER = "data.c", "transfer.c"
 
 
 def server(
-    name: str, fault: str, killed_by: str, cause: str, *edits: tuple[str, str], file: str = ""
+    name: str, fault: str, killed_by: str, cause: str, *edits: tuple[str, str], file: str = "",
+    base: str = "",
 ) -> KnownWrong:
     """A wrong server; names are completed with what all of them begin with."""
     return KnownWrong(f"server-{name}", fault, "server", edits, f"test_server_{killed_by}", cause,
-                      file=file)
+                      base, file)
 
 
 BEFORE_BIND = "    return bind(fd, ai->ai_addr, ai->ai_addrlen);"
@@ -125,9 +126,11 @@ START = [
         file=CHILDREN,
     ),
     server(
-        "children-leave-their-temporary-file", "a temporary file stays",
-        "removes_what_is_not_whole_when_it_ends", "left-over-file",
-        (TERMINATE, "            kill(children[i], SIGKILL);"), file=CHILDREN,
+        "keeps-what-it-has-when-it-is-ended", "cut files kept as whole",
+        "keeps_no_part_as_the_file_when_it_ends", "cut-file-kept",
+        ("        unlinkat(current->folder, current->temporary, 0);\n    _exit",
+         "        renameat(current->folder, current->temporary, current->folder,\n"
+         "                 current->name);\n    _exit"), file="files.c",
     ),
 ]
 

@@ -12,6 +12,8 @@ LIST, FILES, HEADER = "list.c", "files.c", "transfer.h"
 
 ACCEPTED = "        if (conn_fd >= 0 && is_same_host(&addr, &data->peer))"
 OWN = "    if (!is_same_host(wanted, &data->peer) || port_of(wanted) < 1024) {"
+ANY_PORT = (OWN, "    if (!is_same_host(wanted, &data->peer)) {")
+"""Also below 1024, which the bytes of a port may tell in the other order."""
 CLOSE_DATA = "    else if (close(data_fd) < 0)"
 OPENED = "    conn_fd = data->active ? connect_data(data) : accept_data(session);"
 SIX = "        right = number != NULL && is_number(number, 255);"
@@ -149,12 +151,14 @@ CONNECTIONS = [
         "told-port-in-host-byte-order", "a port not in network byte order: PORT's two bytes",
         "connects_for_data[PORT]", "byte-order",
         ("    memcpy(&addr->sin_port, bytes + 4, 2);",
-         "    memcpy(&addr->sin_port, (char[]){ bytes[5], bytes[4] }, 2);"), file=DATA,
+         "    memcpy(&addr->sin_port, (char[]){ bytes[5], bytes[4] }, 2);"), ANY_PORT,
+        file=DATA,
     ),
     server(
         "eprt-port-in-host-byte-order", "a port not in network byte order",
         "connects_for_data[EPRT]", "byte-order",
-        ("(unsigned)atoi(port));", "htons((in_port_t)atoi(port)));"), file=DATA,
+        ("(unsigned)atoi(port));", "htons((in_port_t)atoi(port)));"), ANY_PORT,
+        file=DATA,
     ),
     server(
         "port-with-numbers-beyond-a-byte", "PORT's numbers are not checked",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from known_wrong import KnownWrong
 from known_wrong.tftp_edits import (
-    ABORTS, A_BLOCK_AHEAD, A_BYTE_AGAIN, COUNTS_16_BITS, DOTTED_ONLY, EACH_ACK, EARLY_ACKS,
-    ENDS_AT_0, ENDS_AT_2, FILES, FULL_IS_FINE, HEARS_ANY_HOST, HEARS_ANY_PORT, HEARS_NO_ERROR,
-    IN_WINDOW, IPV4_ONLY, KEEPS_CUT, KEEPS_TEMPORARY, LAST_ACKS, LINE_ENDS, LOWER_CASE_ONLY,
-    NET, NOTHING_OF_NOTHING, NO_EMPTY_BLOCK, NO_SECOND_ACK, OLD_ACKS, OVER_A_GAP, PACKETS, PEER,
-    POLLS, REPEATS, SAME_ACKS, SAVES_UP_TO_NUL, SENDS_ONCE, SHORTER, TRANSFER, UNKNOWN_NAME,
-    UP_TO_NUL, WRAPS_TO_1, WRITES_AGAIN, WRITES_ANY,
+    ABORTS, A_BLOCK_AHEAD, A_BYTE_AGAIN, COUNTS_16_BITS, COUNTS_ALL, DOTTED_ONLY, EACH_ACK,
+    EARLY_ACKS, ENDS_AT_0, ENDS_AT_2, FILES, FULL_IS_FINE, HEARS_ANY_HOST, HEARS_ANY_PORT,
+    HEARS_NO_ERROR, IN_WINDOW, IPV4_ONLY, KEEPS_CUT, KEEPS_TEMPORARY, LAST_ACKS, LINE_ENDS,
+    LOWER_CASE_ONLY, NET, NOTHING_OF_NOTHING, NO_EMPTY_BLOCK, NO_SECOND_ACK, NO_TEMPORARY,
+    OLD_ACKS, ONE_SILENCE, OVER_A_GAP, PACKETS, PEER, POLLS, REPEATS, SAME_ACKS,
+    SAVES_UP_TO_NUL, SENDS_ONCE, SHORTER, TOO_MUCH, TRANSFER, UNKNOWN_NAME, UP_TO_NUL,
+    WRAPS_TO_1, WRITES_AGAIN, WRITES_ANY,
 )
 
 LAB = "04-file-transfer"
@@ -414,7 +415,7 @@ SENDING = [
 SAVING = [
     client(
         "waits-for-an-empty-block", "last block: only an empty one ends the file",
-        "saves_a_file_of_any_size[less-than-a-block]", "slow-end",
+        "saves_a_file_of_any_size[less-than-a-block]", "last-block",
         ENDS_AT_0, file=TRANSFER,
     ),
     client(
@@ -529,4 +530,68 @@ PAIR = [
     ),
 ]
 
-KNOWN_WRONG = [*COMMAND_LINE, *REQUEST, *OPTIONS, *SENDING, *SAVING, *PAIR]
+FAULTS = [
+    client(
+        "put-with-o-asks-for-the-base-name", "the base name, not FILE, is the name there with `-o`",
+        "names_the_file_as_it_is_told", "messages",
+        ("plan->request.name = plan->file;",
+         "plan->request.name = plan->request.opcode == WRQ ? base : plan->file;"),
+    ),
+    client(
+        "interrupted-keeps-a-part", "no temporary name: what a signal ends looks whole",
+        "keeps_no_part_when_it_is_interrupted[SIGINT]", "cut-file-kept",
+        *NO_TEMPORARY,
+        ("        unlinkat(current->folder, current->temporary, 0);\n    _exit",
+         "        ;\n    _exit"),
+        file=FILES,
+    ),
+    client(
+        "terminated-keeps-a-part", "only SIGINT is thought of",
+        "keeps_no_part_when_it_is_interrupted[SIGTERM]", "cut-file-kept",
+        *NO_TEMPORARY,
+        ("    sigaction(SIGTERM, &action, NULL);\n", ""),
+        file=FILES,
+    ),
+    client(
+        "error-removes-the-old-file", "what could not be got is removed, as it was",
+        "keeps_the_old_file_where_there_is_no_new_one", "file-overwritten",
+        ("plan->file, t->reason);\n    exit(1);",
+         "plan->file, t->reason);\n    if (plan->request.opcode == RRQ)\n"
+         "        unlink(plan->local);\n    exit(1);"),
+    ),
+    client(
+        "passes-over-a-senseless-blksize", "a blksize of 4 is taken for none: 512 bytes",
+        "saves_no_part_after_a_senseless_oack", "bad-options",
+        ("        && !options->any_wrong", ""), file=PACKETS,
+    ),
+    client(
+        "writes-more-than-a-block", "DATA with more than a block has is written",
+        "saves_no_more_of_a_block_than_it_may_have", "unbounded",
+        TOO_MUCH, file=TRANSFER,
+    ),
+    client(
+        "any-ack-is-the-first", "any ACK in answer to WRQ begins the file",
+        "takes_no_other_block_for_the_first_one", "wrong-block",
+        ("if (came == opcode && block_of(&t->in) == (opcode == DATA ? 1 : 0))",
+         "if (came == opcode)"), file=PEER,
+    ),
+    client(
+        "any-data-is-the-first", "any DATA in answer to RRQ is taken for the first block",
+        "takes_no_other_block_for_the_first_one", "wrong-block",
+        ("if (came == opcode && block_of(&t->in) == (opcode == DATA ? 1 : 0))",
+         "if (came == DATA)\n            put_header(t->in.bytes, DATA, 1);\n"
+         "        if (came == opcode && block_of(&t->in) == (opcode == DATA ? 1 : 0))"), file=PEER,
+    ),
+    client(
+        "counts-all-retransmissions", "retransmissions are not counted anew for each block",
+        "gives_up", "wrong-retries",
+        COUNTS_ALL, file=TRANSFER,
+    ),
+    pair(
+        "get-ends-at-the-first-silence", "no second wait for a block",
+        "makes_up_for[get-DATA-lost-twice]", "no-retransmission",
+        ONE_SILENCE, file=TRANSFER,
+    ),
+]
+
+KNOWN_WRONG = [*COMMAND_LINE, *REQUEST, *OPTIONS, *SENDING, *SAVING, *PAIR, *FAULTS]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from known_wrong import KnownWrong
 from known_wrong.tftp_edits import (
-    ABORTS, A_BLOCK_AHEAD, A_BYTE_AGAIN, COUNTS_16_BITS, DOTTED_ONLY, EACH_ACK, EARLY_ACKS,
-    ENDS_AT_0, ENDS_AT_2, FILES, FULL_IS_FINE, HEARS_ANY_HOST, HEARS_ANY_PORT, HEARS_NO_ERROR,
-    IN_WINDOW, IPV4_ONLY, IS_NEW, KEEPS_CUT, KEEPS_TEMPORARY, LAST_ACKS, LINE_ENDS,
-    LOWER_CASE_ONLY, NET, NEXT, NOTHING_OF_NOTHING, NO_EMPTY_BLOCK, NO_SECOND_ACK,
-    OLD_ACKS, OVER_A_GAP, PACKETS, PEER, POLLS, SAME_ACKS, SAVES_UP_TO_NUL, SENDS_ONCE, SHORTER,
-    TRANSFER, UNKNOWN_NAME, UP_TO_NUL, WRAPS_TO_1, WRITES_AGAIN, WRITES_ANY,
+    ABORTS, A_BLOCK_AHEAD, A_BYTE_AGAIN, COUNTS_16_BITS, COUNTS_ALL, DOTTED_ONLY, EACH_ACK,
+    EARLY_ACKS, ENDS_AT_0, ENDS_AT_2, FILES, FULL_IS_FINE, HEARS_ANY_HOST, HEARS_ANY_PORT,
+    HEARS_NO_ERROR, IN_WINDOW, IPV4_ONLY, IS_NEW, KEEPS_CUT, KEEPS_TEMPORARY, LAST_ACKS,
+    LINE_ENDS, LOWER_CASE_ONLY, NET, NEXT, NOTHING_OF_NOTHING, NO_EMPTY_BLOCK, NO_SECOND_ACK,
+    OLD_ACKS, ONE_SILENCE, OVER_A_GAP, PACKETS, PEER, POLLS, SAME_ACKS, SAVES_UP_TO_NUL,
+    SENDS_ONCE, SHORTER, TOO_MUCH, TRANSFER, UNKNOWN_NAME, UP_TO_NUL, WRAPS_TO_1, WRITES_AGAIN,
+    WRITES_ANY,
 )
 
 LAB = "04-file-transfer"
@@ -88,7 +89,7 @@ COMMAND_LINE = [
         "tcp-too", "a TCP socket besides the UDP one",
         "is_at_its_port", "tcp-not-udp",
         ("    print_start_line(fd);\n",
-         "    print_start_line(fd);\n    listen(socket(AF_INET, SOCK_STREAM, 0), 9);\n"),
+         "    listen(socket(AF_INET, SOCK_STREAM, 0), 9);\n    print_start_line(fd);\n"),
     ),
     server(
         "start-line-not-flushed", "stdout not flushed",
@@ -716,5 +717,61 @@ PAIR = [
     ),
 ]
 
+CLIENTS = [
+    server(
+        "dots-anywhere-are-refused", "any name with two dots is refused",
+        "takes_dots_for_letters", "no-error-told",
+        ("int file_fd = open_file_in(folder, request->name);",
+         'int file_fd = strstr(request->name, "..") != NULL ? (errno = EACCES, -1)\n'
+         "        : open_file_in(folder, request->name);"),
+    ),
+    server(
+        "tsize-of-16-bits", "the size of a large file is cut",
+        "tells_a_large_size", "bad-options",
+        ("(unsigned long)file->st_size;", "(unsigned short)file->st_size;"),
+    ),
+    server(
+        "tsize-of-24-bits", "the size of a large file is cut",
+        "tells_a_large_size", "bad-options",
+        ("(unsigned long)file->st_size;", "(unsigned long)file->st_size & 0xffffff;"),
+    ),
+    server(
+        "timeout-is-told-and-not-kept", "timeout is agreed to, and one second is waited",
+        "waits_as_long_as_it_has_agreed_to", "wrong-timeout",
+        ("        t->timeout = options->value[TIMEOUT] * 1000;", "        ;"), file=PEER,
+    ),
+    server(
+        "writes-more-than-a-block", "DATA with more than a block has is written",
+        "saves_no_more_of_a_block_than_it_may_have", "unbounded",
+        TOO_MUCH, file=TRANSFER,
+    ),
+    server(
+        "a-port-once-only", "who has asked from a port for a file never gets it there again",
+        "serves_a_client_that_keeps_its_port", "one-client-only",
+        ("        if (is_running(i) && !heard[i]\n",
+         "        if (running[i].client.ss_family != AF_UNSPEC\n"),
+    ),
+    server(
+        "takes-hosts-for-one", "clients are told apart by their ports alone",
+        "tells_hosts_apart", "too-few-clients",
+        ("            && is_same_host(&running[i].client, &asked->client)\n", ""),
+    ),
+    server(
+        "nobody-may-read-what-is-written", "a new file has mode 0",
+        "serves_what_was_written_to_it", "no-error-told",
+        ("O_WRONLY | O_CREAT | O_EXCL, 0666);", "O_WRONLY | O_CREAT | O_EXCL, 0);"), file=FILES,
+    ),
+    server(
+        "counts-all-retransmissions", "retransmissions are not counted anew for each block",
+        "gives_up_clients_that_vanish", "wrong-retries",
+        COUNTS_ALL, file=TRANSFER,
+    ),
+    pair(
+        "put-ends-at-the-first-silence", "no second wait for a block",
+        "makes_up_for[put-DATA-lost-twice]", "no-retransmission",
+        ONE_SILENCE, file=TRANSFER,
+    ),
+]
+
 KNOWN_WRONG = [*COMMAND_LINE, *REQUESTS, *OPTIONS, *SENDING, *WINDOWS, *PORTS, *FOLDER, *SAVING,
-               *PAIR]
+               *PAIR, *CLIENTS]

@@ -95,3 +95,20 @@ KEEPS_TEMPORARY = (GIVE_UP, "            return outcome;\n")
 KEEPS_CUT = (GIVE_UP, "            finish_saving(saving, replace);\n            return outcome;\n")
 FULL_IS_FINE = ("if (n < 0 && errno != EINTR)\n            return false;",
                 "if (n < 0 && errno != EINTR)\n            return true;")
+TOO_MUCH = ("                 && t->in.len <= HEADER + t->block_size\n", "")
+NO_TEMPORARY = (
+    ("    do {\n        unsigned number;",
+     "    memcpy(saving->temporary, saving->name, sizeof saving->temporary);\n"
+     "    return openat(saving->folder, saving->name, O_WRONLY | O_CREAT | O_TRUNC, 0666);\n"
+     "    do {\n        unsigned number;"),
+    ("    bool done = close(fd) == 0\n",
+     "    if (replace) {\n        current = NULL;\n        close(folder);\n"
+     "        return close(fd) == 0;\n    }\n    bool done = close(fd) == 0\n"),
+)
+
+# Losses
+
+COUNTS_ALL = ("        if (outcome == DONE)\n            t->repeats = 0;\n", "")
+ONE_SILENCE = ("        if (outcome == AGAIN)\n            send_ack(t, &progress);",
+               "        if (outcome == AGAIN) {\n            give_up_saving(saving);\n"
+               "            return NO_ANSWER;\n        }")

@@ -32,6 +32,11 @@ enum {
 #define PASV_TEXT "Come in (%u,%u,%u,%u,%u,%u)"
 #endif
 
+/* The port that a data connection comes from; 0: any. */
+#ifndef DATA_PORT
+#define DATA_PORT(control_port) 0
+#endif
+
 /* What the command line says. */
 static const char *account;     /* USER:PASSWORD, or NULL: anonymous, who may only read */
 static int root_fd;             /* FOLDER */
@@ -332,7 +337,8 @@ struct way {
 static inline struct way way_of(int control_fd)
 {
     return (struct way){ .own = place_of(control_fd, getsockname),
-                         .peer = place_of(control_fd, getpeername), .listen_fd = -1, .kept_fd = -1 };
+                         .peer = place_of(control_fd, getpeername),
+                         .listen_fd = -1, .kept_fd = -1 };
 }
 
 static inline void forget_way(struct way *way)
@@ -389,7 +395,8 @@ static inline int connect_for_data(union place own, const union place *to)
     int fd = socket(to->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), error = 0;
     socklen_t len = sizeof error;
 
-    own.v4.sin_port = 0;
+    own.v4.sin_port = htons(DATA_PORT(port_of(&own)));
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
     if (fd >= 0 && bind(fd, &own.any, place_len(&own)) == 0
         && (connect(fd, &to->any, place_len(to)) == 0 || errno == EINPROGRESS)
         && is_ready(fd, POLLOUT, PATIENCE)

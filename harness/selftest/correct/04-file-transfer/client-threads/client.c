@@ -134,7 +134,7 @@ static bool find_server(struct sockaddr_storage *at, socklen_t *len)
     if (ask("EPSV", "") == 2) {
         const char *begin = strchr(reply, '(');
         if (begin == NULL || strlen(begin) < 6 || begin[1] != begin[2] || begin[2] != begin[3]
-            || sscanf(begin + 4, "%5u", &port_number) != 1 || port_number > 65535)
+            || sscanf(begin + 4, "%u", &port_number) != 1 || port_number > 65535)
             return false;
         v4->sin_port = htons((in_port_t)port_number);
         return true;
@@ -191,12 +191,14 @@ static bool transfer_by(const char *verb, const char *argument, int file_fd, boo
     } else if (first == 1)
         read_reply();
     close(fd);
+    if (job.error != 0)
+        complain("%s: %s", job.what, strerror(job.error));
     if (code / 100 != 2)
         return complain("%s: %s", job.what, reply);
-    return fd >= 0 && (job.error == 0 || complain("%s: %s", job.what, strerror(job.error)));
+    return fd >= 0 && job.error == 0;
 }
 
-/* -- Commands ------------------------------------------------------------------------------------ */
+/* -- Commands --------------------------------------------------------------------------------- */
 
 /* What FD is gets the name LOCAL, perhaps in place of an old file. */
 static bool give_name(int fd, const char *local)

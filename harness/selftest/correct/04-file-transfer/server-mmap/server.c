@@ -1,8 +1,10 @@
 /*
  * A process for each client, and one for each of its transfers, whose exit status is the reply.
  * Files are sent as memory (mmap): one that shrinks meanwhile kills but the child that sends it.
+ * Who is not known hears so before a password is asked for. Calls come from the port below.
  */
 #define PASV_TEXT "=%u,%u,%u,%u,%u,%u"
+#define DATA_PORT(control_port) ((control_port) - 1)     /* RFC 959, 5.2 */
 #include "ftp_server_setup.h"
 
 #include <sys/mman.h>
@@ -283,8 +285,8 @@ static bool obey(struct session *s, char *line)
         return log_in(s, argument);
     if (is(verb, "USER", "USER")) {
         s->welcome = false;
-        strcpy(s->user, argument);
-        say(s, "331-%s\r\n331 And PASS?", "Good day.");
+        strcpy(s->user, is_user(argument) ? argument : "");
+        say(s, *s->user ? "331-Good day.\r\n331 And PASS?" : "530 I know no such user.");
     } else if (is(verb, "NOOP", "SYST"))
         say(s, *verb == 'N' ? "200 NOOP." : "215 UNIX Type: L8 (a process each)");
     else if (!s->welcome)

@@ -262,7 +262,7 @@ static void stor(struct session *s, const char *path)
     static unsigned count;
     char plain[PATH_MAX];
     const char *name = "";
-    int parent = account != NULL && make_plain(s->cwd, path, plain) ? open_parent(plain, &name) : -1;
+    int parent = account && make_plain(s->cwd, path, plain) ? open_parent(plain, &name) : -1;
 
     if (parent < 0 || path[strlen(path) - 1] == '/' || !is_free(parent, name))
         say(s, "550 That cannot be written.");
