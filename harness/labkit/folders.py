@@ -144,7 +144,10 @@ class Folder:
     @contextlib.contextmanager
     def _opened(self, name: str, flags: int) -> Iterator[int]:
         with self._parent(name, make=bool(flags & os.O_CREAT)) as (parent, base):
-            fd = os.open(base, flags | _ENTRY, 0o644, dir_fd=parent)
+            try:
+                fd = os.open(base, flags | _ENTRY, 0o644, dir_fd=parent)
+            except PermissionError:
+                fd = _open_closed(parent, base, flags)
         try:
             yield fd
         finally:
@@ -167,6 +170,20 @@ class Folder:
             yield fd, base
         finally:
             os.close(fd)
+
+
+def _open_closed(parent: int, name: str, flags: int) -> int:
+    """As open(2), of a file of ours that its mode keeps us from; its mode stays as it is."""
+    path = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    try:
+        mode = stat.S_IMODE(os.fstat(path).st_mode)
+        os.chmod(f"/proc/self/fd/{path}", 0o600)
+        try:
+            return os.open(name, flags | _ENTRY, dir_fd=parent)
+        finally:
+            os.chmod(f"/proc/self/fd/{path}", mode)
+    finally:
+        os.close(path)
 
 
 def _make_folder(parent: int, name: str) -> None:

@@ -64,6 +64,8 @@ def test_what_programs_made_the_test_can_read_and_remove(world: World) -> None:
     folder = lab.folder()
     run(lab, folder, "umask 077; mkdir private; echo x > private/file; chmod 0 private/file")
     assert folder.names() == ["private/file"]
+    assert folder.read("private/file") == b"x\n"
+    assert run(lab, folder, "stat -c %a private/file") == b"0\n"
     folder.remove("private/file")
     folder.remove("private")
     assert folder.names() == []
