@@ -5,7 +5,7 @@ PARTS := harness/labcap harness/labwire harness/labbox
 
 # Values reach the recipes through the environment as they were typed:
 # make expands nothing in them and no shell reads them a second time.
-VALUES := LAB SUBMISSION OUT
+VALUES := LAB SUBMISSION PAIR OUT
 $(foreach v,$(VALUES),$(if $(filter-out undefined,$(origin $v)),\
     $(eval override export $v := $$(value $v))))
 
@@ -13,8 +13,8 @@ $(foreach v,$(VALUES),$(if $(filter-out undefined,$(origin $v)),\
 ALONE := env $(addprefix -u ,MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES $(VALUES))
 
 .DEFAULT_GOAL := all
-.PHONY: all help setup grade test bench labs labcap labwire labbox clean $(LABS)
-.PHONY: try-labs needs-build needs-grade needs-test needs-bench
+.PHONY: all help setup grade run watch test bench labs labcap labwire labbox clean $(LABS)
+.PHONY: try-labs needs-build needs-grade needs-watch needs-test needs-bench
 .NOTPARALLEL: # set up, then build, then run
 
 all: labs labcap labwire labbox ## build everything
@@ -28,6 +28,14 @@ setup: needs-grade ## install what grading needs (the other targets do it themse
 grade: needs-grade labcap labwire labbox try-labs ## grade labs/ [LAB=01] [SUBMISSION=FOLDER] [OUT=FOLDER]
 	@set -- $${SUBMISSION+-s "$$SUBMISSION"} $${OUT+-o "$$OUT"} $${LAB+"$$LAB"}; \
 	$(ALONE) harness/grade "$$@"
+
+run: needs-grade labcap labbox try-labs ## draw a pair LAB=01 [PAIR=NAME] [SUBMISSION=FOLDER] [OUT=FOLDER]
+	@set -- $${SUBMISSION+-s "$$SUBMISSION"} $${PAIR+-p "$$PAIR"} $${OUT+-o "$$OUT"} $${LAB+"$$LAB"}; \
+	$(ALONE) harness/run "$$@"
+
+watch: needs-watch labcap labbox try-labs ## type into a pair LAB=01 [PAIR=NAME] [SUBMISSION=FOLDER]
+	@set -- $${SUBMISSION+-s "$$SUBMISSION"} $${PAIR+-p "$$PAIR"} $${LAB+"$$LAB"}; \
+	$(ALONE) harness/watch "$$@"
 
 # A lab that does not compile is for the grade to tell. What compiles is not built again.
 try-labs: needs-build
@@ -54,7 +62,7 @@ labwire: needs-build ## build the network that loses packets
 labbox: needs-build ## build the private network and the sandbox
 	@$(MAKE) --no-print-directory -s -C harness/labbox
 
-needs-build needs-grade needs-test needs-bench: needs-%:
+needs-build needs-grade needs-watch needs-test needs-bench: needs-%:
 	@harness/setup $*
 
 clean: ## remove what was built, and out/

@@ -17,6 +17,7 @@ import echo_speed  # noqa: E402
 import file_speed  # noqa: E402
 import grading_cost  # noqa: E402
 import lossy_cost  # noqa: E402
+import show_speed  # noqa: E402
 import udp_speed  # noqa: E402
 from labkit.feedback import HarnessError, Mismatch  # noqa: E402
 
@@ -33,7 +34,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("part", nargs="?", choices=PARTS,
                         help="only what grading costs, only what each test on a lossy network "
                              "costs, only the speed of lab 01's servers, of lab 03's, or of one "
-                             "half of lab 04's programs")
+                             "half of lab 04's programs, or that of the ladders")
     parser.add_argument("--table", action="store_true",
                         help="print the echo servers' speed as lab 01's handout shows it")
     parser.add_argument("--rounds", type=positive, default=30,
@@ -42,8 +43,8 @@ def arguments() -> argparse.Namespace:
                         help="how long each server is asked; of the echo part with 1, with 50 "
                              "and with 1,000 clients (%(default)s)")
     parser.add_argument("--transfers", type=positive, default=9,
-                        help="how often each way of the ftp and tftp parts is measured "
-                             "(%(default)s)")
+                        help="how often each way of the ftp and tftp parts, and each command of "
+                             "the show part, is measured (%(default)s)")
     parser.add_argument("--programs", type=Path, default=echo_speed.LAB_PROGRAMS,
                         metavar="FOLDER", help="lab 01's programs, where they are not in labs/")
     return parser.parse_args()
@@ -60,6 +61,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], None]] = {
     "udp": lambda options: udp_speed.print_report(udp_speed.measure(options.seconds)),
     "ftp": lambda options: file_speed.report_ftp(options.transfers),
     "tftp": lambda options: file_speed.report_tftp(options.transfers),
+    "show": lambda options: show_speed.report(options.transfers),
 }
 
 

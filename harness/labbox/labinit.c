@@ -6,12 +6,14 @@
  * It is pid 1 of the sandbox's process namespace. Descriptors it is given:
  *     3        a SOCK_SEQPACKET socket for its reports
  *     4, 5, 6  the program's stdin, stdout and stderr
- * It waits for one byte on descriptor 3 before it starts the program: so a sandbox can be
- * made while other things are still being prepared.
+ * It makes the program's process at once, but lets it begin only when it is given one byte
+ * on descriptor 3: so a sandbox can be made while other things are still being prepared,
+ * and who wants to watch the process can be there before its first step.
  * LIMITS is a list like nproc=256,fsize=1048576 (getrlimit(2)); '-' for none.
  *
  * Reports (64-bit numbers in host byte order):
- *     STARTED errno, with the program's pidfd when errno is 0
+ *     MADE errno, with the pidfd of the program's process when errno is 0
+ *     STARTED errno: the process is the program now, when errno is 0
  *     ENDED wait-status, processor time in microseconds of it and of all
  *         processes it left waited for, number of processes left over;
  *         then the names of those, each ended by a NUL
@@ -37,7 +39,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { STARTED = 1, ENDED };
+enum { MADE = 1, STARTED, ENDED };
 enum { REPORT_FD = 3, PROGRAM_STDIN = 4, GRACE_MS = 1000, NAMES_BYTES = 1024 };
 
 static const struct {
@@ -82,46 +84,75 @@ static int set_limits(char *list)
     return 0;
 }
 
-/* The program's way in: its own stdio, limits and signals; nothing of ours. */
-static _Noreturn void execute(char *limit_list, char **argv, int status_fd)
+/* The program's own stdio, limits and signals; nothing of ours. 0, or -1 with errno. */
+static int prepare(char *limit_list)
 {
-    int stdio_ok = 1;
-
     for (int fd = 0; fd < 3; fd++)
-        stdio_ok &= dup2(PROGRAM_STDIN + fd, fd) == fd;
-    if (stdio_ok && setsid() >= 0 && set_limits(limit_list) == 0) {
-        close(REPORT_FD);
-        for (int fd = 0; fd < 3; fd++)
-            close(PROGRAM_STDIN + fd);
+        if (dup2(PROGRAM_STDIN + fd, fd) < 0)
+            return -1;
+    if (setsid() < 0 || set_limits(limit_list) < 0)
+        return -1;
+    for (int fd = REPORT_FD; fd < PROGRAM_STDIN + 3; fd++)
+        close(fd);
+    return 0;
+}
+
+/*
+ * The process that becomes the program when the other end of GO_FD says so. It has all
+ * the rest behind it by then: its next call is execve. What fails is told to STATUS_FD.
+ */
+static _Noreturn void become_program(char *limit_list, char **argv, int go_fd, int status_fd)
+{
+    char go;
+
+    if (prepare(limit_list) == 0 && read(go_fd, &go, sizeof go) == sizeof go)
         execv(argv[0], argv);
-    }
     int32_t error = errno;
     ssize_t ignored = write(status_fd, &error, sizeof error);
     (void)ignored;
     _exit(127);
 }
 
-static pid_t start(char *limit_list, char **argv)
-{
-    int32_t error = 0;
-    int status[2];
+/* The program's process while it waits. */
+struct waiting {
+    pid_t pid;     /* -1: there is none, errno tells why */
+    int go_fd;     /* a byte lets it begin */
+    int status_fd; /* an errno if it cannot; end of file if it has begun */
+};
 
-    if (pipe2(status, O_CLOEXEC) < 0)
-        return -1;
-    pid_t pid = fork();
-    if (pid == 0)
-        execute(limit_list, argv, status[1]);
+static struct waiting make_process(char *limit_list, char **argv)
+{
+    int go[2], status[2];
+    struct waiting made = {.pid = -1};
+
+    if (pipe2(go, O_CLOEXEC) < 0 || pipe2(status, O_CLOEXEC) < 0)
+        return made;
+    made.pid = fork();
+    if (made.pid == 0)
+        become_program(limit_list, argv, go[0], status[1]);
+    int error = errno;
+    close(go[0]);
     close(status[1]);
     for (int fd = 0; fd < 3; fd++) /* the program's ends are the program's alone */
         close(PROGRAM_STDIN + fd);
-    if (pid < 0)
-        return -1;
-    if (read(status[0], &error, sizeof error) == sizeof error) {
-        errno = error;
-        return -1;
-    }
-    close(status[0]);
-    return pid;
+    made.go_fd = go[1];
+    made.status_fd = status[0];
+    errno = error;
+    return made;
+}
+
+/* Lets it begin. 0, or the errno of what failed, now or before. */
+static int32_t let_go(const struct waiting *made)
+{
+    int32_t error = 0;
+
+    ssize_t ignored = write(made->go_fd, "g", 1); /* a pid 1 has no SIGPIPE to fear */
+    (void)ignored;
+    if (read(made->status_fd, &error, sizeof error) != sizeof error)
+        error = 0; /* closed by exec: it runs */
+    close(made->go_fd);
+    close(made->status_fd);
+    return error;
 }
 
 static int64_t microseconds(struct timeval t)
@@ -226,18 +257,23 @@ int main(int argc, char **argv)
         return 2;
     }
     /* The program is the same user: it must not look into or trace this process. */
-    if (prctl(PR_SET_DUMPABLE, 0) < 0 || recv(REPORT_FD, &go, sizeof go, 0) != sizeof go)
+    if (prctl(PR_SET_DUMPABLE, 0) < 0)
         return 1;
-    pid_t pid = start(argv[1], argv + 2);
-    int pidfd = pid < 0 ? -1 : (int)syscall(SYS_pidfd_open, pid, 0);
-    int64_t started[2] = {STARTED, pidfd < 0 ? errno : 0};
-    report(started, 2, pidfd);
+    struct waiting made = make_process(argv[1], argv + 2);
+    int pidfd = made.pid < 0 ? -1 : (int)syscall(SYS_pidfd_open, made.pid, 0);
+    report((int64_t[]){MADE, pidfd < 0 ? errno : 0}, 2, pidfd);
     if (pidfd < 0)
         return 1;
     close(pidfd);
+    if (recv(REPORT_FD, &go, sizeof go, 0) != sizeof go)
+        return 1;
+    int32_t error = let_go(&made);
+    report((int64_t[]){STARTED, error}, 2, -1);
+    if (error)
+        return 1;
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
     sigprocmask(SIG_BLOCK, &child, NULL);
-    report_end(pid, &child);
+    report_end(made.pid, &child);
     return 0;
 }

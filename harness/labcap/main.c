@@ -6,12 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "annotate.h"
 #include "capture.h"
 #include "expect.h"
 #include "ladder.h"
 #include "report.h"
 #include "trace.h"
 #include "usage.h"
+#include "watch.h"
 
 struct command {
     const char *name;
@@ -27,12 +29,27 @@ static const struct command commands[] = {
     {"flows", cmd_flows, "[--json] FILE|- [FILTER]",
      "Tells of each TCP connection and UDP flow in a row, or as a JSON object a line."},
     {"show", cmd_show,
-     "FILE [FILTER] [-n ID] [--ascii] [--color auto|always|never] [--payload]",
-     "Draws each connection as a ladder: client and server, a segment an arrow."},
+     "FILE|- [FILTER] [-n ID] [--syscalls LOG]... [--all] [--merge] [--payload] [--json] "
+     "[--ascii] [--color auto|always|never]",
+     "Draws each connection as a ladder: client and server, a segment an arrow.\n"
+     "--syscalls draws the calls of the programs beside, from logs of strace -f -yy -ttt -T;\n"
+     "without --all, long runs of ordinary segments are counted in a row;\n"
+     "--merge draws all connections in one ladder, in the order of time."},
+    {"watch", cmd_watch,
+     "-i IFACE [-s SNAPLEN] [--ascii] [--color auto|always|never] [--payload] [FILTER]",
+     "Draws the ladder live, packet by packet, until SIGINT, SIGTERM or the end of its reader.\n"
+     "Of each packet SNAPLEN bytes are looked at (1024). Needs CAP_NET_RAW, as `labcap record`\n"
+     "does.\n"
+     "Exit status: 0 every packet was shown; 2 usage; 3 packets were lost, or an error."},
     {"check", cmd_check, "FILE [FILTER] [-e FILE] [N:]KEY=VALUE|KEY>=VALUE|KEY<=VALUE...",
      "Compares each connection (or the one with id N) with expectations.\n"
      "KEY is a dotted name of `labcap flows --json`, or connections, udp_flows.\n"
      "Exit status: 0 all met, 1 one not met, 2 usage, 3 the trace cannot be trusted."},
+    {"annotate", cmd_annotate, "FILE...",
+     "Writes into pcapng files, as comments, what each packet does; Wireshark shows them.\n"
+     "Nothing else is changed, and nothing at all if a file cannot be written whole.\n"
+     "Exit status: 0 done, 2 usage, 3 a file could not be read or written, or tells of a\n"
+     "trace that cannot be trusted."},
 };
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };

@@ -85,7 +85,7 @@ class Build:
         errors = [i for i, line in enumerate(lines) if _ERROR.search(line)]
         own = [i for i in errors if about.search(lines[i]) and "No rule" not in lines[i]]
         if own or (self.folder / f"{name}.c").is_file() or self.log.startswith(_REFUSED):
-            told = _compiler_errors(lines, name)
+            told = _compiler_errors(lines, name) or _linker_errors(lines, name, errors)
             first = (told or own or errors or [max(0, len(lines) - ERROR_LINES)])[0]
             shown = [line[:200] for line in lines[first : first + ERROR_LINES]]
             seen = "\n".join(shown) or f"make said nothing, and made no {name}"
@@ -101,6 +101,16 @@ def _compiler_errors(lines: Sequence[str], name: str) -> list[int]:
     told = [(i, m[1]) for i, line in enumerate(lines) if (m := _IN_A_FILE.match(line))]
     own = [i for i, file in told if file == f"{name}.c"]
     return own or [i for i, file in told if file not in programs]
+
+
+def _linker_errors(lines: Sequence[str], name: str, errors: Sequence[int]) -> list[int]:
+    """Which of make's LINES, of the ERRORS in them, come of the command that links NAME.
+
+    It is echoed before them, and make says behind them that it failed.
+    """
+    ends = [i for i in errors if lines[i].startswith("make") and f": {name}]" in lines[i]]
+    begins = [i for i, line in enumerate(lines[: ends[0]]) if f"-o {name} " in line] if ends else []
+    return [i for i in errors if begins[-1] < i < ends[0]] if begins else []
 
 
 def build(lab: str, source: Path, work: Path, reference: bool) -> Build:

@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any, Optional, Sequence
 
 from labkit.events import EventLoop
 from labkit.feedback import HarnessError
@@ -17,6 +17,9 @@ from labkit.tool import READY_FD, Tool
 
 _WHOLE = 1600
 """Bytes that hold every packet of a link, whose MTU is 1500, and what is recorded before it."""
+
+_FILES_AT_ONCE = 1000
+"""As many as one command line holds, whatever their names."""
 
 
 class Capture:
@@ -88,5 +91,26 @@ def check(trace: Path, expectations: Sequence[str], packets: str = "") -> list[s
     return [line for line in done.stdout.splitlines() if line.startswith("NOT met")]
 
 
+def annotate(traces: Sequence[Path]) -> Optional[str]:
+    """Writes into each of TRACES, as comments on its packets, what they do.
+
+    Returns None; or, in a line, why some trace has none: it is as it was then, or as much
+    as was recorded of it has its comments.
+    """
+    complaints = []
+    for start in range(0, len(traces), _FILES_AT_ONCE):
+        files = [str(trace) for trace in traces[start:start + _FILES_AT_ONCE]]
+        try:
+            done = _labcap("annotate", *files)
+        except OSError as error:
+            return f"labcap cannot be run: {error.strerror}"
+        if done.returncode != 0:
+            complaints += done.stderr.splitlines() or [f"labcap ended with {done.returncode}"]
+    if len(complaints) > 1:
+        return f"{complaints[0]} (and {len(complaints) - 1} more)"
+    return complaints[0] if complaints else None
+
+
 def _labcap(*args: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([str(LABCAP), *args], capture_output=True, text=True, check=False)
+    return subprocess.run([str(LABCAP), *args], capture_output=True, text=True, check=False,
+                          errors="backslashreplace")

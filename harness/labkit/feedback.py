@@ -6,6 +6,7 @@ own side is a HarnessError (or any other exception) and is never blamed on a sub
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Optional, Sequence, Union
 
 from labkit.causes import CAUSES
@@ -41,21 +42,29 @@ class Mismatch(AssertionError):
         self.read = read
         if packets is not None and not isinstance(packets, str):
             packets = "packet" + "s"[len(packets) == 1:] + " " + ", ".join(map(str, packets))
+        self.packets = packets or ""
+        """In words: 'packets 3, 7', 'packets 3 to 9'."""
         self.seen = f"{seen} ({packets})" if packets else seen
 
-    def text(self, handout: Optional[str] = None) -> str:
-        """The four parts, a label in front of each; HANDOUT: where the handout tells of it."""
+    def parts(self, handout: Optional[str] = None) -> list[tuple[str, str]]:
+        """The four parts, each behind its label; HANDOUT: where the handout tells of it."""
         cause = CAUSES[self.cause]
         read = self.read or cause.read
-        return "\n".join(
-            f"{label}: {clean(part)}"
-            for label, part in (
-                ("expected", self.expected),
-                ("seen", self.seen),
-                ("likely cause", cause.text),
-                ("read on", f"{handout}; {read}" if handout else read),
-            )
-        )
+        return [
+            ("expected", clean(self.expected)),
+            ("seen", clean(self.seen)),
+            ("likely cause", clean(cause.text)),
+            ("read on", clean(f"{handout}; {read}" if handout else read)),
+        ]
+
+    def text(self, handout: Optional[str] = None) -> str:
+        """The four parts, a label in front of each."""
+        return told(self.parts(handout))
+
+
+def told(parts: Iterable[tuple[str, str]]) -> str:
+    """PARTS of a feedback as one text, a label in front of each."""
+    return "\n".join(f"{label}: {part}" for label, part in parts)
 
 
 def of_assertion(error: AssertionError, title: str) -> Mismatch:
@@ -72,6 +81,8 @@ def clean(text: str, limit: int = PART_LIMIT) -> str:
     """
     if len(text) > limit:
         text = f"{text[:limit]}... ({len(text) - limit} more characters)"
+    if text.replace("\n", "").replace("\t", "").isprintable():
+        return text  # as most are, and this is much faster
     return "".join(c if c.isprintable() or c in "\n\t" else _escape(c) for c in text)
 
 

@@ -10,60 +10,32 @@ import contextlib
 import io
 import os
 import re
-import signal
 import sys
-import traceback
 from pathlib import Path
-from typing import Any, NoReturn, Optional, Sequence, TextIO
+from typing import Any, Optional, Sequence, TextIO
 
 import pytest
 
-from labkit import paths
-from labkit.build import PROGRAMS
-from labkit.feedback import HarnessError, clean, clean_line
+from labkit import asked, paths
+from labkit.feedback import HarnessError, clean
 from labkit.grading import graded_test, test_files
 from labkit.run import DEFAULT_OUT, Run, Session, UsageProblem
 from labkit.table import table
 
-OK, SOME_FAILED, USAGE, GRADER_FAILED = 0, 1, 2, 3
-
-
-class _Parser(argparse.ArgumentParser):
-    """One line for each mistake."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageProblem(f"{message} (harness/grade -h tells the usage)")
-
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
-    try:
-        return _Grade(_parse(argv)).run()
-    except UsageProblem as problem:
-        return _complain(problem, USAGE)
-    except HarnessError as problem:
-        return _complain(problem, GRADER_FAILED)
-    except KeyboardInterrupt:
-        return _complain("interrupted, no results were written", GRADER_FAILED)
-    except Exception:
-        traceback.print_exc()
-        return _complain("a fault of the grader, told above", GRADER_FAILED)
-
-
-def _complain(problem: object, status: int) -> int:
-    with contextlib.suppress(OSError):
-        print(f"grade: {clean_line(str(problem))}", file=sys.stderr, flush=True)
-    return status
+    return asked.exit_status("grade", lambda: _Grade(_parse(argv)).run(),
+                             interrupted="interrupted, no results were written")
 
 
 def _parse(argv: Optional[Sequence[str]]) -> argparse.Namespace:
-    parser = _Parser(prog="harness/grade", description=__doc__, allow_abbrev=False,
-                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = asked.Parser(prog="harness/grade", description=__doc__, allow_abbrev=False,
+                          formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("labs", nargs="*", metavar="LAB", help="01, 01-tcp-echo, ...; all if none")
     parser.add_argument("-s", dest="submission", metavar="SUBMISSION",
                         help="a folder to grade as that LAB; without it labs/ is graded")
-    parser.add_argument("-o", dest="out", metavar="OUT", type=_folder, default=str(DEFAULT_OUT),
+    parser.add_argument("-o", dest="out", metavar="OUT", type=asked.folder,
+                        default=str(DEFAULT_OUT),
                         help="folder for results and traces (%(default)s)")
     parser.add_argument("-j", dest="jobs", metavar="JOBS", type=_jobs,
                         default=len(os.sched_getaffinity(0)) + 1,  # they wait more than they work
@@ -72,12 +44,6 @@ def _parse(argv: Optional[Sequence[str]]) -> argparse.Namespace:
                         type=_expression,
                         help="only tests that match, as in pytest; step_3 is that step's tests")
     return parser.parse_args(argv)
-
-
-def _folder(text: str) -> str:
-    if not text:
-        raise argparse.ArgumentTypeError("no folder is named")
-    return text
 
 
 def _expression(text: str) -> str:
@@ -105,18 +71,18 @@ class _Grade:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self._seen_from = Path.cwd()
-        asked = _known_labs(options.labs)
-        self._submission = _known_submission(options.submission, asked)
-        self._labs = _labs_with_tests(asked)
+        labs = asked.known_labs(options.labs)
+        self._submission = asked.known_submission(options.submission, labs)
+        self._labs = _labs_with_tests(labs)
         out = Path(os.path.abspath(options.out))
-        _keep_apart(self._submission, out)
+        asked.keep_apart(self._submission, out)
         self._run = Run(self._labs, self._submission, out)
         self._jobs: int = options.jobs
         self._expression: str = options.expression
 
     def run(self) -> int:
         """Grades; returns the exit status. Raises UsageProblem or HarnessError."""
-        _check_parts()
+        asked.check_parts([paths.LABCAP, paths.LABWIRE, paths.LABHOST, paths.LABINIT])
         os.chdir(paths.HARNESS)  # modules are never taken from where the user happens to be
         progress = _Progress()
         try:
@@ -157,7 +123,9 @@ class _Grade:
         results = self._run.finish()
         if not results:
             raise HarnessError("there is no graded test for what was asked")
-        _print(table(results, self._run.out, self._seen_from))
+        asked.say(table(results, self._run.out, self._seen_from), "; the results are written")
+        for problem in self._run.problems_beside_grade:
+            asked.complain("grade", problem)
         return self._run.exit_status(results)
 
 
@@ -203,15 +171,6 @@ class _Progress:
             self.show(f"{self._done} of {self._total} tests")
 
 
-def _known_labs(words: Sequence[str]) -> list[str]:
-    """The labs that WORDS name, each once; all when there is none."""
-    names = {**{lab: lab for lab in PROGRAMS}, **{lab[:2]: lab for lab in PROGRAMS}}
-    for word in words:
-        if word not in names:
-            raise UsageProblem(f"there is no lab {word!r}; the labs are {', '.join(PROGRAMS)}")
-    return sorted({names[word] for word in words} or PROGRAMS)
-
-
 def _labs_with_tests(labs: Sequence[str]) -> list[str]:
     """LABS without those that no graded test is of. Raises HarnessError when none is left."""
     left = [lab for lab in labs if test_files(lab)]
@@ -220,52 +179,9 @@ def _labs_with_tests(labs: Sequence[str]) -> list[str]:
     return left
 
 
-def _known_submission(text: Optional[str], labs: Sequence[str]) -> Optional[Path]:
-    if text is None:
-        return None
-    if len(labs) != 1:
-        raise UsageProblem("-s SUBMISSION needs the one LAB it is of")
-    folder = Path(os.path.abspath(text))
-    if not text or not folder.is_dir():
-        raise UsageProblem(f"SUBMISSION: {text!r} is not a folder")
-    if not os.access(folder, os.R_OK | os.X_OK):
-        raise UsageProblem(f"SUBMISSION: {text!r} cannot be read")
-    return folder
-
-
-def _keep_apart(submission: Optional[Path], out: Path) -> None:
-    """Nothing in a submission's folder is changed, and so OUT cannot be there."""
-    if submission is None:
-        return
-    folder = submission.resolve()
-    if folder in (out.resolve(), *out.resolve().parents):
-        raise UsageProblem(f"OUT: {out} lies in the submission, which is not to be changed")
-
-
-def _check_parts() -> None:
-    for part in (paths.LABCAP, paths.LABWIRE, paths.LABHOST, paths.LABINIT):
-        if not os.access(part, os.X_OK):
-            shown = os.path.relpath(part, paths.REPO)
-            raise HarnessError(f"{shown} is not built: run 'make' in {paths.REPO} first")
-
-
 def _last_line(said: str) -> str:
     lines = [line for line in said.splitlines() if line.strip()]
     return lines[-1] if lines else "not understood"
-
-
-def _print(text: str) -> None:
-    """Writes TEXT to stdout. Raises HarnessError when it does not take it."""
-    encoding = sys.stdout.encoding or "ascii"
-    data = text.encode(encoding, errors="backslashreplace")
-    try:
-        sys.stdout.flush()
-        with os.fdopen(os.dup(1), "wb") as out:
-            out.write(data)
-    except BrokenPipeError:
-        pass  # whoever reads has seen enough
-    except OSError as error:
-        raise HarnessError(f"stdout: {error.strerror}; the results are written") from error
 
 
 if __name__ == "__main__":

@@ -18,8 +18,8 @@ Test = TypeVar("Test", bound=Callable[..., Any])
 PerProgram = Union[int, Mapping[str, int]]
 """A number, or one for each program by name."""
 
-TRACE_NAME = re.compile(r"\d\d-\d\d-test_[\w.-]+\.pcapng", re.ASCII)
-"""Names of the traces that graded tests write, and nobody else."""
+TRACE_NAME = re.compile(r"\d\d-\d\d-test_[\w.-]+\.(pcapng|calls)", re.ASCII)
+"""Names of the traces and logs that graded tests write, and nobody else."""
 
 
 def graded(
@@ -45,6 +45,17 @@ def graded_each(
         return graded(step=step, points=points, hosts=hosts)(for_each)
 
     return mark
+
+
+def no_calls(why: str) -> Callable[[Test], Test]:
+    """The system calls of a graded test's programs are not recorded, and WHY, in a line."""
+    return pytest.mark.no_calls(why)
+
+
+counts_waking = no_calls("this test counts how often a program runs while it waits")
+"""Marks a test with expect_idle(): each recorded call would wake the program once more."""
+makes_many_calls = no_calls("there are too many: to record them takes longer than the test")
+"""Marks a test whose programs make tens of thousands of calls."""
 
 
 class Judged(NamedTuple):
@@ -96,6 +107,8 @@ class GradedTest:
     programs: tuple[str, ...]
     title: str
     trace_name: str
+    no_calls: Optional[str] = None
+    """Why its programs' system calls are not recorded, where they are not to be."""
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> GradedTest:
@@ -118,6 +131,7 @@ def graded_test(item: pytest.Item) -> Optional[GradedTest]:
         return None
     lab = getattr(item.module, "LAB")  # type: ignore[attr-defined]
     callspec = getattr(item, "callspec", None)
+    unrecorded = item.get_closest_marker("no_calls")
     try:
         found = judged(marker.kwargs, {} if callspec is None else callspec.params)
     except HarnessError as error:
@@ -131,6 +145,7 @@ def graded_test(item: pytest.Item) -> Optional[GradedTest]:
         programs=found.programs,
         title=_title(item),
         trace_name=f"{lab[:2]}-{found.step:02}-{_file_name(item.name)}.pcapng",
+        no_calls=None if unrecorded is None else unrecorded.args[0],
     )
 
 
@@ -139,9 +154,12 @@ def test_files(lab: str) -> list[Path]:
     return sorted((HARNESS / "tests").glob(f"test_{lab[:2]}_*.py"))
 
 
-def attach(item: pytest.Item, *, trace: Path) -> None:
-    """Notes TRACE, a file, as what the test ITEM leaves; it travels with the test's reports."""
-    item.user_properties.append(("trace", str(trace)))
+def attach(item: pytest.Item, what: str, value: object) -> None:
+    """Notes VALUE as the WHAT of the test ITEM; as a text it travels with the test's reports.
+
+    trace, calls: the file of that. no_calls: why there is no log of system calls.
+    """
+    item.user_properties.append((what, str(value)))
 
 
 def step_keyword(step: int) -> str:

@@ -15,7 +15,7 @@ import socket
 import struct
 import subprocess
 from pathlib import Path
-from typing import Mapping, NamedTuple, Optional, Sequence
+from typing import Mapping, NamedTuple, Optional, Protocol, Sequence
 
 from labkit.events import EventLoop
 from labkit.feedback import HarnessError
@@ -65,6 +65,15 @@ class Process:
 
     def close(self) -> None:
         os.close(self.pidfd)
+
+
+class Runs(Protocol):
+    """What programs can be run in: as PrivateNetwork.run() has it."""
+
+    def run(
+        self, argv: Sequence[str], fds: Sequence[int], *, cwd: Path = ..., env: Mapping[str, str],
+        host: Optional[str] = ..., guest: bool = ...,
+    ) -> Process: ...
 
 
 class PrivateNetwork:

@@ -13,13 +13,14 @@ from typing import Any, Callable, Generator, Iterator, NoReturn, Optional
 import pytest
 
 from labkit.build import PROGRAMS
-from labkit.feedback import HarnessError, Mismatch, clean, clean_line, of_assertion
+from labkit.feedback import HarnessError, Mismatch, clean, clean_line, of_assertion, told
 from labkit.grading import (
     attach, exact_steps, graded_test, hosts_of, step_keyword, test_files,
 )
 from labkit.results import ERROR, FAILED, PASSED, Result, write_whole
 from labkit.run import DEFAULT_OUT, Run, Session, UsageProblem
 from labkit.table import table
+from labkit.tracer import Calls
 
 _SESSION, _WORKER_KEY = "labkit-session", "labkit_session"
 
@@ -40,6 +41,7 @@ def pytest_addoption(parser: Any) -> None:
 def pytest_configure(config: Any) -> None:
     config.addinivalue_line(
         "markers", "graded(step, points, programs, hosts): see labkit.grading.graded")
+    config.addinivalue_line("markers", "no_calls(why): see labkit.grading.no_calls")
     config.option.keyword = exact_steps(config.option.keyword)
     if hasattr(config, "workerinput"):
         text = config.workerinput.get(_WORKER_KEY)
@@ -126,7 +128,7 @@ def trace(request: pytest.FixtureRequest, grading_session: Session) -> Path:
     if test is None:
         raise HarnessError(f"{request.node.name} is not marked as graded")
     path = grading_session.traces / test.trace_name
-    attach(request.node, trace=path)
+    attach(request.node, "trace", path)
     return path
 
 
@@ -139,11 +141,45 @@ def lab(
     from labkit.scenario import Scenario
 
     mark = request.node.get_closest_marker("graded")
-    scenario = Scenario(grading_session.work, program_path, trace, hosts=hosts_of(mark.kwargs))
+    silent = request.node.get_closest_marker("no_calls") is not None
+    log = None if silent else trace.with_suffix(".calls")
+    scenario = Scenario(grading_session.work, program_path, trace, hosts=hosts_of(mark.kwargs),
+                        calls=log)
     try:
         yield scenario
     finally:
+        scenario = request.node.funcargs.get("lab", scenario)  # see pytest_pyfunc_call
         scenario.close()
+        if log is not None:
+            attach(request.node, "calls", log)
+        if scenario.calls.problem is not None:
+            attach(request.node, "no_calls", scenario.calls.problem)
+
+
+def pytest_pyfunc_call(pyfuncitem: Any) -> Optional[bool]:
+    """Runs a graded test; once more where it failed and the recording of calls may be why.
+
+    A verdict rests on programs that nothing but the test disturbed.
+    """
+    lab = pyfuncitem.funcargs.get("lab")
+    calls = getattr(lab, "calls", None)
+    if not isinstance(calls, Calls) or graded_test(pyfuncitem) is None:
+        return None
+
+    def run() -> None:
+        pyfuncitem.obj(**{name: pyfuncitem.funcargs[name]
+                          for name in pyfuncitem._fixtureinfo.argnames})
+
+    try:
+        run()
+    except AssertionError:
+        if calls.log is None or not calls.interfered():
+            raise
+        lab.close()
+        calls.log.unlink(missing_ok=True)
+        pyfuncitem.funcargs["lab"] = lab.unrecorded()
+        run()
+    return True
 
 
 # -- Reports -------------------------------------------------------------------
@@ -167,8 +203,10 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, A
     detail = ""
     if isinstance(error, AssertionError) and by_submission:
         mismatch = of_assertion(error, test.title)
-        text = mismatch.text(test.handout) + _network_told(item)
-        report.user_properties.append(("cause", mismatch.cause))
+        parts = [*mismatch.parts(test.handout), *_network_told(item)]
+        text = told(parts)
+        report.user_properties += [("cause", mismatch.cause), ("packets", mismatch.packets),
+                                   ("parts", parts)]
     elif isinstance(error, HarnessError):
         text = f"not graded: {clean_line(str(error))}"
     elif report.skipped:
@@ -182,10 +220,10 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, A
         report.longrepr = detail or text
 
 
-def _network_told(item: Any) -> str:
-    """One more line of feedback: what the test did to the network, if it did."""
+def _network_told(item: Any) -> list[tuple[str, str]]:
+    """One more part of feedback: what the test did to the network, if it did."""
     rules = getattr(item.funcargs.get("lab"), "rules", ())
-    return f"\nnetwork: {'; '.join(rules)} (docs/bad-network.md)" if rules else ""
+    return [("network", f"{'; '.join(rules)} (docs/bad-network.md)")] if rules else []
 
 
 class _Worker:
@@ -243,6 +281,8 @@ class _Controller:
         if self._results:
             terminalreporter.section("grade")
             terminalreporter.write(table(self._results, self._run.out, Path.cwd()))
+        for problem in self._run.problems_beside_grade if self._own else ():
+            terminalreporter.write_line(clean_line(problem))
         if self._own and self._run.problem:
             terminalreporter.section("not graded")
             terminalreporter.write_line(self._run.problem)

@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import NamedTuple, Sequence
 
+from labkit.feedback import HarnessError
+
 _ENDED = (FileNotFoundError, ProcessLookupError)
 """What reading about a process raises when it has just ended."""
 
@@ -22,6 +24,8 @@ class Activity(NamedTuple):
     """Processor time."""
     stopped: bool
     """One was stopped by a signal, as by Ctrl-Z."""
+    pids: tuple[int, ...]
+    """Which they are: where one has ended and another begun, `switches` may be as before."""
 
 
 class Memory(NamedTuple):
@@ -31,6 +35,30 @@ class Memory(NamedTuple):
     """All of it, the program's code and its libraries among it."""
     private: int
     """Heap, stacks and other memory that no file is behind."""
+
+
+def pid_of(pidfd: int) -> int:
+    """The process id out here, of a process known by a descriptor from inside a sandbox.
+
+    -1 when it has ended. Raises HarnessError.
+    """
+    return int(_field(f"/proc/self/fdinfo/{pidfd}", "Pid", "a pidfd's process (Linux 5.3)"))
+
+
+def pids_inside(pid: int) -> list[int]:
+    """The ids of PID in each process namespace that it is in, its own innermost one last.
+
+    Raises HarnessError, or FileNotFoundError when it has ended.
+    """
+    ids = _field(f"/proc/{pid}/status", "NSpid", "a process's ids in namespaces (Linux 4.1)")
+    return [int(word) for word in ids.split()]
+
+
+def _field(path: str, name: str, what: str) -> str:
+    found = re.search(rf"^{name}:\t(.*)", Path(path).read_text("ascii", "replace"), re.M)
+    if found is None:
+        raise HarnessError(f"this kernel does not tell {what}")
+    return found[1]
 
 
 def tree_of(pid: int) -> list[int]:
@@ -54,14 +82,24 @@ def activity_of(pids: Sequence[int]) -> Activity:
         try:
             for task in Path(f"/proc/{pid}/task").iterdir():
                 status = (task / "status").read_text("ascii", "replace")
-                found = re.findall(r"^State:\t(\w)|_switches:\t(\d+)", status, re.M)
-                blocked &= found[0][0] not in "RD"
-                stopped |= found[0][0] == "T"
-                switches += sum(int(count or 0) for _, count in found)
+                state, tracer = re.findall(r"^(?:State|TracerPid):\t(\w+)", status, re.M)
+                if state == "t" and _waits(tracer):
+                    state = "T"  # stopped by a signal; at a call its tracer would be at work
+                blocked &= state not in "RDt"
+                stopped |= state == "T"
+                switches += sum(map(int, re.findall(r"_switches:\t(\d+)", status)))
                 nanoseconds += int((task / "schedstat").read_text("ascii").split()[0])
         except _ENDED:
             continue
-    return Activity(blocked, switches, nanoseconds / 1e9, stopped)
+    return Activity(blocked, switches, nanoseconds / 1e9, stopped, tuple(pids))
+
+
+def _waits(pid: str) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text("ascii", "replace")
+    except _ENDED:
+        return False
+    return "\nState:\tS" in status
 
 
 def descriptors_of(pid: int) -> int:

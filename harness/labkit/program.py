@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 import select
 import selectors
 import shlex
@@ -18,14 +17,14 @@ from typing import NamedTuple, Optional, Union
 from labkit.events import EventLoop
 from labkit.feedback import HarnessError
 from labkit.limits import check_descriptors
-from labkit.network import PrivateNetwork
+from labkit.network import Runs
 from labkit.processes import (
-    Activity, Memory, activity_of, descriptors_of, memory_of, threads_of, tree_of,
+    Activity, Memory, activity_of, descriptors_of, memory_of, pid_of, threads_of, tree_of,
 )
 from labkit.sandbox import DESCRIPTORS, ENVIRONMENT, Shown, run_argv
 from labkit.terminal import Typist, make_terminal
 
-_STARTED, _ENDED = 1, 2
+_MADE, _STARTED, _ENDED = 1, 2, 3
 OUTPUT_LIMIT = 256 * 1024 * 1024
 """Bytes of stdout, or of stderr, after which a program is ended."""
 
@@ -64,7 +63,7 @@ class Program:
     def __init__(
         self,
         loop: EventLoop,
-        network: PrivateNetwork,
+        network: Runs,
         work: Path,
         lab: Path,
         argv: list[str],
@@ -89,7 +88,11 @@ class Program:
         self._loop = loop
         self._pidfd: Optional[int] = None
         self.pid: Optional[int] = None
-        """Its process id as seen from outside, once it has started."""
+        """Its process id as seen from outside, once it is made."""
+        self.started = False
+        """It is more than a process that waits for release()."""
+        self.traced = False
+        """Its system calls are recorded, and each of them stops it for a moment."""
         self._complaint = bytearray()
         self._to_stdin = bytearray()
         self._close_stdin = False
@@ -104,7 +107,7 @@ class Program:
             self.close_stdin()
 
     def _start(
-        self, network: PrivateNetwork, argv: list[str], stdin: Stdin, stdout: Optional[int]
+        self, network: Runs, argv: list[str], stdin: Stdin, stdout: Optional[int]
     ) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._reports = ours
@@ -185,11 +188,13 @@ class Program:
                 self._sandbox_failed("its sandbox ended without a report")
             return
         kind, *numbers = struct.unpack_from("=2q", data)
-        if kind == _STARTED:
-            if numbers[0]:
-                self._sandbox_failed(os.strerror(numbers[0]))
+        if kind in (_MADE, _STARTED) and numbers[0]:
+            self._sandbox_failed(os.strerror(numbers[0]))
+        if kind == _MADE:
             self._pidfd = fds[0]
-            self.pid = _pid_of(fds[0])
+            self.pid = pid_of(fds[0])
+        elif kind == _STARTED:
+            self.started = True
         elif kind == _ENDED:
             status, user, system, count = struct.unpack_from("=4q", data, 8)
             names = [name.decode(errors="replace") for name in data[40:].split(b"\0")[:-1]]
@@ -210,13 +215,14 @@ class Program:
         raise HarnessError(f"{self.command} could not be run in its sandbox: {detail}")
 
     def release(self) -> None:
-        """Lets the program begin; until then only its sandbox is made."""
+        """Lets the program begin; until then only its sandbox and its process are made."""
         # Where the sandbox has failed already, its report tells.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self._reports.send(b"g")
 
     @property
-    def started(self) -> bool:
+    def made(self) -> bool:
+        """There is a process that release() makes the program."""
         return self._pidfd is not None
 
     @property
@@ -356,12 +362,3 @@ class Program:
         if self._pidfd is not None:
             os.close(self._pidfd)
             self._pidfd = None
-
-
-def _pid_of(pidfd: int) -> int:
-    """The process id outside, of a process known by a descriptor from inside."""
-    text = Path(f"/proc/self/fdinfo/{pidfd}").read_text("ascii")
-    found = re.search(r"^Pid:\t(-?\d+)", text, re.M)
-    if found is None:
-        raise HarnessError("this kernel does not tell a pidfd's process (before Linux 5.3?)")
-    return int(found.group(1))

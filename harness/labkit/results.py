@@ -15,7 +15,9 @@ from xml.etree import ElementTree
 from labkit.grading import GradedTest
 
 PASSED, FAILED, ERROR = "passed", "failed", "error"
-RESULTS, JUNIT = "results.json", "junit.xml"
+NO_PROGRAM = "no program was started"
+"""Why a test has no log of system calls, where nothing else is known."""
+RESULTS, JUNIT, REPORT = "results.json", "junit.xml", "report.html"
 
 
 @dataclass
@@ -27,8 +29,16 @@ class Result:
     """PASSED; FAILED: the submission's fault; ERROR: the grader's, so it is not graded."""
     output: str = "not graded: the test was not run to its end"
     cause: Optional[str] = None
+    parts: Sequence[tuple[str, str]] = ()
+    """Of `output` where it is a feedback: each part with its label."""
+    packets: str = ""
+    """Which packets of the trace it names, in its own words."""
     trace: Optional[str] = None
     """Its file in OUT."""
+    calls: Optional[str] = None
+    """The file in OUT with the programs' system calls, as strace wrote them."""
+    no_calls: Optional[str] = NO_PROGRAM
+    """Why there are none, None where there are."""
     detail: str = ""
     """A traceback, of an ERROR that has no better words."""
     seconds: float = 0.0
@@ -79,6 +89,8 @@ def _gradescope_test(result: Result) -> dict[str, Any]:
             "programs": list(test.programs),
             "cause": result.cause,
             "trace": result.trace,
+            "calls": result.calls,
+            "no_calls": result.no_calls,
             "command": result.command,
         },
     }

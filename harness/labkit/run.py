@@ -17,10 +17,12 @@ from typing import Any, Optional, Sequence
 
 from labkit import paths, sandbox
 from labkit.build import Build, build, remove_tree
+from labkit.capture import annotate
 from labkit.feedback import HarnessError
 from labkit.grading import TRACE_NAME, GradedTest
 from labkit.results import (
-    ERROR, FAILED, JUNIT, PASSED, RESULTS, Result, gradescope, junit, replay_command, write_whole,
+    ERROR, FAILED, JUNIT, NO_PROGRAM, PASSED, REPORT, RESULTS, Result, gradescope, junit,
+    replay_command, write_whole,
 )
 
 DEFAULT_OUT = paths.OUT / "grade"
@@ -72,6 +74,8 @@ class Run:
         self.session: Optional[Session] = None
         self.problem: Optional[str] = None
         """Why the run as a whole failed, in one line."""
+        self.problems_beside_grade: list[str] = []
+        """What could not be done, though the grade stands: a line each."""
         self._results: dict[str, Result] = {}
         self._ranks: dict[str, int] = {}
         self._crashed: set[str] = set()
@@ -113,13 +117,30 @@ class Run:
             result = self._results[nodeid]
             result.status, result.cause = ERROR, None
             result.output = "not graded: the grader's own process ended in this test"
+            result.parts, result.packets = (), ""
         results = list(self._results.values())
         try:
             write_whole(self.out / RESULTS, gradescope(results))
             write_whole(self.out / JUNIT, junit(results))
         except OSError as error:
             raise HarnessError(_why(f"results cannot be written to {self.out}", error)) from error
+        self._comment(results)
+        self._report(results)
         return results
+
+    def _comment(self, results: Sequence[Result]) -> None:
+        problem = annotate([self.out / result.trace for result in results if result.trace])
+        if problem is not None:
+            self.problems_beside_grade.append(f"traces without packet comments: {problem}")
+
+    def _report(self, results: Sequence[Result]) -> None:
+        try:
+            from labkit.report.page import write_report  # what it needs may not be there
+
+            write_report(results, self.out, self.submission.name if self.submission else None)
+        except Exception as error:
+            self.problems_beside_grade.append(
+                f"{REPORT} was not written: {type(error).__name__}: {error}")
 
     def close(self) -> None:
         """Removes what was only for this run."""
@@ -133,13 +154,19 @@ class Run:
         return 1 if FAILED in statuses else 0
 
     def _blank(self, test: GradedTest) -> Result:
-        return Result(test, command=replay_command(test, self.submission))
+        return Result(test, no_calls=test.no_calls or NO_PROGRAM,
+                      command=replay_command(test, self.submission))
 
     def _take(self, result: Result, report: Any, properties: dict[str, Any]) -> None:
         result.seconds += report.duration
         trace = properties.get("trace")
         if trace is not None and os.path.exists(trace):
             result.trace = os.path.relpath(trace, self.out)
+        calls = properties.get("calls")
+        if calls is not None and os.path.exists(calls):
+            result.calls, result.no_calls = os.path.relpath(calls, self.out), None
+        elif "no_calls" in properties:
+            result.no_calls = properties["no_calls"]
         verdict = properties.get("verdict", "")
         if _RANK[verdict] <= self._ranks.get(result.test.nodeid, 0):
             return  # the first of two equal faults is the one to tell
@@ -148,6 +175,8 @@ class Run:
         result.output = properties.get("feedback", "")
         result.cause = properties.get("cause")
         result.detail = properties.get("detail", "")
+        result.parts = properties.get("parts", ())
+        result.packets = properties.get("packets", "")
 
     def _load_items(self) -> None:
         """Learns from the workers' file which tests there are, also those without a report."""
@@ -167,7 +196,7 @@ class Run:
             raise HarnessError(_why(f"OUT: {error.filename} cannot be made", error)) from error
         try:
             self._take_lock()
-            for old in (self.out / RESULTS, self.out / JUNIT):
+            for old in (self.out / RESULTS, self.out / JUNIT, self.out / REPORT):
                 old.unlink(missing_ok=True)
             for trace in traces.iterdir():
                 if TRACE_NAME.fullmatch(trace.name) and trace.is_file():

@@ -10,7 +10,9 @@ from typing import Sequence
 
 from labkit import paths
 from labkit.feedback import clean_line
-from labkit.results import ERROR, FAILED, PASSED, RESULTS, Result, max_score, score
+from labkit.results import (
+    ERROR, FAILED, NO_PROGRAM, PASSED, REPORT, RESULTS, Result, max_score, score,
+)
 
 WIDTH = 80
 _MARKS = {PASSED: "ok", FAILED: "FAIL", ERROR: "not graded"}
@@ -108,11 +110,25 @@ def _summary(results: Sequence[Result], out: Path, seen_from: Path) -> list[str]
         total += f" ({not_graded} of {len(results)} tests not graded: the grader failed)"
     lines = [total, f"Results: {_short(out / RESULTS, seen_from)}",
              f"Traces:  {_short(out / 'traces', seen_from)}"]
+    if (out / REPORT).is_file():
+        lines.append(f"Report:  {_short(out / REPORT, seen_from)}")
+    lines += _without_calls(results)
     if not_passed:
         first = min(not_passed, key=lambda r: (r.status != FAILED, r.test.lab, r.test.step))
         lines += ["The first failed test alone, from the repository's top folder:",
                   f"  {clean_line(first.command)}"]
     return lines
+
+
+def _without_calls(results: Sequence[Result]) -> list[str]:
+    """Why programs' system calls could not be recorded, where they were meant to be."""
+    reasons = [result.no_calls for result in results
+               if result.no_calls not in (None, NO_PROGRAM, result.test.no_calls)]
+    if not reasons:
+        return []
+    count = "all" if len(reasons) == len(results) else f"{len(reasons)} of {len(results)}"
+    return textwrap.wrap(clean_line(f"Calls:   not recorded in {count} tests: {reasons[0]}"),
+                         WIDTH, subsequent_indent=" " * 9)
 
 
 def _short(path: Path, seen_from: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import selectors
 import signal
-from typing import Callable, Sequence
+from typing import Callable, Optional, Sequence
 
 from labkit.events import DeadlinePassed, EventLoop
 from labkit.feedback import HarnessError
@@ -18,14 +18,16 @@ READY_FD = 3
 
 
 class Tool:
-    """ARGV, run in NETWORK; NAME is what messages call it. It begins at once.
+    """ARGV, run in NETWORK on HOST; NAME is what messages call it. It begins at once.
 
+    give: descriptors of the caller's, which the tool has as 4, 5, ...
     What it writes is taken in by the event loop all the time. Whatever is wrong with it is
     a HarnessError: no submission is to blame.
     """
 
     def __init__(
-        self, loop: EventLoop, network: PrivateNetwork, argv: Sequence[str], name: str
+        self, loop: EventLoop, network: PrivateNetwork, argv: Sequence[str], name: str,
+        host: Optional[str] = None, give: Sequence[int] = (),
     ) -> None:
         self.name = name
         self.out = bytearray()
@@ -40,7 +42,8 @@ class Tool:
         stdin, self._stdin = os.pipe()
         fds = [stdin, self._reader(self.out), self._reader(self.said), self._reader(self._ready)]
         try:
-            self._process = network.run(argv, fds, env={"PATH": "/usr/bin:/bin"})
+            self._process = network.run([*argv], [*fds, *give],
+                                        env={"PATH": "/usr/bin:/bin"}, host=host)
         except OSError as error:
             self.close()
             raise HarnessError(f"{name} cannot be run: {error.strerror}; run 'make'") from error
@@ -51,6 +54,15 @@ class Tool:
     @property
     def ended(self) -> bool:
         return self._process.status is not None
+
+    @property
+    def status(self) -> Optional[int]:
+        """Its wait status (os.WIFEXITED etc.), once it has ended."""
+        return self._process.status
+
+    @property
+    def pidfd(self) -> int:
+        return self._process.pidfd
 
     @property
     def words(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from workbench import World
+from workbench import World, recorded_too
 
 from labkit import sandbox
 from labkit.feedback import Mismatch
@@ -68,6 +68,7 @@ def keep(lab: Scenario, program: Program, what: str) -> None:
         lab.expect_line(program, letter)
 
 
+@recorded_too
 def test_threads_of_all_processes_are_counted(world: World) -> None:
     lab = world(prog=KEEPER)
     program = lab.start("prog")
@@ -80,6 +81,7 @@ def test_threads_of_all_processes_are_counted(world: World) -> None:
     assert (program.threads(), program.processes()) == (0, 0)
 
 
+@recorded_too
 def test_memory_of_all_processes_is_counted(world: World) -> None:
     lab = world(prog=KEEPER)
     program = lab.start("prog")
@@ -94,6 +96,7 @@ def test_memory_of_all_processes_is_counted(world: World) -> None:
     assert program.memory() == (0, 0)
 
 
+@recorded_too
 @pytest.mark.parametrize("what, cause, seen", [
     ("t", "left-over-thread", "2 threads"),
     ("z", "zombie-children", "2 processes, 2 threads"),
@@ -113,6 +116,7 @@ def test_what_is_kept_is_named(world: World, what: str, cause: str, seen: str) -
     assert (caught.value.cause, caught.value.seen) == (cause, seen)
 
 
+@recorded_too
 def test_what_is_given_back_later_is_waited_for(world: World) -> None:
     lab = world(prog=KEEPER)
     program = lab.start("prog")
@@ -134,6 +138,7 @@ def test_a_program_that_has_ended_is_not_back_to_anything(world: World) -> None:
         lab.expect_back_to(program, before)
 
 
+@recorded_too
 def test_an_end_that_is_not_reported_yet_is_no_way_back(world: World) -> None:
     """Where a process is left over, the report of the program's end comes a second later."""
     lab = world(prog=KEEPER)

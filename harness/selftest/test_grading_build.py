@@ -87,6 +87,17 @@ def test_a_module_that_does_not_compile_is_told_of_whoever_needs_it(
     assert error.seen.startswith("lines.c:3:12: error: ‘undeclared’ undeclared")
 
 
+def test_a_linkers_message_is_told_rather_than_that_make_failed(
+    source: Path, work: Path
+) -> None:
+    (source / "server.c").write_text("int nowhere(void);\nint main(void)\n{\n"
+                                     "    return nowhere();\n}\n")
+    error = mismatch(build(LAB, source, work, reference=False), "server")
+    assert error.cause == "not-built"
+    assert "undefined reference to `nowhere'" in error.seen.splitlines()[0]
+    assert not error.seen.startswith("make: ***")
+
+
 def test_a_program_without_source_is_missing(source: Path, work: Path) -> None:
     (source / "client.c").unlink()
     error = mismatch(build(LAB, source, work, reference=False), "client")

@@ -216,7 +216,7 @@ def test_out_holds_results_and_traces_of_this_run_only(suite: SmallSuite) -> Non
     (out / "report.txt").write_text("")
     assert suite.grade("-j1", "-o", "elsewhere").status == 0
     assert sorted(str(path.relative_to(out)) for path in out.rglob("*")) == [
-        "junit.xml", "report.txt", "results.json", "traces",
+        "junit.xml", "report.html", "report.txt", "results.json", "traces",
         "traces/01-10-test_one_and_more.pcapng", "traces/01-notes.txt", "traces/mine.pcapng"]
 
 

@@ -91,7 +91,8 @@ def test_a_passed_test_has_every_field(grade: Grade) -> None:
         "tags": ["01-tcp-echo", "step-1", "server"],
         "extra_data": {
             "lab": "01-tcp-echo", "step": 1, "programs": ["server"], "cause": None,
-            "trace": "traces/01-01-test_passes.pcapng",
+            "trace": "traces/01-01-test_passes.pcapng", "calls": None,
+            "no_calls": "no program was started",
             "command": "harness/grade 01 -k test_passes",
         },
     }

@@ -37,7 +37,7 @@ def test_is_caught_with_its_cause(benches: Benches, lab: str, wrong: KnownWrong)
     folder = bench.variant(wrong.name, [wrong.program], wrong.file_name, source_of(lab, wrong),
                            "-w", f"-I{CORRECT / lab}")
     with pytest.raises(Mismatch) as caught:
-        bench.run(TESTS[lab][wrong.killed_by], folder, stall_for(wrong))
+        bench.run(TESTS[lab][wrong.killed_by], folder, stall_for(wrong), calls=True)
     assert caught.value.cause == wrong.cause, caught.value.text()
 
 

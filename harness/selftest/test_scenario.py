@@ -12,11 +12,12 @@ import pytest
 from labkit import sandbox
 from labkit.feedback import HarnessError, Mismatch
 from labkit.scenario import Scenario
-from workbench import World
+from workbench import World, recorded_too
 
 # -- What is known of a program that has ended -------------------------------
 
 
+@recorded_too
 def test_exit_status_and_output_are_known(world: World) -> None:
     lab = world(prog='echo "out $1"; echo err >&2; exit 7')
     program = lab.start("prog", "one two")
@@ -24,6 +25,7 @@ def test_exit_status_and_output_are_known(world: World) -> None:
     assert (program.stdout, program.stderr) == (b"out one two\n", b"err\n")
 
 
+@recorded_too
 def test_the_signal_that_ended_a_program_is_known(world: World) -> None:
     lab = world(prog="kill -SEGV $$")
     program = lab.start("prog")
@@ -32,6 +34,7 @@ def test_the_signal_that_ended_a_program_is_known(world: World) -> None:
     assert (program.exit.status, program.exit.signal) == (None, signal.SIGSEGV)
 
 
+@recorded_too
 def test_processor_time_is_known(world: World) -> None:
     lab = world(prog="i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done", idle="exit 0")
     busy, idle = lab.start("prog"), lab.start("idle")
@@ -41,6 +44,7 @@ def test_processor_time_is_known(world: World) -> None:
     assert busy.exit.processor_seconds > 5 * idle.exit.processor_seconds
 
 
+@recorded_too
 def test_processes_left_over_are_named(world: World) -> None:
     lab = world(prog="setsid sleep 1000 </dev/null >/dev/null 2>&1 &")
     program = lab.start("prog")
@@ -51,6 +55,7 @@ def test_processes_left_over_are_named(world: World) -> None:
         lab.expect_exit(program, 0)
 
 
+@recorded_too
 def test_a_process_that_ends_soon_after_is_not_left_over(world: World) -> None:
     lab = world(prog="sleep 0.2 &")
     program = lab.start("prog")
@@ -58,12 +63,14 @@ def test_a_process_that_ends_soon_after_is_not_left_over(world: World) -> None:
     assert program.exit is not None and program.exit.leftovers == []
 
 
+@recorded_too
 def test_a_program_that_cannot_be_executed_is_an_error_of_the_harness(world: World) -> None:
     lab = world(prog="exit 0")
     with pytest.raises(HarnessError, match="could not be run"):
         lab.start("nothing")
 
 
+@recorded_too
 def test_endless_output_ends_the_program(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("labkit.program.OUTPUT_LIMIT", 1 << 20)
     lab = world(prog="exec cat /dev/zero")
@@ -72,6 +79,7 @@ def test_endless_output_ends_the_program(world: World, monkeypatch: pytest.Monke
     assert program.overflowed and len(program.stdout) < 1 << 22
 
 
+@recorded_too
 def test_a_program_has_ended_before_that_is_reported(world: World) -> None:
     """A process that is left over has a second to end; the report comes then."""
     lab = world(prog="sleep 1000 & kill -PIPE $$")
@@ -85,6 +93,7 @@ def test_a_program_has_ended_before_that_is_reported(world: World) -> None:
 # -- stdin and stdout --------------------------------------------------------
 
 
+@recorded_too
 def test_stdin_is_fed_while_output_is_read(world: World) -> None:
     lab = world(prog="exec cat")
     data = bytes(range(256)) * 8192
@@ -93,6 +102,7 @@ def test_stdin_is_fed_while_output_is_read(world: World) -> None:
     lab.expect_exit(program, 0)
 
 
+@recorded_too
 def test_a_program_that_never_reads_does_not_stop_the_harness(world: World) -> None:
     lab = world(prog="exit 0")
     program = lab.start("prog", stdin=b"x" * (1 << 20))
@@ -100,6 +110,7 @@ def test_a_program_that_never_reads_does_not_stop_the_harness(world: World) -> N
     assert program.stdin_pending == 0
 
 
+@recorded_too
 def test_held_output_stays_in_the_pipe(world: World) -> None:
     lab = world(prog="exec cat")
     program = lab.start("prog")
@@ -116,6 +127,7 @@ def test_held_output_stays_in_the_pipe(world: World) -> None:
 # -- Waiting -----------------------------------------------------------------
 
 
+@recorded_too
 def test_a_program_that_stands_still_is_given_up_long_before_the_deadline(world: World) -> None:
     lab = world(prog="read line")
     program = lab.start("prog")
@@ -125,6 +137,7 @@ def test_a_program_that_stands_still_is_given_up_long_before_the_deadline(world:
     assert lab.stall < time.monotonic() - began < 10
 
 
+@recorded_too
 def test_a_slow_program_is_waited_for(world: World) -> None:
     """It is quiet for less than the stall time each time, and longer in all."""
     lab = world(prog="for i in 1 2 3; do sleep 0.5; done; echo done")
@@ -133,6 +146,7 @@ def test_a_slow_program_is_waited_for(world: World) -> None:
     lab.expect_line(program, "done")
 
 
+@recorded_too
 def test_a_busy_program_meets_the_deadline_only(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -158,6 +172,7 @@ def test_a_busy_wait_is_told_from_waiting(world: World) -> None:
 # -- What a program can see and do -------------------------------------------
 
 
+@recorded_too
 def test_a_program_sees_its_folder_and_a_bare_system(world: World) -> None:
     lab = world(prog="pwd; ls -d /home /root /srv /mnt 2>/dev/null; ls")
     program = lab.start("prog")
@@ -165,6 +180,7 @@ def test_a_program_sees_its_folder_and_a_bare_system(world: World) -> None:
     assert program.stdout == b"/lab\nprog\n"
 
 
+@recorded_too
 def test_a_program_cannot_write_to_its_folder_or_the_system(world: World) -> None:
     lab = world(prog="for f in /lab/x /usr/x /etc/x /x; do"
                      " (echo > $f) 2>/dev/null && echo $f; done")
@@ -173,6 +189,7 @@ def test_a_program_cannot_write_to_its_folder_or_the_system(world: World) -> Non
     assert program.stdout == b""
 
 
+@recorded_too
 def test_a_program_sees_no_other_process(world: World) -> None:
     lab = world(other="exec sleep 1000", prog="cat /proc/[0-9]*/comm")
     lab.start("other")
@@ -181,6 +198,7 @@ def test_a_program_sees_no_other_process(world: World) -> None:
     assert b"labinit" in program.stdout and b"sleep" not in program.stdout
 
 
+@recorded_too
 def test_a_program_that_kills_everything_kills_itself_only(world: World) -> None:
     lab = world(other="read line; echo alive", prog="kill -9 -1; echo survived")
     other = lab.start("other")
@@ -191,6 +209,7 @@ def test_a_program_that_kills_everything_kills_itself_only(world: World) -> None
     lab.expect_packets("connections=0")  # and the recording goes on
 
 
+@recorded_too
 def test_a_program_has_no_privilege(world: World) -> None:
     lab = world(prog="id -u; grep -E 'Cap(Eff|Prm|Bnd)|NoNewPrivs' /proc/self/status")
     program = lab.start("prog")
@@ -201,6 +220,7 @@ def test_a_program_has_no_privilege(world: World) -> None:
     assert "CapEff:\t0000000000000000" in lines and "CapPrm:\t0000000000000000" in lines
 
 
+@recorded_too
 def test_a_submission_is_never_the_real_root(world: World) -> None:
     lab = world(prog="read line")
     program = lab.start("prog")
@@ -209,6 +229,7 @@ def test_a_submission_is_never_the_real_root(world: World) -> None:
     assert owner != 0 or not sandbox.guests_switch()
 
 
+@recorded_too
 def test_a_program_cannot_forge_its_report(world: World) -> None:
     lab = world(prog="ls /proc/1/fd; for n in 3 4 5 6; do echo x >&$n; done; exit 3")
     program = lab.start("prog")

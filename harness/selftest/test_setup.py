@@ -38,8 +38,8 @@ class Machine:
         shutil.copy2(SETUP, self.harness)
         self.script(self.harness / "python", 'shift 2; echo "python $*" >>"$LOG"; echo "$LACKING"')
         self.command("cc", 'case $1 in -E) ;; *) echo "/lib/${1#*=}" ;; esac', logged=False)
-        for name in ("make", "bwrap", "ncat", "nft", "curl", "ip", "ethtool", "tshark", "lftp",
-                     "tftp", "atftp"):
+        for name in ("make", "bwrap", "ncat", "nft", "curl", "strace", "tmux", "ip", "ethtool",
+                     "tshark", "lftp", "tftp", "atftp", "chromium"):
             self.command(name)
         self.command("dpkg", UNPACK)
         self.user(0)
@@ -140,7 +140,8 @@ def terminal() -> Iterator[int]:
     os.close(ours)
 
 
-@pytest.mark.parametrize("arguments", [(), ("build",), ("grade",), ("test",), ("bench",)])
+@pytest.mark.parametrize("arguments", [(), ("build",), ("grade",), ("watch",), ("test",),
+                                       ("bench",)])
 def test_nothing_is_called_or_said_when_nothing_is_missing(
     machine: Machine, arguments: tuple[str, ...]
 ) -> None:
@@ -155,7 +156,7 @@ def test_nothing_is_called_or_said_when_nothing_is_missing(
 def test_another_argument_is_a_usage_error(machine: Machine, arguments: tuple[str, ...]) -> None:
     result = machine.run(*arguments)
     assert result.returncode == 2
-    assert result.stderr == "usage: harness/setup [build|grade|test|bench]\n"
+    assert result.stderr == "usage: harness/setup [build|grade|watch|test|bench]\n"
 
 
 def test_root_installs_just_what_is_missing_and_no_package_asks(machine: Machine) -> None:
@@ -170,25 +171,37 @@ def test_root_installs_just_what_is_missing_and_no_package_asks(machine: Machine
     assert machine.updates() == 0
 
 
-@pytest.mark.parametrize("level, wanted", [("build", False), ("grade", False), ("test", True),
-                                           ("bench", True)])
-@pytest.mark.parametrize("command, package", [
-    ("tshark", "tshark"), ("lftp", "lftp"), ("tftp", "tftp-hpa"), ("atftp", "atftp")])
-def test_tests_and_measuring_need_more_tools(
-    machine: Machine, level: str, wanted: bool, command: str, package: str
+LEVELS = ("build", "grade", "watch", "test", "bench")
+FIRST_NEEDED = {
+    "grade": {"strace": "strace"},
+    "watch": {"tmux": "tmux"},
+    "test": {"tshark": "tshark", "lftp": "lftp", "tftp": "tftp-hpa", "atftp": "atftp",
+             "chromium": "chromium"},
+}
+"""Commands and their packages, by the level from which on they are needed."""
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("first, command, package", [
+    (first, command, package) for first, needs in FIRST_NEEDED.items()
+    for command, package in needs.items()])
+def test_a_level_needs_its_tools_and_those_of_the_levels_before(
+    machine: Machine, level: str, first: str, command: str, package: str
 ) -> None:
     machine.lack(command)
     machine.apt(command)
     assert machine.run(level).returncode == 0
+    wanted = LEVELS.index(level) >= LEVELS.index(first)
     assert [line.split()[-1] for line in machine.installed()] == [package] * wanted
 
 
-@pytest.mark.parametrize("level, wanted", [("grade", False), ("test", True), ("bench", True)])
+@pytest.mark.parametrize("level, wanted", [("grade", False), ("watch", False), ("test", True),
+                                           ("bench", True)])
 def test_the_other_ftp_server_is_wanted_of_python_where_it_is_used(
     machine: Machine, level: str, wanted: bool
 ) -> None:
     machine.run(level)
-    assert machine.log() == ["python pytest xdist scapy" + " pyftpdlib" * wanted]
+    assert machine.log() == ["python pytest xdist scapy jinja2" + " pyftpdlib" * wanted]
 
 
 @pytest.mark.parametrize("level, wanted", [("build", False), ("grade", True), ("test", True),
@@ -200,6 +213,15 @@ def test_building_needs_no_python_module(machine: Machine, level: str, wanted: b
     assert [line.split()[-2:] for line in machine.installed()] == [
         ["python3-pytest-xdist", "python3-scapy"]
     ] * wanted
+
+
+@pytest.mark.parametrize("browser", ["chromium-browser", "google-chrome"])
+def test_a_browser_by_another_name_will_do(machine: Machine, browser: str) -> None:
+    machine.lack("chromium")
+    machine.command(browser)
+    machine.apt()
+    assert machine.run("test").returncode == 0
+    assert machine.installed() == []
 
 
 def test_a_header_counts_by_being_there(machine: Machine) -> None:
@@ -474,4 +496,4 @@ def test_elsewhere_the_packages_are_named_and_nothing_is_run(
         "setup: missing: cc, <pcap/pcap.h>, Python module scapy, bwrap, ncat\n"
         f"setup: {ELSEWHERE[manager]}\n"
     )
-    assert machine.log() == ["python pytest xdist scapy"]
+    assert machine.log() == ["python pytest xdist scapy jinja2"]

@@ -22,7 +22,7 @@ from labkit.verdict import orderly
 from workbench import Workbench
 
 MARK = b"ne"
-"""How the source MAC of what arrives begins (harness/labcap/passage.h)."""
+"""How the source MAC of what arrives begins (harness/labcap/decode/passage.h)."""
 PROTOCOLS = {6, 17, 44}
 """TCP, UDP, and what a fragment has in IPv6; no host says anything of its own accord."""
 LARGEST = 1500

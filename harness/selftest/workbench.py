@@ -11,6 +11,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Callable, Iterable, NamedTuple, Sequence
 
+import pytest
+
 from labkit.build import PROGRAMS
 from labkit.feedback import Mismatch
 from labkit.grading import hosts_of, judged, test_files
@@ -31,6 +33,8 @@ class GradedTest(NamedTuple):
     step: int
     programs: tuple[str, ...]
     hosts: int
+    calls: bool
+    """The programs' system calls are recorded in it."""
 
     def run(self, lab: Scenario) -> None:
         """Raises Mismatch where the programs of LAB fail."""
@@ -66,7 +70,8 @@ def _variants(function: Callable[..., None]) -> Iterable[GradedTest]:
         ids = "-".join(key for key, _ in chosen)
         name = f"{function.__name__}[{ids}]" if ids else function.__name__
         found = judged(how, values)
-        yield GradedTest(name, function, values, found.step, found.programs, hosts_of(how))
+        calls = not any(mark.name == "no_calls" for mark in marks)
+        yield GradedTest(name, function, values, found.step, found.programs, hosts_of(how), calls)
 
 
 def _axis(
@@ -135,10 +140,16 @@ class Workbench:
         self._link(programs, folder, folder)
         return folder
 
-    def run(self, test: GradedTest, folder: Path, stall: float = STALL) -> None:
-        """Runs TEST on the programs in FOLDER, as pytest would. Raises what it raises."""
-        lab = Scenario(self.work, lambda name: folder / name, folder / f"{test.name}.pcapng",
-                       hosts=test.hosts)
+    def run(
+        self, test: GradedTest, folder: Path, stall: float = STALL, calls: bool = False
+    ) -> None:
+        """Runs TEST on the programs in FOLDER, as pytest would. Raises what it raises.
+
+        calls: their system calls are recorded, where TEST has them recorded in grading.
+        """
+        trace = folder / f"{test.name}.pcapng"
+        lab = Scenario(self.work, lambda name: folder / name, trace, hosts=test.hosts,
+                       calls=trace.with_suffix(".calls") if calls and test.calls else None)
         lab.stall = stall
         try:
             test.run(lab)
@@ -179,6 +190,9 @@ Benches = Callable[[str], Workbench]
 
 World = Callable[..., Scenario]
 """What the fixture `world` gives: makes a scenario with small programs of a test's own."""
+recorded_too = pytest.mark.parametrize("world", [False, True], indirect=True,
+                                       ids=["unrecorded", "recorded"])
+"""What such a test finds is so also while the programs' system calls are recorded."""
 
 
 def compile_c(source: str, program: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from labkit.echo import (
     BIG, BINARY, PORT, TEXT, WRONG_PORTS, expect_usage_error, finish, serve_once, vanish
 )
-from labkit.grading import graded
+from labkit.grading import counts_waking, graded
 from labkit.scenario import Scenario
 
 LAB = "01-tcp-echo"
@@ -96,6 +96,7 @@ def test_client_says_that_nobody_listens(lab: Scenario) -> None:
 # -- Step 14 to 17: both directions at once ----------------------------------
 
 
+@counts_waking
 @graded(step=14, points=2, programs=("client",))
 def test_client_waits_without_using_the_processor(lab: Scenario) -> None:
     """A client that nobody types to, and nobody answers, only waits."""

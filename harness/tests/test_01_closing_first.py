@@ -11,6 +11,7 @@ from labkit.closing_first import (
     send_after_the_fin, start, wait_for_the_fin, wait_until_given_up, whole,
 )
 from labkit.echo import WRONG_PORTS, break_off, expect_usage_error, vanish
+from labkit.grading import counts_waking
 from labkit.scenario import Scenario
 
 LAB = "01-tcp-echo"
@@ -98,6 +99,7 @@ def test_closer_answers_and_closes_first(lab: Scenario, program: str) -> None:
     lab.expect_orderly(len(MESSAGE), kind.says, first_closer="server")
 
 
+@counts_waking
 @for_both(hello=29, points=1)
 def test_closer_waits_for_its_client(lab: Scenario, program: str) -> None:
     """While a client is silent the server uses no processor time, and sends no answer."""
@@ -168,6 +170,7 @@ def test_closer_takes_more_than_it_asked_for(lab: Scenario, program: str) -> Non
     lab.expect_orderly(len(MORE), kind.says, first_closer="server")
 
 
+@counts_waking
 @for_both(hello=30, points=2)
 def test_closer_reads_on_after_its_fin(lab: Scenario, program: str) -> None:
     """The server waits for the client's FIN, and what comes before that is not reset."""

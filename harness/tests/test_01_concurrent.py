@@ -11,7 +11,7 @@ from labkit.echo import (
     for_concurrent_servers, is_answered, leave, talk,
 )
 from labkit.feedback import Mismatch
-from labkit.grading import graded
+from labkit.grading import counts_waking, graded, makes_many_calls
 from labkit.scenario import Scenario
 
 LAB = "01-tcp-echo"
@@ -43,6 +43,7 @@ def test_server_serves_others_while_a_client_is_silent(lab: Scenario, program: s
                        f"5:to_client.bytes={len(TEXT)}")
 
 
+@counts_waking
 @for_concurrent_servers(points=3, poll=28)
 def test_server_serves_others_while_a_client_never_reads(lab: Scenario, program: str) -> None:
     """A client that sends and never reads delays nobody; when it reads at last, it has all."""
@@ -144,6 +145,7 @@ def test_server_outlives_a_reset_among_others(lab: Scenario, program: str) -> No
         *(f"{number}:to_client.bytes={2 * len(TEXT)}" for number in (1, 2, 3, 4, 6, 7, 8, 9, 10)))
 
 
+@makes_many_calls
 @for_concurrent_servers(points=4)
 def test_server_serves_a_thousand_clients_at_once(lab: Scenario, program: str) -> None:
     """A thousand clients, all connected, each with its echo; then all leave, and nothing stays."""
@@ -172,6 +174,7 @@ def test_server_serves_a_thousand_clients_at_once(lab: Scenario, program: str) -
     lab.expect_orderly(total, total, connections=1000)
 
 
+@makes_many_calls
 @for_concurrent_servers(points=2, fork=21, thread=24)
 def test_server_keeps_nothing_of_many_short_connections(lab: Scenario, program: str) -> None:
     """Three hundred clients in a row: the server is no bigger than after the first fifty."""
@@ -195,6 +198,7 @@ def test_server_keeps_nothing_of_many_short_connections(lab: Scenario, program: 
     lab.expect_orderly(len(TEXT), len(TEXT), connections=350)
 
 
+@counts_waking
 @for_concurrent_servers(points=3, poll=25)
 def test_server_does_with_few_descriptors(lab: Scenario, program: str) -> None:
     """32 clients for 32 descriptors: most are served, the others wait or are refused."""

@@ -8,7 +8,7 @@ from labkit.closing_first import (
     HELLO, MESSAGE, connect, converse, expect_printed, expect_said, start, whole,
 )
 from labkit.feedback import Mismatch
-from labkit.grading import graded
+from labkit.grading import counts_waking, graded
 from labkit.peer import describe
 from labkit.program import Program
 from labkit.scenario import Scenario
@@ -154,6 +154,7 @@ def test_hello_server_serves_fifty_clients_at_once(lab: Scenario) -> None:
     lab.expect_orderly(len(MESSAGE), HELLO.says, first_closer="server", connections=CLIENTS)
 
 
+@counts_waking
 @graded(step=29, points=1, **hello_test)
 def test_hello_server_can_run_out_of_descriptors(lab: Scenario) -> None:
     """More silent clients than descriptors: the server waits, or refuses; later it serves again."""

@@ -11,7 +11,7 @@ from labkit.echo import (
     for_every_server, leave, talk, vanish,
 )
 from labkit.feedback import Mismatch
-from labkit.grading import graded
+from labkit.grading import counts_waking, graded
 from labkit.scenario import Scenario
 
 LAB = "01-tcp-echo"
@@ -119,6 +119,7 @@ def test_server_tells_the_port_it_got(lab: Scenario, program: str) -> None:
     lab.expect_line(server, f"listening on 127.0.0.1 port {port}")
 
 
+@counts_waking
 @for_every_server(step=4, points=1, poll=28)
 def test_server_waits_without_using_the_processor(lab: Scenario, program: str) -> None:
     """A server without a client, and one with a silent client, only waits."""

@@ -16,7 +16,7 @@ from labkit.chat import (
     CHAT, LINE, LONG_LINE, MIB, PORTS, Conversation, converse, expect_not_listening,
 )
 from labkit.echo import BINARY, finish, vanish
-from labkit.grading import graded, graded_each
+from labkit.grading import counts_waking, graded, graded_each
 from labkit.program import Program
 from labkit.scenario import Scenario
 
@@ -84,6 +84,7 @@ def test_chat_carries_long_lines_whole(lab: Scenario, program: str) -> None:
     part(talk)
 
 
+@counts_waking
 @graded_each(CHAT, step=7, points=1)
 def test_chat_waits_for_a_slow_peer(lab: Scenario, program: str) -> None:
     """1 MiB for a peer that reads only when nothing more can be sent: nothing is lost."""
@@ -96,6 +97,7 @@ def test_chat_waits_for_a_slow_peer(lab: Scenario, program: str) -> None:
     part(talk)
 
 
+@counts_waking
 @graded_each(CHAT, step=7, points=1)
 def test_chat_waits_for_a_slow_reader_of_stdout(lab: Scenario, program: str) -> None:
     """1 MiB for stdout that is read only when nothing more can be printed: nothing is lost."""
@@ -180,6 +182,7 @@ def test_chat_does_not_wait_for_a_stdout_that_is_not_read(lab: Scenario, program
     part(talk)
 
 
+@counts_waking
 @graded_each(CHAT, step=8, points=2)
 def test_chat_waits_without_using_the_processor(lab: Scenario, program: str) -> None:
     """Connected and silent; after the end of stdin; after the peer's FIN: it only waits."""
@@ -190,6 +193,7 @@ def test_chat_waits_without_using_the_processor(lab: Scenario, program: str) -> 
     part(talk)
 
 
+@counts_waking
 @graded_each(CHAT, step=8, points=1)
 def test_chat_is_idle_after_the_peers_fin(lab: Scenario, program: str) -> None:
     """The peer has closed, stdin is open and silent: the program only waits."""

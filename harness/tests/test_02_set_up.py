@@ -11,7 +11,7 @@ from labkit.chat import (
     CLIENTS, LINE, PORTS, SERVERS, Conversation, converse, expect_announced
 )
 from labkit.echo import WRONG_PORTS, expect_usage_error
-from labkit.grading import graded_each
+from labkit.grading import counts_waking, graded_each
 from labkit.peer import Listener
 from labkit.scenario import Scenario
 
@@ -109,6 +109,7 @@ def test_server_can_be_started_again_at_once(lab: Scenario, program: str) -> Non
                        "2:teardown.first_closer=client", "teardown.kind=fin")
 
 
+@counts_waking
 @each_server
 def test_server_waits_for_its_peer_without_using_the_processor(
     lab: Scenario, program: str

@@ -11,7 +11,7 @@ from labkit.chat import (
     its_turn, peers_turn,
 )
 from labkit.echo import break_off, finish, vanish
-from labkit.grading import graded, graded_each
+from labkit.grading import counts_waking, graded, graded_each
 from labkit.program import Program
 from labkit.scenario import Scenario
 
@@ -249,6 +249,7 @@ def test_turns_outlive_sigpipe(lab: Scenario, program: str) -> None:
     talk.expect_end_by_itself()
 
 
+@counts_waking
 @graded_each(TURNS, step=LOOP, points=1)
 def test_turns_wait_without_using_the_processor(lab: Scenario, program: str) -> None:
     """While it waits for the peer, and while it waits for what is typed."""

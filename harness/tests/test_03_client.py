@@ -8,7 +8,7 @@ import pytest
 
 from labkit.datagrams import MOST
 from labkit.echo import WRONG_PORTS, expect_usage_error, finish
-from labkit.grading import graded
+from labkit.grading import counts_waking, graded
 from labkit.program import Program
 from labkit.scenario import STALL, Scenario
 from labkit.udp_echo import (
@@ -289,6 +289,7 @@ def test_client_keeps_no_descriptor(lab: Scenario) -> None:
 # -- Step 7: wait, but not for ever --------------------------------------------
 
 
+@counts_waking
 @graded(step=7, points=1, programs=("client",))
 def test_client_waits_without_using_the_processor(lab: Scenario) -> None:
     """A client that waits for a line, or for a reply, only waits."""

@@ -15,7 +15,7 @@ from labkit.datagram_peer import (
 from labkit.datagrams import MOST
 from labkit.echo import BINARY, WRONG_PORTS, expect_usage_error
 from labkit.feedback import Mismatch
-from labkit.grading import graded
+from labkit.grading import counts_waking, graded
 from labkit.scenario import Scenario
 from labkit.udp_echo import FULL_PACKET, payload
 
@@ -375,6 +375,7 @@ def test_peer_prints_while_half_a_line_is_typed(lab: Scenario) -> None:
     talk.expect_wire()
 
 
+@counts_waking
 @graded(step=13, points=1, **peer_test)
 def test_peer_prints_on_after_the_end_of_stdin(lab: Scenario) -> None:
     """Its stdin has ended: it goes on printing what anyone sends, and only waits meanwhile."""
@@ -393,6 +394,7 @@ def test_peer_prints_on_after_the_end_of_stdin(lab: Scenario) -> None:
     talk.expect_wire()
 
 
+@counts_waking
 @graded(step=13, points=1, **peer_test)
 def test_peer_waits_without_using_the_processor(lab: Scenario) -> None:
     """A peer that nobody types to, and nobody sends to, only waits."""

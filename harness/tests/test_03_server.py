@@ -11,7 +11,7 @@ import pytest
 from labkit.datagrams import MOST
 from labkit.echo import WRONG_PORTS, expect_usage_error
 from labkit.feedback import Mismatch
-from labkit.grading import graded
+from labkit.grading import counts_waking, graded
 from labkit.scenario import Scenario
 from labkit.udp_echo import (
     FORMAT, FULL_PACKET, PORT, SERVER, TEXT, ask, expect_reply, payload,
@@ -200,6 +200,7 @@ def test_server_sends_back_no_more_than_came(lab: Scenario) -> None:
     lab.expect_datagrams(sizes, sizes)
 
 
+@counts_waking
 @graded(step=2, points=1, programs=("server",))
 def test_server_waits_without_using_the_processor(lab: Scenario) -> None:
     """A server that nobody asks only waits, also after it has served."""

@@ -11,7 +11,7 @@ from labkit.ftp_user import (
     HOST, HOST_6, MISSING, TEXT, Use, expect_argument, expect_end, expect_told, finish, give,
     refuse, start,
 )
-from labkit.grading import graded
+from labkit.grading import counts_waking, graded
 from labkit.peer import describe
 from labkit.scenario import Scenario
 
@@ -176,6 +176,7 @@ def test_client_waits_for_a_server_that_is_not_ready(lab: Scenario) -> None:
     use.folder.expect_file("name", TEXT)
 
 
+@counts_waking
 @graded(step=17, points=1, **client_test)
 def test_client_waits_without_using_the_processor(lab: Scenario) -> None:
     """A client that waits for a reply, for the file, or for what is typed, only waits."""

@@ -18,6 +18,7 @@ from labkit.ftp_serving import (
     expect_nothing_allowed, expect_service, for_server, half_a_file, reader, serve, writer,
 )
 from labkit.ftp_wire import CLIENT, CONTROL_PORT, SERVER, Data, expect_connections
+from labkit.grading import counts_waking
 from labkit.scenario import Scenario
 
 LAB = "04-file-transfer"
@@ -442,6 +443,7 @@ def test_server_keeps_each_clients_folder(lab: Scenario) -> None:
 # -- Step 16: many clients ---------------------------------------------------------------
 
 
+@counts_waking
 @for_server(step=16, points=3)
 def test_server_serves_others_while_a_client_is_silent(lab: Scenario) -> None:
     """Clients that say nothing more, wherever in their session, keep nobody waiting."""
@@ -544,6 +546,7 @@ def test_server_outlives_resets(lab: Scenario) -> None:
     expect_sessions(lab, *clients, orderly=False)
 
 
+@counts_waking
 @for_server(step=16, points=2)
 def test_server_outlives_more_clients_than_it_can_serve(lab: Scenario) -> None:
     """250 clients, and 40 descriptors: each is served, told so, or waits; then all is as before."""

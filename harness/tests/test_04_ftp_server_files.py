@@ -19,6 +19,7 @@ from labkit.ftp_serving import (
     ways, writer,
 )
 from labkit.ftp_wire import CLIENT, CONTROL_PORT, SERVER, Data, expect_connections
+from labkit.grading import counts_waking
 from labkit.scenario import Scenario
 
 LAB = "04-file-transfer"
@@ -342,6 +343,7 @@ def test_server_takes_names_as_they_are(lab: Scenario) -> None:
     expect_sessions(lab, client)
 
 
+@counts_waking
 @for_server(step=12, points=2)
 def test_server_waits_for_a_slow_reader(lab: Scenario) -> None:
     """6 MiB to a client that reads only when the server's buffers are full: nothing is missing."""

@@ -11,7 +11,7 @@ import pytest
 from labkit.echo import WRONG_PORTS, break_off, expect_usage_error, half_close, vanish
 from labkit.feedback import Mismatch
 from labkit.folders import Folder, fault_of_file
-from labkit.grading import graded
+from labkit.grading import counts_waking, graded
 from labkit.losses import disturb, expect_unnoticed
 from labkit.peer import Listener, Peer, describe, difference
 from labkit.program import Program
@@ -141,6 +141,7 @@ def test_send_server_sends_the_file(lab: Scenario, size: int) -> None:
     lab.expect_orderly(0, len(NAME) + 1 + size, first_closer="server")
 
 
+@counts_waking
 @graded(step=2, points=1, **of_server)
 def test_send_server_waits_for_a_slow_reader(lab: Scenario) -> None:
     """1 MiB, read only when all buffers are full and after Ctrl-Z and `fg`: nothing is lost."""
@@ -319,6 +320,7 @@ def test_send_server_can_be_started_again_at_once(lab: Scenario) -> None:
     lab.expect_orderly(0, len(NAME) + 1 + len(SMALL), first_closer="server", connections=2)
 
 
+@counts_waking
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
 @graded(step=0, points=1, **of_server)
 def test_send_server_ends_by_a_signal(lab: Scenario, number: int) -> None:
@@ -411,6 +413,7 @@ def test_send_client_takes_the_line_in_pieces(lab: Scenario) -> None:
     lab.expect_orderly(0, len(NAME) + 1 + len(SMALL), first_closer="server")
 
 
+@counts_waking
 @graded(step=4, points=1, **of_client)
 def test_send_client_waits_for_its_server(lab: Scenario) -> None:
     """A server that is silent, also in the middle of line or file, and Ctrl-Z: it only waits."""

@@ -8,7 +8,7 @@ import pytest
 
 from labkit.echo import WRONG_PORTS, expect_usage_error
 from labkit.feedback import Mismatch
-from labkit.grading import graded
+from labkit.grading import counts_waking, graded, makes_many_calls
 from labkit.program import Program
 from labkit.scenario import Scenario
 from labkit.tftp import (
@@ -70,6 +70,7 @@ def test_udp_client_says_that_a_name_is_unknown(lab: Scenario) -> None:
     folder.expect_names()
 
 
+@counts_waking
 @graded(step=0, points=1, **by_client)
 def test_udp_client_waits_without_using_the_processor(lab: Scenario) -> None:
     """While the server takes its time the client only waits; Ctrl-Z and `fg` change nothing."""
@@ -419,6 +420,7 @@ def test_udp_client_does_not_skip_a_block(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides, "wrong-block")
 
 
+@makes_many_calls
 @pytest.mark.parametrize("verb", ["get", "put"])
 @graded(step=26, points=2, **by_client)
 def test_udp_client_counts_past_65535_blocks(lab: Scenario, verb: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from labkit.echo import WRONG_PORTS, expect_usage_error
 from labkit.feedback import Mismatch
 from labkit.folders import Folder
-from labkit.grading import graded
+from labkit.grading import counts_waking, graded, makes_many_calls
 from labkit.peer import difference
 from labkit.scenario import Scenario
 from labkit.tftp import (
@@ -129,6 +129,7 @@ def test_udp_server_ends_by_a_signal(lab: Scenario, number: int) -> None:
     expect_wire(lab, tftp.sides)
 
 
+@counts_waking
 @graded(step=0, points=1, **by_server)
 def test_udp_server_waits_without_using_the_processor(lab: Scenario) -> None:
     """A server that nobody asks, or whose client is slow, only waits; also after Ctrl-Z, `fg`."""
@@ -392,6 +393,7 @@ def test_udp_server_does_not_skip_a_block(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides, "wrong-block")
 
 
+@makes_many_calls
 @graded(step=26, points=2, **by_server)
 def test_udp_server_sends_more_than_65535_blocks(lab: Scenario) -> None:
     """After block 65,535 comes block 0: 65,538 of 8 bytes, in windows where they are agreed on."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import NamedTuple
 
-from labkit.feedback import Mismatch
+from labkit.feedback import HarnessError, Mismatch
 from labkit.program import Program
 from labkit.scenario.world import PATIENCE, World
 
@@ -63,7 +63,10 @@ class Costs(World):
         """Watches the program for SECONDS: it must wait, and not look again and again.
 
         What it still had to do before is forgiven: one quiet span of three is enough.
+        Its calls cannot be recorded at the same time: see grading.counts_waking.
         """
+        if program.traced:
+            raise HarnessError("expect_idle: a program whose calls are recorded wakes up for each")
         for _ in range(3):
             before, end = program.activity(), time.monotonic() + seconds
             while (left := end - time.monotonic()) > 0 and program.exit is None:

@@ -6,7 +6,7 @@ import shutil
 import signal
 import time
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from labkit.events import DeadlinePassed
 from labkit.feedback import HarnessError, Mismatch
@@ -58,15 +58,20 @@ class Programs(Listening):
         program = Program(self._loop, self.network, self._work, lab, argv,
                           files=folder.shown if folder else None, **how)
         self.programs.append(program)
+        self._wait_for_sandbox(program, lambda: program.made)
+        self.calls.start(program)
         self.ready()
+        self.calls.wait_attached(program)
         program.release()
-        try:
-            self._loop.wait(lambda: program.started or program.exit is not None,
-                            at_least=PATIENCE)
-        except DeadlinePassed:
-            raise HarnessError(f"the sandbox of {program.command} was not ready in time") from None
+        self._wait_for_sandbox(program, lambda: program.started or program.exit is not None)
         self._last_sign = time.monotonic()
         return program
+
+    def _wait_for_sandbox(self, program: Program, done: Callable[[], bool]) -> None:
+        try:
+            self._loop.wait(done, at_least=PATIENCE)
+        except DeadlinePassed:
+            raise HarnessError(f"the sandbox of {program.command} was not ready in time") from None
 
     def start_server(
         self, name: str, *args: str, port: int, address: str = "127.0.0.1",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any, Callable, Optional, Protocol
+from typing import Any, Callable, Optional, Protocol, TypeVar
 
 from labkit.capture import Capture
 from labkit.events import DeadlinePassed, EventLoop
@@ -13,6 +13,7 @@ from labkit.kernel_sockets import LISTEN, Endpoint
 from labkit.limits import raise_descriptor_limit
 from labkit.network import HOSTS, PrivateNetwork
 from labkit.program import Program
+from labkit.tracer import Calls
 
 DEADLINE = 20.0
 """Seconds a whole test may take, whatever its programs do."""
@@ -23,9 +24,12 @@ FLOOD = 48 * 1024 * 1024
 STALL = 1.5
 """Seconds without any sign of life in any program, after which nothing will come any more.
 
-Sign of life: a thread that can run, or has run (its context switches). A program that
-is only slow, or waits for the processor on a busy machine, never counts as stalled.
+Sign of life: a thread that can run, or has run (its context switches), or another process. A
+program that is only slow, or waits for the processor on a busy machine, never counts as stalled.
 """
+
+
+W = TypeVar("W", bound="World")
 
 
 class Closes(Protocol):
@@ -39,12 +43,13 @@ class World:
 
     WORK is a sandbox.workspace(); PROGRAMS finds a program of the submission by its name.
     snaplen: see Capture. hosts: 1 or 2; with two, every program and peer is on "a" or "b"
-    (see PrivateNetwork), and where a method takes a host, one must be given.
+    (see PrivateNetwork), and where a method takes a host, one must be given. calls: the file
+    for the programs' system calls (see Calls); None where they are not to be recorded.
     """
 
     def __init__(
         self, work: Path, programs: Callable[[str], Path], trace: Path, snaplen: int = 0,
-        hosts: int = 1,
+        hosts: int = 1, calls: Optional[Path] = None,
     ) -> None:
         raise_descriptor_limit()
         self._work = work
@@ -57,6 +62,7 @@ class World:
         self._signs: tuple[Any, ...] = ()
         self._last_sign = time.monotonic()
         self.stall = STALL
+        self._closed = False
         self._loop.add_probe(self._probe)
         self.network = PrivateNetwork(self._loop, hosts)
         try:
@@ -64,6 +70,13 @@ class World:
         except BaseException:
             self.network.close()
             raise
+        self.calls = Calls(self._loop, self.network, calls)
+
+    def unrecorded(self: W) -> W:
+        """A world as this one, which is closed, was at first; calls are not recorded in it."""
+        world = type(self)(self._work, self._find, self.trace, hosts=self.hosts)
+        world.calls.problem = "to record them made a difference: this was seen without"
+        return world
 
     def watch(self, fd: int, events: int, callback: Callable[[int], None]) -> None:
         """See EventLoop.watch."""
@@ -154,7 +167,7 @@ class World:
                            seen=f"{size >> 20} MiB of packets", cause="flood")
         alive = any(program.exit is None for program in self.programs)
         states = [program.activity() for program in self.programs]
-        signs = tuple((state.switches, program.exit) for state, program in
+        signs = tuple((state.switches, state.pids, program.exit) for state, program in
                       zip(states, self.programs))
         if signs != self._signs or not all(state.blocked for state in states):
             self._signs = signs
@@ -163,14 +176,23 @@ class World:
             raise DeadlinePassed
 
     def close(self) -> None:
-        """Ends the recording, the programs and the network, in this order."""
+        """Ends the recording, the programs and the network, in this order; once."""
+        if self._closed:
+            return
+        self._closed = True
         try:
             self.end_recording()
         finally:
-            for peer in self._peers:
-                peer.close()
-            self.network.close()
-            self._capture.close()
-            for program in self.programs:
-                program.close()
-            self._loop.close()
+            try:
+                self.calls.close()
+            finally:
+                self._end()
+
+    def _end(self) -> None:
+        for peer in self._peers:
+            peer.close()
+        self.network.close()
+        self._capture.close()
+        for program in self.programs:
+            program.close()
+        self._loop.close()

@@ -11,7 +11,13 @@ SANITIZED_DEADLINE = 60
 MEMORY_LIMIT_KIB = 200 * 1024  # of address space, so more than is resident
 
 # Every way to read a trace; check takes its expectations after the file.
-COMMANDS = [["flows", "--json"], ["flows"], ["check"], ["show"]]
+COMMANDS = [
+    ["flows", "--json"],
+    ["flows"],
+    ["check"],
+    ["show", "--payload"],
+    ["show", "--merge", "--all", "--json"],
+]
 
 Json = dict[str, Any]
 Argument = Union[str, Path]

@@ -100,9 +100,9 @@ def test_an_echo_connection_in_80_columns(show: Show) -> None:
   3  1.00 ms              |- 3/3 ACK seq 1 ack 1 ---------------->| ESTABLISHED
                           |                 data                  |
   4  1.00 ms              |- PSH+ACK seq 1 ack 1 len 7 ---------->|
-  5  1.00 ms              |<-------------------- ACK seq 1 ack 8 -|
+  5  1.00 ms              |<--------- ACK seq 1 ack 8 (packet 4) -|
   6  1.00 ms              |<--------- PSH+ACK seq 1 ack 8 len 18 -|
-  7  1.00 ms              |- ACK seq 8 ack 19 ------------------->|
+  7  1.00 ms              |- ACK seq 8 ack 19 (packet 6) -------->|
                           |               teardown                |
   8  1.00 ms   FIN-WAIT-1 |- 1/4 FIN seq 8 ack 19 --------------->| CLOSE-WAIT
   9  1.00 ms   FIN-WAIT-2 |<--------------- 2/4 ACK seq 19 ack 9 -|

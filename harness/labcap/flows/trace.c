@@ -1,0 +1,271 @@
+/* trace.c - see trace.h. */
+#include "trace.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bytes.h"
+#include "fragment.h"
+#include "memory.h"
+#include "passage.h"
+#include "reader.h"
+
+enum { ERROR_SIZE = 512 };
+
+static void count(struct trace *t, enum decode_result result, uint64_t number)
+{
+    switch (result) {
+    case DECODE_OK:
+        t->decoded++;
+        break;
+    case DECODE_NOT_IP:
+        t->not_ip++;
+        break;
+    case DECODE_FRAGMENT:
+        if (t->fragment++ == 0)
+            t->first_fragment = number;
+        break;
+    case DECODE_CUT:
+        if (t->cut++ == 0)
+            t->first_cut = number;
+        break;
+    case DECODE_MALFORMED:
+    case DECODE_RESULTS:
+        t->malformed++;
+        break;
+    }
+}
+
+/* The reading of one trace. */
+struct reading {
+    struct trace *trace;
+    struct points *points;
+    bool watching; /* points_matter() */
+    int link_type;
+    uint32_t type_end, header; /* of a frame; no frame is so long where there is no type */
+    struct trace_listener listener;
+};
+
+/* A packet as it was sent. note->flow is NULL if the flow table cannot use it. */
+static void take_packet(struct reading *r, const struct packet *packet,
+                        enum decode_result result, struct flow_note *note)
+{
+    struct trace *t = r->trace;
+
+    t->packets++;
+    if (result != DECODE_OK && !packet->cut) {
+        count(t, result, packet->number);
+        memset(note, 0, sizeof *note);
+        return;
+    }
+    flow_table_add(t->flows, packet, note);
+    if (flow_table_duplicates(t->flows) > t->duplicates)
+        t->duplicates++;
+    else
+        count(t, result, packet->number);
+    if (r->listener.packet != NULL && note->flow != NULL)
+        r->listener.packet(r->listener.context, packet, note);
+    if (r->listener.other != NULL && note->flow == NULL)
+        r->listener.other(r->listener.context, packet);
+    if (r->listener.datagram != NULL && note->whole)
+        r->listener.datagram(r->listener.context, note->datagram->first_packet,
+                             note->datagram->pieces);
+}
+
+static void watch(struct reading *r, bool matter)
+{
+    if (matter != r->watching && r->listener.points != NULL)
+        r->listener.points(r->listener.context, matter);
+    r->watching = matter;
+}
+
+/* In a trace that has, or may have, two points. */
+static void take_at_a_point(struct reading *r, const struct packet *packet,
+                            const struct reader_frame *frame, enum decode_result result)
+{
+    const uint8_t *source = packet_link_source(r->link_type, frame->bytes, frame->captured);
+    enum frame_role role = points_role(r->points, packet, source);
+    struct flow_note note;
+
+    watch(r, points_matter(r->points));
+    if (role == FRAME_ARRIVED) {
+        if (points_arrived(r->points, packet, source, frame->chosen, result == DECODE_OK)) {
+            r->trace->packets++;
+            r->trace->arrivals++;
+        }
+        return;
+    }
+    if (frame->chosen)
+        take_packet(r, packet, result, &note);
+    if (role == FRAME_SENT)
+        points_sent(r->points, packet, frame->chosen ? &note : NULL);
+}
+
+/* Asked of every frame of every trace: the type comes first. */
+static inline bool is_mark(const struct reading *r, const struct reader_frame *f)
+{
+    if (f->captured < r->type_end || get_be16(f->bytes + r->type_end - 2) != PASSAGE_ETHERTYPE ||
+        f->captured < r->header)
+        return false;
+    return points_is_mark(packet_link_source(r->link_type, f->bytes, f->captured),
+                          f->bytes + r->header, f->captured - r->header);
+}
+
+void trace_take(struct reading *r, const struct reader_frame *frame)
+{
+    struct packet packet;
+    struct flow_note note;
+    enum decode_result result;
+
+    if (is_mark(r, frame)) {
+        points_mark(r->points, frame->number);
+        r->trace->marks += frame->chosen;
+        watch(r, true);
+    }
+    if (!frame->chosen && !r->watching)
+        return;
+    result = packet_decode(&packet, r->link_type, frame->bytes, frame->captured,
+                           frame->wire_len);
+    packet.number = frame->number;
+    packet.time_ns = frame->time_ns;
+    if (r->watching)
+        take_at_a_point(r, &packet, frame, result);
+    else
+        take_packet(r, &packet, result, &note);
+}
+
+/* Says what makes the trace untrustworthy; returns the exit status. */
+static int complain(const struct trace *t, const struct reader *reader)
+{
+    if (!t->complete)
+        fprintf(stderr, "labcap: %s: packet %" PRIu64 ": %s\n", t->file,
+                reader_error_packet(reader), reader_error(reader));
+    if (t->drops > 0)
+        fprintf(stderr, "labcap: %s: %" PRIu64 " packets were lost when it was recorded\n",
+                t->file, t->drops);
+    if (t->cut > 0)
+        fprintf(stderr, "labcap: %s: packet %" PRIu64 ": cut short (%" PRIu64 " in all)\n",
+                t->file, t->first_cut, t->cut);
+    if (t->first_fragment > 0)
+        fprintf(stderr, "labcap: %s: packet %" PRIu64 ": TCP in IP fragments is left out (%" PRIu64
+                " in all)\n", t->file, t->first_fragment, t->fragment);
+    if (t->unmatched > 0)
+        fprintf(stderr, "labcap: %s: packet %" PRIu64 ": arrived, but was never sent in this trace "
+                "(%" PRIu64 " in all)\n", t->file, t->first_unmatched, t->unmatched);
+    return t->complete && t->drops == 0 && t->cut == 0 && t->first_fragment == 0 &&
+                   t->unmatched == 0
+               ? EXIT_MET
+               : EXIT_UNTRUSTED;
+}
+
+struct reading *trace_begin(struct trace *trace, const char *name, int link_type,
+                            const struct trace_listener *listener)
+{
+    struct reading *r = need(calloc(1, sizeof *r));
+
+    *trace = (struct trace){.file = name, .flows = flow_table_new()};
+    if (listener != NULL)
+        r->listener = *listener;
+    r->trace = trace;
+    r->points = points_new(trace->flows, r->listener.fate, r->listener.context);
+    r->watching = points_matter(r->points);
+    r->link_type = link_type;
+    r->type_end = UINT32_MAX;
+    if (packet_link_type_at(link_type, &r->type_end, &r->header))
+        r->type_end += 2;
+    return r;
+}
+
+/* No more packets: learns what only the end can tell. */
+static void settle(struct reading *r)
+{
+    struct trace *t = r->trace;
+
+    flow_table_finish(t->flows);
+    points_finish(r->points);
+    t->two_points = points_two(r->points, &t->points_from);
+    t->unmatched = points_unmatched(r->points, &t->first_unmatched);
+}
+
+/* Fragments whose first one never came belong to no flow: they are counted as left out. */
+static void count_orphans(struct trace *t)
+{
+    uint64_t orphans = flow_table_orphans(t->flows);
+
+    t->decoded -= orphans < t->decoded ? orphans : t->decoded;
+    t->fragment += orphans;
+}
+
+static void end(struct reading *r)
+{
+    count_orphans(r->trace);
+    points_free(r->points);
+    free(r);
+}
+
+void trace_end(struct reading *r)
+{
+    settle(r);
+    end(r);
+}
+
+int trace_read(struct trace *trace, const char *path, const char *filter,
+               const struct trace_listener *listener)
+{
+    struct reader *reader;
+    struct reader_frame frame;
+    struct reading *reading;
+    enum reader_open_result opened;
+    enum reader_result result;
+    char error[ERROR_SIZE];
+    int status;
+
+    *trace = (struct trace){.file = path};
+    opened = reader_open(&reader, path, filter, error, sizeof error);
+    if (opened != READER_OPEN) {
+        fprintf(stderr, "labcap: %s\n", error);
+        return opened == READER_BAD_FILTER ? EXIT_USAGE : EXIT_UNTRUSTED;
+    }
+    reading = trace_begin(trace, path, reader_link_type(reader), listener);
+    while ((result = reader_next(reader, &frame)) == READER_PACKET)
+        trace_take(reading, &frame);
+    trace->complete = result == READER_END;
+    trace->drops = reader_drops(reader);
+    settle(reading);
+    status = complain(trace, reader);
+    end(reading);
+    reader_close(reader);
+    return status;
+}
+
+void trace_free(struct trace *trace)
+{
+    flow_table_free(trace->flows);
+    trace->flows = NULL;
+}
+
+int finish_output(int status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    fprintf(stderr, "labcap: standard output: %s\n", errno != 0 ? strerror(errno) : "error");
+    return EXIT_UNTRUSTED;
+}
+
+char *join_words(char *const *words, int count_of)
+{
+    size_t size = 1;
+    char *text, *end;
+
+    if (count_of <= 0)
+        return NULL;
+    for (int i = 0; i < count_of; i++)
+        size += strlen(words[i]) + 1;
+    text = end = need(malloc(size));
+    for (int i = 0; i < count_of; i++)
+        end += sprintf(end, "%s%s", i > 0 ? " " : "", words[i]);
+    return text;
+}

@@ -1,9 +1,0 @@
-/* ladder.h - the ladder diagram of each connection: `labcap show`. */
-#ifndef LABCAP_LADDER_H
-#define LABCAP_LADDER_H
-
-/* labcap show FILE [FILTER] [-n ID] [--ascii] [--color WHEN] [--payload]: returns the exit
- * status. */
-int cmd_show(int argc, char **argv);
-
-#endif

@@ -1,0 +1,275 @@
+/* ladder.c - the command `show`: a trace is read, and drawn by a ladder_stream meanwhile. */
+#include "ladder.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "calls.h"
+#include "json.h"
+#include "ladder_screen.h"
+#include "ladder_stream.h"
+#include "memory.h"
+#include "trace.h"
+#include "usage.h"
+
+enum {
+    ERROR_SIZE = 512,
+    PACKET_SIZE_MIN = 50,     /* in a file, its record header included */
+    PACKETS_EXPECTED = 9999999 /* from a pipe */
+};
+
+struct show_options {
+    const char *file;
+    char *filter;
+    char **logs;
+    size_t log_count;
+    uint64_t only; /* flow id; 0: all */
+    bool ascii, payload, all, merge, json;
+    enum color_when color;
+};
+
+struct show {
+    struct show_options options;
+    struct style style;
+    struct ladder_stream *stream;
+    struct calls *calls;         /* NULL none */
+    char no_calls[ERROR_SIZE];   /* why there are none; "" where none are wanted, or all is well */
+};
+
+/* ---- What the trace tells ---- */
+
+static void take_packet(void *context, const struct packet *packet, const struct flow_note *note)
+{
+    struct show *show = context;
+
+    if (show->calls != NULL)
+        calls_packet(show->calls, packet, note);
+    ladder_stream_packet(show->stream, packet, note);
+}
+
+static void take_other(void *context, const struct packet *packet)
+{
+    static const struct flow_note none;
+    struct show *show = context;
+
+    ladder_stream_packet(show->stream, packet, &none);
+}
+
+static void take_datagram(void *context, uint64_t packet, uint64_t fragments)
+{
+    struct show *show = context;
+
+    ladder_stream_datagram(show->stream, packet, fragments);
+}
+
+static void take_fate(void *context, const struct fate *fate)
+{
+    struct show *show = context;
+
+    if (show->calls != NULL)
+        calls_fate(show->calls, fate);
+    ladder_stream_fate(show->stream, fate);
+}
+
+static void take_points(void *context, bool two)
+{
+    struct show *show = context;
+
+    ladder_stream_points(show->stream, two);
+}
+
+/* ---- Calls ---- */
+
+static void open_calls(struct show *show)
+{
+    const struct show_options *o = &show->options;
+
+    if (o->log_count == 0)
+        return;
+    show->calls = calls_open(o->logs, o->log_count, show->no_calls, sizeof show->no_calls);
+    if (show->calls == NULL)
+        fprintf(stderr, "labcap show: %s\n", show->no_calls);
+}
+
+/* The calls, or NULL after a line that says why they are left out. */
+static const struct calls *match_calls(struct show *show, const struct trace *trace)
+{
+    const char *remark;
+
+    if (show->calls == NULL)
+        return NULL;
+    if (!calls_match(show->calls, trace->flows, show->no_calls, sizeof show->no_calls)) {
+        fprintf(stderr, "labcap show: %s\n", show->no_calls);
+        return NULL;
+    }
+    show->no_calls[0] = '\0';
+    remark = calls_remark(show->calls);
+    if (remark != NULL)
+        fprintf(stderr, "labcap show: %s\n", remark);
+    return show->calls;
+}
+
+/* ---- The end ---- */
+
+static void tell_trace(const struct show *show, const struct trace *trace)
+{
+    fputs("{\"type\":\"trace\",\"file\":", stdout);
+    json_string(trace->file);
+    printf(",\"flows\":%zu,\"calls\":", flow_count(trace->flows));
+    if (*show->no_calls != '\0')
+        json_string(show->no_calls);
+    else
+        fputs("null", stdout);
+    puts("}");
+}
+
+/* Returns the exit status, `status` unless there is more to say. */
+static int finish(struct show *show, const struct trace *trace, int status)
+{
+    const struct show_options *o = &show->options;
+    uint64_t flows = flow_count(trace->flows), last;
+    bool drawn;
+
+    last = ladder_stream_last(show->stream, &drawn);
+    if (!drawn) /* what is drawn needs no room for larger numbers */
+        show->style = screen_style(o->ascii, o->color, last);
+    ladder_stream_end(show->stream, match_calls(show, trace),
+                      trace->two_points ? trace->points_from : UINT64_MAX);
+    drawn = ladder_stream_finish(show->stream, trace->flows);
+    show->stream = NULL;
+    if (o->only > flows && flows > 0) {
+        fprintf(stderr, "labcap show: no connection %" PRIu64 ", the last one is %" PRIu64 "\n",
+                o->only, flows);
+        return status != EXIT_MET ? status : EXIT_USAGE;
+    }
+    if (o->json)
+        tell_trace(show, trace);
+    else if (!drawn)
+        printf("no TCP connection and no UDP flow in %s\n", trace->file);
+    return status;
+}
+
+/* ---- The command ---- */
+
+/* The highest number that a packet of the file can have. */
+static uint64_t packets_at_most(const char *path)
+{
+    struct stat status;
+
+    if (strcmp(path, "-") == 0 || stat(path, &status) != 0 || !S_ISREG(status.st_mode))
+        return PACKETS_EXPECTED;
+    return (uint64_t)status.st_size / PACKET_SIZE_MIN;
+}
+
+static int show_trace(struct show *show)
+{
+    const struct show_options *o = &show->options;
+    struct trace_listener listener = {.packet = take_packet,
+                                      .datagram = take_datagram,
+                                      .fate = take_fate,
+                                      .context = show,
+                                      .other = take_other,
+                                      .points = take_points};
+    struct ladder_wish wish = {.style = &show->style,
+                               .only = o->only,
+                               .payload = o->payload,
+                               .all = o->all,
+                               .merged = o->merge,
+                               .json = o->json};
+    struct trace trace;
+    int status;
+
+    open_calls(show);
+    show->style = screen_style(o->ascii, o->color, packets_at_most(o->file));
+    wish.calls = show->calls;
+    show->stream = ladder_stream_new(&wish);
+    status = trace_read(&trace, o->file, o->filter, &listener);
+    if (trace.flows != NULL)
+        status = finish_output(finish(show, &trace, status));
+    else
+        ladder_stream_finish(show->stream, NULL);
+    trace_free(&trace);
+    calls_close(show->calls);
+    return status;
+}
+
+static bool parse_id(const char *text, uint64_t *id)
+{
+    char *end;
+
+    errno = 0;
+    *id = strtoull(text, &end, 10);
+    return errno == 0 && *text >= '0' && *text <= '9' && *end == '\0' && *id > 0;
+}
+
+static void add_log(struct show_options *o, char *path)
+{
+    o->logs = need(reallocarray(o->logs, o->log_count + 1, sizeof(char *)));
+    o->logs[o->log_count++] = path;
+}
+
+/* Returns 0 or an exit status. */
+static int take_option(struct show_options *o, int option)
+{
+    if (option == 'n' && !parse_id(optarg, &o->only))
+        return usage_error("show", "-n: a connection's number, from 1, is needed");
+    if (option == 'c' && !parse_color(optarg, &o->color))
+        return usage_error("show", "--color: auto, always or never is needed");
+    if (option == '?')
+        return usage_error("show", NULL);
+    if (option == 's')
+        add_log(o, optarg);
+    o->ascii |= option == 'a';
+    o->payload |= option == 'p';
+    o->all |= option == 'A';
+    o->merge |= option == 'm';
+    o->json |= option == 'j';
+    return 0;
+}
+
+/* Returns 0, an exit status, or -1 when only help is wanted. */
+static int parse_options(struct show_options *o, int argc, char **argv)
+{
+    static const struct option names[] = {{"syscalls", required_argument, NULL, 's'},
+                                          {"all", no_argument, NULL, 'A'},
+                                          {"merge", no_argument, NULL, 'm'},
+                                          {"payload", no_argument, NULL, 'p'},
+                                          {"json", no_argument, NULL, 'j'},
+                                          {"ascii", no_argument, NULL, 'a'},
+                                          {"color", required_argument, NULL, 'c'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {0}};
+    int option, status;
+
+    while ((option = getopt_long(argc, argv, "n:h", names, NULL)) != -1) {
+        if (option == 'h')
+            return -1;
+        status = take_option(o, option);
+        if (status != 0)
+            return status;
+    }
+    if (optind == argc)
+        return usage_error("show", "no FILE given");
+    o->file = argv[optind];
+    o->filter = join_words(argv + optind + 1, argc - optind - 1);
+    return 0;
+}
+
+int cmd_show(int argc, char **argv)
+{
+    struct show show = {0};
+    int status = parse_options(&show.options, argc, argv);
+
+    if (status == 0)
+        status = show_trace(&show);
+    else if (status < 0)
+        status = usage_help("show");
+    free(show.options.filter);
+    free(show.options.logs);
+    return status;
+}

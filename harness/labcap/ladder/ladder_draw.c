@@ -1,0 +1,348 @@
+/* ladder_draw.c - see ladder_draw.h. The arrows are in ladder_draw_arrow.c, the calls in
+ * ladder_draw_call.c. */
+#include "ladder_draw.h"
+
+#include <string.h>
+
+#include "ladder_draw_internal.h"
+#include "ladder_out.h"
+#include "ladder_text.h"
+
+/* ---- Pieces ---- */
+
+static bool has_time(const struct style *s)
+{
+    return s->width >= TIME_FROM;
+}
+
+bool has_states(const struct style *s)
+{
+    return s->width >= STATES_FROM;
+}
+
+int margin(const struct style *s)
+{
+    return s->number_width + 1 + (has_time(s) ? TIME_WIDTH + 1 : 0) +
+           (has_states(s) ? STATE_WIDTH + 1 : 0);
+}
+
+int ladder_area(const struct style *s)
+{
+    return s->width - margin(s) - 2 - (has_states(s) ? STATE_WIDTH + 1 : 0);
+}
+
+static void begin_tone(const struct style *s, enum tone tone)
+{
+    static const char *const codes[] = {
+        [TONE_PLAIN] = "\033[0m",   [TONE_OPEN] = "\033[32m", [TONE_DATA] = "\033[1m",
+        [TONE_CLOSE] = "\033[36m",  [TONE_BAD] = "\033[31;1m", [TONE_NOTE] = "\033[33m",
+        [TONE_QUIET] = "\033[2m",   [TONE_CALL] = "\033[35m"};
+
+    if (s->color)
+        out_text(codes[tone]);
+}
+
+static void end_tone(const struct style *s)
+{
+    if (s->color)
+        out_text("\033[0m");
+}
+
+void put(const struct style *s, enum tone tone, const char *text)
+{
+    if (*text == '\0')
+        return;
+    begin_tone(s, tone);
+    out_text(text);
+    end_tone(s);
+}
+
+void put_dashes(const struct style *s, enum tone tone, int count)
+{
+    begin_tone(s, tone);
+    out_dashes(count, s->utf8);
+    end_tone(s);
+}
+
+/* Right-aligned, by columns. */
+static void put_right(const struct style *s, enum tone tone, const char *text, int width)
+{
+    out_spaces(width - text_columns(text, s->utf8));
+    put(s, tone, text);
+}
+
+static void put_lane(const struct style *s, bool busy, enum lane lane)
+{
+    if (lane == LANE_CUT)
+        put(s, TONE_QUIET, s->utf8 ? "\u250a" : ":");
+    else if (busy)
+        put(s, TONE_CALL, s->utf8 ? "\u2503" : "#");
+    else
+        put(s, TONE_QUIET, s->utf8 ? "\u2502" : "|");
+}
+
+void left_of_lane(const struct style *s, uint64_t number, const char *time, const char *state,
+                  enum lane lane)
+{
+    char text[NUMBER_TEXT_MAX] = "";
+
+    if (number > 0)
+        number_text(text, (int64_t)number);
+    put_right(s, TONE_QUIET, text, s->number_width);
+    out_char(' ');
+    if (has_time(s)) {
+        put_right(s, TONE_QUIET, time, TIME_WIDTH);
+        out_char(' ');
+    }
+    if (has_states(s)) {
+        put_right(s, TONE_PLAIN, state, STATE_WIDTH);
+        out_char(' ');
+    }
+    put_lane(s, s->busy[0], lane);
+}
+
+void right_of_lane(const struct style *s, const char *state, enum lane lane)
+{
+    put_lane(s, s->busy[1], lane);
+    if (has_states(s) && *state != '\0') {
+        out_char(' ');
+        put(s, TONE_PLAIN, state);
+    }
+    out_line_end();
+}
+
+/* ---- Breaking texts ---- */
+
+int line_of(const char *text, int room, const char **next)
+{
+    int length = (int)strlen(text), at_comma = 0, at_space = 0;
+
+    *next = text + length;
+    if (length <= room)
+        return length;
+    for (int i = 1; i <= room; i++) {
+        if (text[i] != ' ')
+            continue;
+        if (text[i - 1] == ',' || text[i - 1] == ';')
+            at_comma = i;
+        at_space = i;
+    }
+    if (at_comma > 0) {
+        *next = text + at_comma + 1;
+        return at_comma - 1;
+    }
+    *next = text + (at_space > 0 ? at_space + 1 : room);
+    return at_space > 0 ? at_space : room;
+}
+
+void ladder_remark(const struct style *s, bool at_client, enum tone tone, const char *text)
+{
+    while (*text != '\0') {
+        char line[LADDER_NOTE_MAX];
+        const char *next;
+        int length = line_of(text, ladder_area(s) - 2, &next);
+
+        memcpy(line, text, (size_t)length);
+        line[length] = '\0';
+        ladder_line(s, at_client, tone, line, length);
+        text = next;
+    }
+}
+
+/* ---- Rows ---- */
+
+void ladder_heading(const struct style *s, const char *text, const char *details)
+{
+    int columns = text_columns(text, s->utf8);
+    int rest = s->width - 6 - columns - text_columns(details, s->utf8);
+
+    if (*details == '\0')
+        rest = 0;
+    put_dashes(s, TONE_QUIET, 1);
+    out_char(' ');
+    put(s, TONE_DATA, text);
+    out_char(' ');
+    put_dashes(s, TONE_QUIET, rest > 0 ? rest : s->width - 3 - columns);
+    if (rest > 0) {
+        out_char(' ');
+        out_text(details);
+        out_char(' ');
+        put_dashes(s, TONE_QUIET, 1);
+    }
+    out_line_end();
+}
+
+/* A text over the lanes, in as many lines as it needs. */
+static void put_over(const struct style *s, const char *text, int width, bool at_right)
+{
+    int length = (int)strlen(text), room = s->width - margin(s);
+
+    for (; length > 0; text += room, length -= room) {
+        int part = length < room ? length : room;
+
+        out_spaces(margin(s) + (at_right ? width - part : 0));
+        out_bytes(text, (size_t)part);
+        out_line_end();
+    }
+}
+
+/* Two texts over the lanes, or one below the other where there is no room. */
+static void put_pair(const struct style *s, const char *left, const char *right, int width)
+{
+    int gap = width - (int)strlen(left) - (int)strlen(right);
+
+    if (gap < 2) {
+        put_over(s, left, width, false);
+        put_over(s, right, width, true);
+        return;
+    }
+    out_spaces(margin(s));
+    out_text(left);
+    out_spaces(gap);
+    out_text(right);
+    out_line_end();
+}
+
+void ladder_ends(const struct style *s, const char *client, const char *server)
+{
+    int width = ladder_area(s) + 2;
+
+    put_pair(s, "client", "server", width);
+    put_pair(s, client, server, width);
+}
+
+static void states_between(const struct style *s, const char *client, const char *server)
+{
+    int gap = ladder_area(s) - 2 - (int)strlen(client) - (int)strlen(server);
+
+    left_of_lane(s, 0, "", "", LANE_WHOLE);
+    out_char(' ');
+    put(s, TONE_PLAIN, client);
+    out_spaces(gap);
+    put(s, TONE_PLAIN, server);
+    out_char(' ');
+    right_of_lane(s, "", LANE_WHOLE);
+}
+
+void states_beneath(const struct style *s, const char *const state[2])
+{
+    if (!has_states(s) && (*state[0] != '\0' || *state[1] != '\0'))
+        states_between(s, state[0], state[1]);
+}
+
+void ladder_states(const struct style *s, const char *client, const char *server)
+{
+    if (!has_states(s)) {
+        states_between(s, client, server);
+        return;
+    }
+    left_of_lane(s, 0, "", client, LANE_WHOLE);
+    out_spaces(ladder_area(s));
+    right_of_lane(s, server, LANE_WHOLE);
+}
+
+static void put_centred(const struct style *s, const char *time, const char *text, enum lane lane)
+{
+    int gap = ladder_area(s) - text_columns(text, s->utf8);
+
+    left_of_lane(s, 0, time, "", lane);
+    out_spaces(gap / 2);
+    put(s, TONE_QUIET, text);
+    out_spaces(gap - gap / 2);
+    right_of_lane(s, "", lane);
+}
+
+void ladder_phase(const struct style *s, const char *name)
+{
+    put_centred(s, "", name, LANE_WHOLE);
+}
+
+void ladder_fold(const struct style *s, const char *time, const char *text)
+{
+    const char *dots = s->utf8 ? "\u2026" : "...";
+    int room = ladder_area(s) - 2 * (text_columns(dots, s->utf8) + 1);
+    bool first = true;
+
+    while (*text != '\0') {
+        char line[LADDER_NOTE_MAX];
+        const char *next;
+        int length = line_of(text, room, &next);
+        size_t used = 0;
+
+        if (first)
+            used = strlen(strcat(strcpy(line, dots), " "));
+        memcpy(line + used, text, (size_t)length);
+        line[used + (size_t)length] = '\0';
+        text = next;
+        if (*text == '\0')
+            strcat(strcat(line, " "), dots);
+        put_centred(s, first ? time : "", line, LANE_CUT);
+        first = false;
+    }
+}
+
+void ladder_across(const struct style *s, uint64_t number, const char *time, const char *text)
+{
+    char digits[NUMBER_TEXT_MAX];
+    int room = s->width - s->number_width - 1 - (has_time(s) ? TIME_WIDTH + 1 : 0);
+
+    number_text(digits, (int64_t)number);
+    put_right(s, TONE_QUIET, digits, s->number_width);
+    out_char(' ');
+    if (has_time(s)) {
+        put_right(s, TONE_QUIET, time, TIME_WIDTH);
+        out_char(' ');
+    }
+    while (*text != '\0') {
+        const char *next;
+        int length = line_of(text, room, &next);
+
+        begin_tone(s, TONE_NOTE);
+        out_bytes(text, (size_t)length);
+        end_tone(s);
+        out_line_end();
+        text = next;
+        if (*text != '\0')
+            out_spaces(s->width - room);
+    }
+}
+
+void ladder_line(const struct style *s, bool at_client, enum tone tone, const char *text,
+                 int columns)
+{
+    int gap = ladder_area(s) - columns - 2;
+
+    left_of_lane(s, 0, "", "", LANE_WHOLE);
+    out_spaces(at_client ? 1 : 1 + gap);
+    put(s, tone, text);
+    out_spaces(at_client ? 1 + gap : 1);
+    right_of_lane(s, "", LANE_WHOLE);
+}
+
+void ladder_paragraph(const struct style *s, const char *text)
+{
+    int column = 0;
+
+    while (*text != '\0') {
+        size_t length = strcspn(text, " ");
+        char word[LADDER_NOTE_MAX];
+        int columns;
+
+        if (length >= sizeof word)
+            length = sizeof word - 1;
+        memcpy(word, text, length);
+        word[length] = '\0';
+        columns = text_columns(word, s->utf8);
+        if (column > 0 && column + 1 + columns > s->width) {
+            out_line_end();
+            column = 0;
+        }
+        if (column > 0)
+            out_char(' ');
+        out_text(word);
+        column += (column > 0) + columns;
+        text += length;
+        text += strspn(text, " ");
+    }
+    out_line_end();
+}

@@ -1,0 +1,99 @@
+/* ladder_draw.h - puts one row of a ladder on the screen; knows nothing of TCP.
+ *
+ *   time | state of the client | lane ---- arrow ---> lane | state of the server
+ *
+ * Three forms, by width: states beside the lanes; states in a line of their own between the
+ * lanes; the same without time. A lane is heavy while a system call of its side goes on. */
+#ifndef LABCAP_LADDER_DRAW_H
+#define LABCAP_LADDER_DRAW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What a row is about, which is what its colour tells. */
+enum tone {
+    TONE_PLAIN,
+    TONE_OPEN,
+    TONE_DATA,
+    TONE_CLOSE,
+    TONE_BAD,
+    TONE_NOTE,
+    TONE_QUIET,
+    TONE_CALL
+};
+
+struct style {
+    bool utf8, color;
+    int width;        /* columns of the terminal */
+    int number_width; /* of packet numbers */
+    bool busy[2];     /* client, server: a call goes on */
+};
+
+enum {
+    LADDER_WIDTH_MIN = 40,
+    LADDER_WIDTH_MAX = 120,
+    LADDER_TEXTS = 7,
+    LADDER_TEXT_MAX = 96,
+    LADDER_LABEL_MAX = 64,
+    LADDER_NOTE_MAX = 256
+};
+
+/* One row, in words. An empty text is left out. */
+struct ladder_row {
+    uint64_t number;
+    const char *time; /* since the row before; "" for none */
+    bool to_server;
+    enum tone tone;
+    char label[LADDER_LABEL_MAX]; /* what kind of packet: "1/3 SYN", "PSH+ACK" */
+    /* What the arrow says, the fullest wording first; the first that fits is taken. */
+    char texts[LADDER_TEXTS][LADDER_TEXT_MAX];
+    int ample; /* the first of them are taken only where there is room for the note, too */
+    char note[LADDER_NOTE_MAX]; /* on the arrow where there is room, else beneath */
+    const char *state[2];       /* client, server; "" where it is as before */
+    bool lost;                  /* the arrow ends halfway */
+};
+
+/* A system call, or one end of it. */
+struct ladder_call {
+    bool at_client, ends;    /* `ends`: what began in a row before */
+    bool goes_on;            /* it began here and ends in a row below, or never */
+    enum tone tone;
+    const char *process;     /* "" where there is one only */
+    const char *texts[3];    /* fullest first */
+    const char *result;      /* "= 6", "" for none */
+    const char *after;       /* how long it took, "" where that says nothing */
+    const uint8_t *data;     /* shown where there is room */
+    size_t data_kept, data_len;
+    const char *note;
+    const char *state[2];
+};
+
+/* Columns between the lanes. */
+int ladder_area(const struct style *style);
+
+void ladder_heading(const struct style *style, const char *text, const char *details);
+void ladder_ends(const struct style *style, const char *client, const char *server);
+void ladder_states(const struct style *style, const char *client, const char *server);
+void ladder_phase(const struct style *style, const char *name);
+void ladder_arrow(const struct style *style, const struct ladder_row *row);
+void ladder_call(const struct style *style, const struct ladder_call *call);
+
+/* Many rows in one: what they were, and how long they took. */
+void ladder_fold(const struct style *style, const char *time, const char *text);
+
+/* A packet of no connection: its number, time, and a text that goes across the lanes. */
+void ladder_across(const struct style *style, uint64_t number, const char *time,
+                   const char *text);
+
+/* A line between the lanes, at the sender's side; `columns` wide. */
+void ladder_line(const struct style *style, bool at_client, enum tone tone, const char *text,
+                 int columns);
+
+/* A text of ours between the lanes, in as many lines as it needs. */
+void ladder_remark(const struct style *style, bool at_client, enum tone tone, const char *text);
+
+/* Running text, broken at the width. */
+void ladder_paragraph(const struct style *style, const char *text);
+
+#endif

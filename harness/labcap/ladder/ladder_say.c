@@ -1,0 +1,303 @@
+/* ladder_say.c - see ladder_say.h. */
+#include "ladder_say.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ladder_words.h"
+
+/* The states before a first SYN are known from what came of it. */
+void teller_start(struct teller *t, const struct flow *flow, bool three_step_teardown,
+                  uint64_t points_from)
+{
+    const struct tcp_connection *c = &flow->tcp;
+
+    *t = (struct teller){.flow = flow,
+                         .points_from = points_from,
+                         .three_step_teardown = three_step_teardown,
+                         .state = {"", ""}};
+    if (flow->protocol != IP_TCP || c->syn == 0 || c->syn != flow->first_packet)
+        return;
+    t->state[0] = tcp_state_name(TCP_CLOSED);
+    if (c->syn_ack != 0)
+        t->state[1] = tcp_state_name(TCP_LISTEN);
+    else if (c->refused)
+        t->state[1] = tcp_state_name(TCP_CLOSED);
+}
+
+void segment_keep(struct segment_record *s, const struct packet *packet,
+                  const struct flow_note *note)
+{
+    *s = (struct segment_record){
+        .packet = packet->number,
+        .time_ns = packet->time_ns,
+        .seq = note->tcp.seq,
+        .ack = note->tcp.ack,
+        .has_ack = note->tcp.has_ack,
+        .payload_len = note->tcp.payload_len,
+        .marks = (uint16_t)note->tcp.marks,
+        .flags = note->tcp.flags,
+        .side = note->side,
+        .handshake = note->tcp.handshake,
+        .teardown = note->tcp.teardown,
+        .state = {(uint8_t)note->tcp.state[0], (uint8_t)note->tcp.state[1]},
+        .icmp_type = packet->quoted.type,
+        .icmp_code = packet->quoted.code,
+    };
+}
+
+/* ---- Words of a TCP segment ---- */
+
+static unsigned bits(unsigned value)
+{
+    return (unsigned)__builtin_popcount(value);
+}
+
+/* What the step is called, without the control bits that are no part of it. */
+static const char *closing_name(const struct teller *t, uint8_t steps)
+{
+    if (steps & (STEP_FIRST_FIN | STEP_SECOND_FIN))
+        return t->three_step_teardown && (steps & STEP_FIRST_FIN_ACK) ? "FIN+ACK" : "FIN";
+    return "ACK";
+}
+
+static void closing_label(struct teller *t, uint8_t steps, char *text, size_t size)
+{
+    unsigned of = t->three_step_teardown ? 3 : 4;
+    bool unknown = t->undecided_teardown && steps == STEP_FIRST_FIN;
+    unsigned step = t->closing_steps + 1u;
+
+    t->closing_steps = (uint8_t)(t->closing_steps + bits(steps));
+    if (t->three_step_teardown && step > 2)
+        step = 3; /* step 2 was two of four */
+    if (step > of)
+        step = of;
+    text[0] = (char)('0' + step);
+    text[1] = '/';
+    text[2] = unknown ? '?' : (char)('0' + of);
+    text[3] = ' ';
+    text[4] = '\0';
+    text_add(&(struct growing){text, 4, size}, unknown ? "FIN" : closing_name(t, steps));
+}
+
+/* The step of the handshake or teardown, with its number, or the control bits. A segment that is
+ * both has the second one in `note`. */
+static void label_of(struct teller *t, const struct segment_record *s, char *label, size_t size,
+                     char *note, size_t note_size)
+{
+    static const char *const opening[] = {"", "1/3 SYN", "2/3 SYN+ACK", "3/3 ACK"};
+    struct growing g = {label, 0, size};
+    char more[FLAGS_TEXT_MAX];
+    uint8_t rest = s->flags;
+
+    label[0] = '\0';
+    if (s->handshake > 0 && s->handshake <= 3) {
+        text_add(&g, opening[s->handshake]);
+        if (s->teardown)
+            closing_label(t, s->teardown, note, note_size);
+        rest = (uint8_t)(rest & ~(TCP_SYN | TCP_ACK));
+    } else if (s->teardown) {
+        closing_label(t, s->teardown, label, size);
+        g.used = strlen(label);
+        rest = (uint8_t)(rest & ~(TCP_FIN | TCP_ACK));
+    }
+    if (g.used > 0 && rest == 0)
+        return;
+    flags_text(more, sizeof more, rest);
+    if (g.used > 0)
+        text_add(&g, "+");
+    text_add(&g, more);
+}
+
+void tell_note(char note[LADDER_NOTE_MAX], const char *what)
+{
+    struct growing g = {note, strlen(note), LADDER_NOTE_MAX};
+
+    if (g.used > 0)
+        text_add(&g, ", ");
+    text_add(&g, what);
+}
+
+static void mark_notes(char *note, uint32_t marks)
+{
+    static const struct {
+        uint32_t mark;
+        const char *name;
+    } names[] = {{MARK_RETRANSMISSION, "retransmission"},
+                 {MARK_PARTLY_NEW, "partly retransmitted"},
+                 {MARK_OUT_OF_ORDER, "out of order"},
+                 {MARK_DUPLICATE_ACK, "duplicate ACK"},
+                 {MARK_KEEP_ALIVE, "keep-alive"},
+                 {MARK_WINDOW_PROBE, "window probe"},
+                 {MARK_ANSWER, "answer"},
+                 {MARK_ZERO_WINDOW, "zero window"},
+                 {MARK_WINDOW_OPENS, "window opens"},
+                 {MARK_REFUSED, "refused"},
+                 {MARK_RESET, "reset"},
+                 {MARK_CUT, "longer than the wire"}};
+
+    if (marks & MARK_REFUSED)
+        marks &= ~(uint32_t)MARK_RESET;
+    if (marks & MARK_WINDOW_PROBE)
+        marks &= ~(uint32_t)MARK_KEEP_ALIVE;
+    if (marks == 0)
+        return;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (marks & names[i].mark)
+            tell_note(note, names[i].name);
+}
+
+static enum tone tone_of(const struct segment_record *s)
+{
+    if (s->marks & (MARK_RESET | MARK_UNREACHABLE))
+        return TONE_BAD;
+    if (s->handshake)
+        return TONE_OPEN;
+    if (s->teardown)
+        return TONE_CLOSE;
+    return s->payload_len > 0 ? TONE_DATA : TONE_PLAIN;
+}
+
+static enum phase phase_of(const struct teller *t, const struct segment_record *s)
+{
+    if (s->teardown && !s->handshake)
+        return PHASE_TEARDOWN;
+    if (s->handshake || (s->flags & TCP_SYN))
+        return PHASE_HANDSHAKE;
+    if (s->marks & MARK_RESET) /* belongs to what it interrupts */
+        return t->phase;
+    return PHASE_DATA;
+}
+
+/* The name of the phase that begins with this segment, or NULL. Phases do not come back. */
+static const char *next_phase(struct teller *t, const struct segment_record *s)
+{
+    static const char *const names[] = {NULL, "handshake", "data", "teardown"};
+    enum phase phase = phase_of(t, s);
+
+    if (phase <= t->phase)
+        return NULL;
+    t->phase = phase;
+    return names[phase];
+}
+
+/* ---- Rows ---- */
+
+static const char *unreachable_name(uint8_t ip_version, uint8_t code)
+{
+    static const char *const v4[] = {"network unreachable", "host unreachable",
+                                     "protocol unreachable", "port unreachable"};
+    static const char *const v6[] = {"no route",          "prohibited",
+                                     "beyond scope",      "address unreachable",
+                                     "port unreachable"};
+    bool old = ip_version == 4;
+    size_t known = old ? sizeof v4 / sizeof v4[0] : sizeof v6 / sizeof v6[0];
+
+    if (code >= known)
+        return "unreachable";
+    return old ? v4[code] : v6[code];
+}
+
+/* A packet alone does not tell whether the server that it reaches was listening; how it was
+ * answered does (RFC 9293, figure 6). */
+static const char *state_name(const struct flow *flow, enum tcp_state state)
+{
+    const struct tcp_connection *c = &flow->tcp;
+
+    if (state == TCP_LISTEN && c->syn_ack != 0)
+        state = TCP_SYN_RECEIVED;
+    else if (state == TCP_LISTEN && c->refused)
+        state = TCP_CLOSED;
+    else if (state == TCP_LISTEN)
+        return "";
+    return tcp_state_name(state);
+}
+
+static bool has_fate(const struct teller *t, const struct segment_record *s)
+{
+    return s->fate_told && s->packet > t->points_from;
+}
+
+/* The sender's state follows from what it sent and received, the receiver's from what arrived;
+ * with one point all counts as received. */
+static void tell_states(struct teller *t, const struct segment_record *s, struct ladder_row *row)
+{
+    unsigned client = flow_client(t->flow);
+    bool seen = has_fate(t, s);
+
+    for (unsigned i = 0; i < 2; i++) {
+        unsigned side = client ^ i;
+        const char *state =
+            state_name(t->flow, (enum tcp_state)(seen ? s->seen_state : s->state)[side]);
+
+        if ((!seen || s->state_changed[side]) && strcmp(state, t->state[i]) != 0)
+            row->state[i] = t->state[i] = state;
+    }
+}
+
+static void tell_tcp(struct teller *t, const struct segment_record *s, struct ladder_row *row,
+                     const char **phase)
+{
+    *phase = next_phase(t, s);
+    label_of(t, s, row->label, sizeof row->label, row->note, sizeof row->note);
+    word_row(row, s);
+    mark_notes(row->note, s->marks);
+    tell_states(t, s, row);
+}
+
+static void tell_datagram(const struct segment_record *s, struct ladder_row *row)
+{
+    int next = 0;
+
+    strcpy(row->label, "datagram");
+    if (s->fragments > 0)
+        snprintf(row->texts[next++], LADDER_TEXT_MAX,
+                 "datagram, %" PRIu32 " bytes, %" PRIu32 " fragment%s", s->payload_len,
+                 s->fragments, s->fragments == 1 ? "" : "s");
+    if (s->fragments > 0)
+        snprintf(row->texts[next++], LADDER_TEXT_MAX, "len %" PRIu32 ", %" PRIu32 " fragments",
+                 s->payload_len, s->fragments);
+    snprintf(row->texts[next++], LADDER_TEXT_MAX, "datagram, %" PRIu32 " byte%s", s->payload_len,
+             s->payload_len == 1 ? "" : "s");
+    snprintf(row->texts[next], LADDER_TEXT_MAX, "len %" PRIu32, s->payload_len);
+}
+
+/* Not by assignment: most of a row is room for texts. */
+static void start_row(struct ladder_row *row, const struct segment_record *s, const char *time)
+{
+    row->number = s->packet;
+    row->time = time;
+    row->tone = tone_of(s);
+    row->label[0] = row->note[0] = '\0';
+    for (int i = 0; i < LADDER_TEXTS; i++)
+        row->texts[i][0] = '\0';
+    row->state[0] = row->state[1] = "";
+    row->ample = 0;
+    row->lost = false;
+}
+
+void teller_row(struct teller *t, const struct segment_record *s, bool utf8, char *time,
+                struct ladder_row *row, const char **phase)
+{
+    *phase = NULL;
+    start_row(row, s, time);
+    row->to_server = s->side == flow_client(t->flow);
+    *time = '\0';
+    if (t->started)
+        span_text(time, SPAN_TEXT_MAX, s->time_ns - t->last_ns, utf8);
+    t->started = true;
+    t->last_ns = s->time_ns;
+    if (s->marks & MARK_UNREACHABLE) {
+        snprintf(row->label, sizeof row->label, "ICMP: %s",
+                 unreachable_name(t->flow->ip_version, s->icmp_code));
+        snprintf(row->texts[0], sizeof row->texts[0], "%s", row->label);
+        snprintf(row->texts[1], sizeof row->texts[1], "ICMP");
+    } else if (t->flow->protocol == IP_TCP) {
+        tell_tcp(t, s, row, phase);
+    } else {
+        tell_datagram(s, row);
+    }
+    if (has_fate(t, s))
+        tell_fate(s, row);
+}

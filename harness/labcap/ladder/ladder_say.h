@@ -1,0 +1,86 @@
+/* ladder_say.h - decides what a row of the ladder says; how it looks is ladder_draw.h's.
+ *
+ * A segment is what must be kept of a packet until its connection is drawn. A teller goes
+ * through the segments of one flow in order and remembers what the next row depends on. */
+#ifndef LABCAP_LADDER_SAY_H
+#define LABCAP_LADDER_SAY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "flow.h"
+#include "points.h"
+#include "ladder_draw.h"
+#include "ladder_text.h"
+
+struct segment_record {
+    uint64_t packet;
+    int64_t time_ns;
+    int64_t seq, ack; /* relative */
+    /* The packets whose data it acknowledges, the first and the last; 0 none, or not known. The
+     * caller sets them, see ladder_acks.h. */
+    uint64_t acks_first, acks_last;
+    bool acks_more; /* and some between them */
+    uint32_t payload_len;
+    uint32_t fragments;  /* of a datagram; 0 where it came in one packet, or not all were seen */
+    uint16_t marks;
+    uint8_t flags, side, handshake, teardown;
+    uint8_t state[2];
+    bool has_ack;
+    uint8_t icmp_type, icmp_code; /* with MARK_UNREACHABLE */
+    /* What became of it, in a trace with two points: see segment_fate(). */
+    bool fate_told, damaged;
+    bool state_changed[2]; /* by side; seen_state is valid then */
+    uint8_t seen_state[2];
+    uint32_t arrivals;
+    uint64_t after;
+    int64_t transit_ns;
+};
+
+enum phase { PHASE_NONE, PHASE_HANDSHAKE, PHASE_DATA, PHASE_TEARDOWN };
+
+struct teller {
+    const struct flow *flow;
+    uint64_t points_from; /* packets after this one are told with their fates; UINT64_MAX: none */
+    bool three_step_teardown; /* the second FIN carries the first one's ACK */
+    bool undecided_teardown;  /* whether it does is not known yet */
+    int64_t last_ns;
+    bool started;
+    enum phase phase;
+    uint8_t closing_steps; /* steps of the teardown so far */
+    const char *state[2];  /* client, server; "" where not known */
+};
+
+/* `three_step_teardown`: some segment of the flow takes both steps at once. `points_from`: see
+ * struct teller. t->state then holds the states before the first segment. */
+void teller_start(struct teller *t, const struct flow *flow, bool three_step_teardown,
+                  uint64_t points_from);
+
+void segment_keep(struct segment_record *segment, const struct packet *packet,
+                  const struct flow_note *note);
+
+/* Something became of the segment. */
+void segment_fate(struct segment_record *segment, const struct fate *fate);
+
+/* A segment in words, for ladder_arrow(). `time` needs SPAN_TEXT_MAX and lives as long as the
+ * row. *phase is a name to be written above the row, or NULL. */
+void teller_row(struct teller *t, const struct segment_record *segment, bool utf8, char *time,
+                struct ladder_row *row, const char **phase);
+
+/* A part of a row's note, behind what is there. */
+void tell_note(char note[LADDER_NOTE_MAX], const char *what);
+
+/* Nothing of it was lost, late, damaged or doubled, as far as that is told. */
+bool fate_is_ordinary(const struct segment_record *segment);
+
+/* What became of a segment whose fate was told: notes, or that the row is of a lost one. */
+void tell_fate(const struct segment_record *segment, struct ladder_row *row);
+
+/* What became of all its packets, behind what is in `text`. Where the trace has two points only. */
+void tell_transit(const struct flow *flow, char *text, size_t size);
+
+/* A few plain sentences: how it went, who closed first, bytes each way. */
+void tell_outcome(const struct flow *flow, char *text, size_t size);
+
+#endif

@@ -1,0 +1,34 @@
+/* ladder_strand.h - what the stages of a ladder know of one flow. */
+#ifndef LABCAP_LADDER_STRAND_H
+#define LABCAP_LADDER_STRAND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "flow.h"
+#include "ladder_acks.h"
+#include "ladder_rows.h"
+#include "ladder_say.h"
+
+struct strand {
+    struct flow *flow;
+    struct rows rows; /* not used where all flows are merged */
+    struct rows raw;  /* what cannot be folded yet; neither */
+    struct acks acks[2];
+    struct teller teller;
+    uint64_t packets, told; /* its own; told or folded away */
+    uint64_t latest;        /* the stream's packets when its latest one came */
+    int64_t first_ns, last_ns;
+    uint32_t fold_serial;
+    uint8_t state[2];     /* of its latest segment */
+    uint8_t shown[MARKS]; /* segments with each mark, as far as they are shown */
+    bool data_begun;      /* an ordinary segment has come */
+    bool begun;           /* its heading is written */
+    bool counted;         /* that tells how many packets it has */
+    bool told_outcome;
+    bool later;           /* its ladder was finished before these rows came */
+    bool three_step_teardown, teardown_decided;
+    int open[2]; /* calls that go on: client, server */
+};
+
+#endif

@@ -1,0 +1,272 @@
+/* ladder_text.c - see ladder_text.h. */
+#include "ladder_text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <wchar.h>
+
+#include "packet.h"
+
+/* ---- Time and flags ---- */
+
+size_t number_text(char text[NUMBER_TEXT_MAX], int64_t number)
+{
+    uint64_t magnitude = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+    char digits[20];
+    size_t at = sizeof digits, used = 0;
+
+    do {
+        digits[--at] = (char)('0' + magnitude % 10);
+        magnitude /= 10;
+    } while (magnitude > 0);
+    if (number < 0)
+        text[used++] = '-';
+    memcpy(text + used, digits + at, sizeof digits - at);
+    used += sizeof digits - at;
+    text[used] = '\0';
+    return used;
+}
+
+size_t count_text(char text[NUMBER_TEXT_MAX], uint64_t count)
+{
+    char digits[NUMBER_TEXT_MAX];
+    size_t at = sizeof digits, places = 0;
+
+    digits[--at] = '\0';
+    do {
+        if (places > 0 && places % 3 == 0)
+            digits[--at] = ',';
+        digits[--at] = (char)('0' + count % 10);
+        count /= 10;
+        places++;
+    } while (count > 0);
+    memcpy(text, digits + at, sizeof digits - at);
+    return sizeof digits - at - 1;
+}
+
+/* parts / unit, a decimal with `tenths` digits behind the point. Halves go where printf() sends
+ * them. */
+static size_t decimal_text(char *text, uint64_t parts, uint64_t unit, unsigned tenths)
+{
+    static const double scale[] = {1, 10, 100};
+    uint64_t rest = parts % unit * 2;
+    size_t used;
+
+    if (rest == unit)
+        return (size_t)sprintf(text, "%.*f", (int)tenths,
+                               (double)parts / (scale[tenths] * (double)unit));
+    used = number_text(text, (int64_t)(parts / unit + (rest > unit)));
+    if (tenths > 0) {
+        memmove(text + used - tenths + 1, text + used - tenths, tenths);
+        text[used++ - tenths] = '.';
+    }
+    return used;
+}
+
+void span_text(char *text, size_t size, int64_t ns, bool utf8)
+{
+    /* The limits lie where rounding would give a fourth digit. */
+    static const struct {
+        uint64_t below, unit;
+        const char *name;
+    } units[] = {{1000, 1, " ns"},
+                 {999500, 1000, " us"},
+                 {999500000, 1000000, " ms"},
+                 {99999500000000, 1000000000, " s"},
+                 {UINT64_MAX, 86400000000000, " d"}};
+    uint64_t magnitude = ns < 0 ? 0 - (uint64_t)ns : (uint64_t)ns, unit;
+    unsigned u = 0, tenths;
+    char number[NUMBER_TEXT_MAX + 2];
+    size_t used = 0;
+
+    while (magnitude >= units[u].below)
+        u++;
+    unit = units[u].unit;
+    tenths = u == 0 || magnitude >= unit / 100 * 9995 ? 0 : magnitude >= unit / 1000 * 9995 ? 1 : 2;
+    if (tenths > 0)
+        magnitude *= tenths == 1 ? 10 : 100;
+    if (ns < 0)
+        number[used++] = '-';
+    used += decimal_text(number + used, magnitude, unit, tenths);
+    if (size < used + sizeof " us")
+        return;
+    memcpy(text, number, used);
+    strcpy(text + used, u == 1 && utf8 ? " \u00b5s" : units[u].name);
+}
+
+void flags_text(char *text, size_t size, uint8_t flags)
+{
+    static const struct {
+        uint8_t bit;
+        const char *name;
+    } names[] = {{TCP_SYN, "SYN+"}, {TCP_FIN, "FIN+"}, {TCP_RST, "RST+"}, {TCP_PSH, "PSH+"},
+                 {TCP_URG, "URG+"}, {TCP_ECE, "ECE+"}, {TCP_CWR, "CWR+"}, {TCP_ACK, "ACK+"}};
+    const size_t length = 4; /* of each */
+    size_t used = 0;
+
+    if (flags == 0)
+        snprintf(text, size, "none");
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (!(flags & names[i].bit) || used + length >= size)
+            continue;
+        memcpy(text + used, names[i].name, length);
+        used += length;
+    }
+    if (used > 0)
+        text[used - 1] = '\0';
+}
+
+/* ---- Payload ---- */
+
+/* Decodes one character of UTF-8 as RFC 3629 allows it. Returns its bytes, or 0. */
+static size_t decode_utf8(const uint8_t *p, size_t count, uint32_t *character)
+{
+    static const uint32_t lowest[] = {0, 0, 0x80, 0x800, 0x10000};
+    size_t length = *p < 0x80 ? 1 : *p >= 0xf0 ? 4 : *p >= 0xe0 ? 3 : 2;
+    uint32_t c = length == 1 ? *p : *p & (0xffu >> (length + 1));
+
+    if ((*p >= 0x80 && *p < 0xc2) || *p > 0xf4 || length > count)
+        return 0;
+    for (size_t i = 1; i < length; i++) {
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+        c = c << 6 | (p[i] & 0x3f);
+    }
+    if (c < lowest[length] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
+        return 0;
+    *character = c;
+    return length;
+}
+
+static const char *c_escape(uint8_t byte)
+{
+    switch (byte) {
+    case '\n':
+        return "\\n";
+    case '\r':
+        return "\\r";
+    case '\t':
+        return "\\t";
+    case '"':
+        return "\\\"";
+    case '\\':
+        return "\\\\";
+    default:
+        return NULL;
+    }
+}
+
+/* One unit that must not be torn: a character or an escape. */
+struct unit {
+    char text[8];
+    size_t bytes; /* of payload */
+    int columns;
+};
+
+static struct unit next_unit(const uint8_t *p, size_t count, bool utf8)
+{
+    struct unit u = {.bytes = 1, .columns = 1};
+    const char *escape = c_escape(*p);
+    uint32_t character = 0;
+    size_t length;
+
+    if (escape != NULL) {
+        strcpy(u.text, escape);
+        u.columns = 2;
+        return u;
+    }
+    if (*p >= ' ' && *p < 127) {
+        u.text[0] = (char)*p;
+        return u;
+    }
+    length = utf8 && *p >= 0x80 ? decode_utf8(p, count, &character) : 0;
+    /* No width: a control, a combining or a direction mark; it would disturb the row. */
+    if (length > 0 && wcwidth((wchar_t)character) > 0) {
+        memcpy(u.text, p, length);
+        u.bytes = length;
+        u.columns = wcwidth((wchar_t)character);
+        return u;
+    }
+    snprintf(u.text, sizeof u.text, "\\x%02x", *p);
+    u.columns = 4;
+    return u;
+}
+
+int payload_text(char *text, size_t size, const uint8_t *bytes, size_t count, bool more,
+                 int columns, bool utf8)
+{
+    const char *ellipsis = utf8 ? "\u2026" : "...";
+    int ellipsis_columns = utf8 ? 1 : 3;
+    int used = 1, fits_used = 1;
+    size_t at = 0, length = 1, fits = 1;
+
+    if (size < 8 || columns < 8) {
+        *text = '\0';
+        return 0;
+    }
+    text[0] = '"';
+    while (at < count) {
+        struct unit u = next_unit(bytes + at, count - at, utf8);
+
+        if (used + u.columns + 1 > columns || length + sizeof u.text + 8 > size) {
+            more = true;
+            break;
+        }
+        memcpy(text + length, u.text, strlen(u.text));
+        length += strlen(u.text);
+        used += u.columns;
+        at += u.bytes;
+        if (used + 1 + ellipsis_columns <= columns) { /* may have to be the last one */
+            fits = length;
+            fits_used = used;
+        }
+    }
+    if (more) {
+        length = fits;
+        used = fits_used + ellipsis_columns;
+    }
+    snprintf(text + length, size - length, "\"%s", more ? ellipsis : "");
+    return used + 1;
+}
+
+int plain_text(char *text, size_t size, const char *from, int columns, bool utf8)
+{
+    const char *ellipsis = utf8 ? "\u2026" : "...";
+    int ellipsis_columns = utf8 ? 1 : 3, used = 0, fits_used = 0;
+    size_t length = 0, fits = 0, count = strlen(from);
+
+    for (size_t at = 0; at < count;) {
+        bool as_it_is = from[at] == '"' || from[at] == '\\';
+        struct unit u = {.text = {from[at]}, .bytes = 1, .columns = 1};
+
+        if (!as_it_is)
+            u = next_unit((const uint8_t *)from + at, count - at, utf8);
+        if (used + u.columns > columns || length + sizeof u.text + 8 > size) {
+            snprintf(text + fits, size - fits, "%s", ellipsis);
+            return fits_used + ellipsis_columns;
+        }
+        memcpy(text + length, u.text, strlen(u.text));
+        length += strlen(u.text);
+        used += u.columns;
+        at += u.bytes;
+        if (used + ellipsis_columns <= columns) {
+            fits = length;
+            fits_used = used;
+        }
+    }
+    text[length] = '\0';
+    return used;
+}
+
+int text_columns(const char *text, bool utf8)
+{
+    int columns = 0;
+
+    if (!utf8)
+        return (int)strlen(text);
+    /* Our own texts hold no wide characters: a character that is not a continuation is one. */
+    for (; *text != '\0'; text++)
+        columns += (*text & 0xc0) != 0x80;
+    return columns;
+}

@@ -1,0 +1,107 @@
+"""The evidence of each test, drawn: the ladders of its trace as markup.
+
+labcap runs for several traces at once; a trace that cannot be drawn costs its own ladder.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from labkit.feedback import clean_line
+from labkit.report.crop import ROWS_OF_PASSED, ROWS_OF_TEST, cropped, is_named
+from labkit.report.ladder import ladder_of
+from labkit.report.rows import Told, read_rows
+from labkit.report.svg import markup_of
+from labkit.results import PASSED, Result
+
+OPEN_FLOWS = 3
+"""So many are unfolded from the beginning, and every one that feedback points at."""
+PAGE_CHARACTERS = 48 * 1024 * 1024
+"""Drawings that go beyond are left out, those of passed tests first."""
+_LARGEST = 10**6
+"""Of a range of packet numbers that is told in feedback."""
+
+
+@dataclass
+class Evidence:
+    """What is shown beside a test's feedback."""
+
+    markup: str = ""
+    remarks: Sequence[str] = ()
+    """Why there is less to see than one would expect."""
+
+
+def evidence_of(results: Sequence[Result], out: Path) -> list[Evidence]:
+    """That of each of RESULTS, whose files are in OUT."""
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        told = pool.map(lambda result: _read(result, out), results)
+        drawn = [_draw(number, result, rows)
+                 for number, (result, rows) in enumerate(zip(results, told))]
+    _limit(results, drawn)
+    return drawn
+
+
+def _read(result: Result, out: Path) -> Told:
+    if result.trace is None:
+        return Told(problem="There is no trace of this test.")
+    try:
+        logs = [out / result.calls] if result.calls else []
+        return read_rows(out / result.trace, logs)
+    except Exception as error:
+        return Told(problem=f"The trace cannot be drawn: {_line(error)}")
+
+
+def _draw(number: int, result: Result, told: Told) -> Evidence:
+    named = numbers_in(result.packets)
+    remarks = [remark for remark in (told.problem, _no_calls(result, told)) if remark]
+    if not told.flows:
+        return Evidence(remarks=[told.problem or "No packet of a connection is in the trace."])
+    try:
+        most = ROWS_OF_PASSED if result.status == PASSED else ROWS_OF_TEST
+        flows, left_out = cropped(told.flows, named, most)
+        ladders = [ladder_of(flow, number, named,
+                             at < OPEN_FLOWS or any(is_named(row, named) for row in flow.rows))
+                   for at, flow in enumerate(flows)]
+        return Evidence(markup_of(ladders, left_out), remarks)
+    except Exception as error:
+        return Evidence(remarks=[f"The trace cannot be drawn: {_line(error)}"])
+
+
+def _no_calls(result: Result, told: Told) -> str:
+    why = result.no_calls or told.no_calls
+    if not why and not result.calls:
+        why = "they were not recorded"
+    return f"Without system calls: {clean_line(why)}" if why else ""
+
+
+def _line(error: Exception) -> str:
+    return clean_line(f"{type(error).__name__}: {error}", 200)
+
+
+def _limit(results: Sequence[Result], drawn: Sequence[Evidence]) -> None:
+    """Leaves out drawings, the last ones first, until the rest has room."""
+    room = PAGE_CHARACTERS
+    order = sorted(zip(results, drawn), key=lambda pair: pair[0].score > 0)
+    for result, evidence in order:
+        room -= len(evidence.markup)
+        if room < 0 and evidence.markup:
+            evidence.markup = ""
+            evidence.remarks = ["The ladder is left out here to keep the page small."]
+
+
+def numbers_in(packets: str) -> frozenset[int]:
+    """The numbers that words like 'packets 3, 7' or 'packets 3 to 9' name."""
+    numbers: set[int] = set()
+    for first, last in _ranges(packets):
+        numbers.update(range(first, min(last, first + _LARGEST) + 1))
+    return frozenset(numbers)
+
+
+def _ranges(packets: str) -> Iterator[tuple[int, int]]:
+    for first, last in re.findall(r"(\d{1,15})(?: to (\d{1,15}))?", packets):
+        yield int(first), int(last or first)
