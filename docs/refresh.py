@@ -6,7 +6,8 @@
 
 A block stands between `<!-- trace: NAME -->` and `<!-- end trace -->`, in any Markdown
 file of the repository; NAME.pcapng is its trace. With `<!-- trace: NAME, FILTER -->`, a
-filter as pcap-filter(7) has it, only those packets are drawn.
+filter as pcap-filter(7) has it, only those packets are drawn. `<!-- calls: NAME -->` draws
+the system calls beside them, which are in NAME.calls.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -28,27 +30,41 @@ from labkit.paths import LABCAP, LABS  # noqa: E402
 from labkit.program import Program  # noqa: E402
 from labkit.scenario import Scenario  # noqa: E402
 
-_BLOCK = re.compile(r"(<!-- trace: ([\w-]+)(?:, (.*?))? -->\n).*?(<!-- end trace -->)", re.DOTALL)
+_BLOCK = re.compile(r"(<!-- (trace|calls): ([\w-]+)(?:, (.*?))? -->\n).*?(<!-- end trace -->)",
+                    re.DOTALL)
 
 
-def draw(name: str, packets: str = "") -> str:
+def draw(name: str, packets: str = "", calls: bool = False) -> str:
     """The ladder of one trace, or of PACKETS of it, 80 columns wide, without colour."""
     environment = {**os.environ, "COLUMNS": "80", "LC_ALL": "C.UTF-8"}
     done = subprocess.run([LABCAP, "show", TRACES / f"{name}.pcapng", "--color", "never",
+                           *(["--syscalls", TRACES / f"{name}.calls"] if calls else []),
                            *([packets] if packets else [])],
                           env=environment, capture_output=True, text=True, check=True)
+    if done.stderr:
+        raise SystemExit(f"{name}: {done.stderr.strip()}")
     return "\n".join(line.rstrip() for line in done.stdout.splitlines())
 
 
 def drawn_anew(text: str) -> str:
     """TEXT with the current ladder in each of its blocks."""
-    return _BLOCK.sub(lambda m: f"{m[1]}```text\n{draw(m[2], m[3] or '')}\n```\n{m[4]}", text)
+    def block(found: re.Match[str]) -> str:
+        start, kind, name, packets, end = found.groups()
+        return f"{start}```text\n{draw(name, packets or '', kind == 'calls')}\n```\n{end}"
+
+    return _BLOCK.sub(block, text)
 
 
 def documents() -> list[Path]:
     """The Markdown files that hold a block."""
     found = [*REPO.glob("*.md"), *REPO.glob("docs/**/*.md"), *REPO.glob("labs/*/*.md")]
     return sorted(path for path in found if _BLOCK.search(path.read_text("utf-8")))
+
+
+def names_with_calls() -> set[str]:
+    """The traces that some document shows with calls."""
+    blocks = (block for path in documents() for block in _BLOCK.finditer(path.read_text("utf-8")))
+    return {block[3] for block in blocks if block[2] == "calls"}
 
 
 def record_echo_hello(lab: Scenario) -> None:
@@ -60,6 +76,83 @@ def record_echo_hello(lab: Scenario) -> None:
     client.close_stdin()
     lab.expect_exit(client, 0)
     lab.expect_orderly(6, 6)
+
+
+def record_a_late_accept(lab: Scenario) -> None:
+    """A server that waits for Enter before it accepts; by then the client has sent."""
+    server = lab.start_server("server", port=4321)
+    client = lab.start("client", "-m", "hello")
+    lab.wait_blocked(client)
+    server.write(b"\n")
+    lab.expect_exit(client, 0)
+    lab.expect_orderly(6, 6)
+
+
+def stop_the_server(lab: Scenario) -> tuple[Program, Program]:
+    """The echo pair; the server is stopped, as by Ctrl-Z, where it waits for a line."""
+    server = lab.start_server("server", port=4321)
+    client = lab.start("client")
+    lab.expect_line_matching(server, "listening on .*")
+    lab.expect_line_matching(server, "connection from .*")
+    lab.wait_blocked(server)
+    lab.pause(server)
+    return server, client
+
+
+def record_never_read(lab: Scenario) -> None:
+    """A line for a server that is stopped, and then killed."""
+    server, client = stop_the_server(lab)
+    client.write(b"hello\n")
+    lab.wait_blocked(client)
+    server.send_signal(signal.SIGKILL)
+    lab.expect_exit(client, 1)
+    lab.expect_packets("connections=1")
+
+
+def record_three_sends(lab: Scenario) -> None:
+    """Three lines, one by one, for a server that is stopped until they are there."""
+    server, client = stop_the_server(lab)
+    for line in (b"one\n", b"two\n", b"three\n"):
+        client.write(line)
+        lab.wait_blocked(client)
+    lab.resume(server)
+    lab.expect_output(client, b"one\ntwo\nthree\n")
+    client.close_stdin()
+    lab.expect_exit(client, 0)
+    lab.expect_orderly(14, 14)
+
+
+def record_three_receives(lab: Scenario) -> None:
+    """One line of 13 bytes for prompt_server, which reads 6 at a time."""
+    lab.start_server("prompt_server", "-n", "3", port=55555)
+    client = lab.start("client", "-p", "55555", "-m", "hello, world")
+    lab.expect_exit(client, 0)
+    lab.expect_packets("connections=1")
+
+
+def record_unread_at_close(lab: Scenario) -> None:
+    """5000 bytes for a hello_server that reads 4095 and closes."""
+    lab.start_server("hello_server", port=8000)
+    client = lab.start("client", "-p", "8000", "-m", "x" * 4999)
+    lab.wait_gone(client)
+    lab.expect_packets("connections=1")
+
+
+def record_a_closed_port(lab: Scenario) -> None:
+    """A client for a port where no program is."""
+    lab.expect_exit(lab.start("client", "-m", "hello"), 1)
+    lab.expect_packets("connections=1")
+
+
+def record_a_filtered_port(lab: Scenario) -> None:
+    """A client whose SYNs are thrown away; it is ended after the third one."""
+    lab.disturb("drop syn to 4321 all")
+    client = lab.start("client", "-m", "hello")
+    lab.be_patient(5)
+    lab.wait_for(lambda: len(lab.changes) == 3, "three SYNs", lambda: f"{len(lab.changes)}")
+    client.send_signal(signal.SIGINT)
+    lab.wait_gone(client)
+    lab.expect_packets("connections=1")
 
 
 def record_hello_server(lab: Scenario) -> None:
@@ -236,6 +329,17 @@ class Recording(NamedTuple):
 
 RECORDED = {
     "echo-hello": Recording("01-tcp-echo", record_echo_hello),
+    "late-accept": Recording("01-tcp-echo", record_a_late_accept,
+                             ("net.c", "    do {\n        len = sizeof peer_addr;",
+                              "    getchar();\n    do {\n        len = sizeof peer_addr;")),
+    "never-read": Recording("01-tcp-echo", record_never_read),
+    "three-sends": Recording("01-tcp-echo", record_three_sends),
+    "three-receives": Recording("01-tcp-echo", record_three_receives),
+    "close-unread": Recording("01-tcp-echo", record_unread_at_close,
+                              ("hello_server.c", "close_first(conn_fd, PATIENCE)",
+                               "close(conn_fd)")),
+    "closed-port": Recording("01-tcp-echo", record_a_closed_port),
+    "filtered-port": Recording("01-tcp-echo", record_a_filtered_port),
     "hello-server": Recording("01-tcp-echo", record_hello_server),
     "turns": Recording("02-p2p-chat", record_turns),
     "chat-shutdown": Recording("02-p2p-chat", record_chat),
@@ -258,14 +362,18 @@ RECORDED = {
 
 def record(names: Sequence[str]) -> None:
     """Runs those scenarios of RECORDED, all when NAMES is empty, with the programs of labs/."""
+    wanted = names_with_calls()
     with sandbox.workspace() as work:
         for name in names or RECORDED:
             programs = built(RECORDED[name], work / name)
-            lab = Scenario(work, lambda p, at=programs: at / p, TRACES / f"{name}.pcapng")
+            lab = Scenario(work, lambda p, at=programs: at / p, TRACES / f"{name}.pcapng",
+                           calls=TRACES / f"{name}.calls" if name in wanted else None)
             try:
                 RECORDED[name].scenario(lab)
             finally:
                 lab.close()
+            if lab.calls.problem is not None:
+                raise SystemExit(f"{name}: {lab.calls.problem}")
 
 
 def built(recording: Recording, folder: Path) -> Path:
