@@ -161,7 +161,7 @@ static void find_datagram_flow(struct finding *f, struct touch *t)
             f->first_flow[t->socket] = t->flow;
         if (t->flow != 0)
             *recent = t->flow;
-    } else if (*recent != 0 && t->kind != TOUCH_WAIT) {
+    } else if (*recent != 0 && t->kind != TOUCH_WAIT && t->kind != TOUCH_CONNECT) {
         t->flow = *recent;
     }
 }
@@ -206,6 +206,8 @@ static void find_flow_behind(struct finding *f, struct touch *t)
     if (t->kind == TOUCH_WAIT && t->flow == 0 && (s->listening || s->protocol == IP_UDP)) {
         if (*recent != 0 && f->recent_thread[t->socket] == thread)
             t->flow = *recent;
+    } else if (t->flow == 0 && t->kind == TOUCH_CONNECT && s->protocol == IP_UDP) {
+        t->flow = *recent; /* it sends nothing: what comes next is meant */
     } else if (t->flow == 0 && t->kind == TOUCH_SETUP) {
         t->flow = f->first_flow[t->socket];
     }

@@ -633,6 +633,20 @@ def test_datagrams_of_an_unconnected_socket(show: Show) -> None:
     ]  # fmt: skip
 
 
+def test_connecting_a_datagram_socket_stands_before_its_first_datagram(show: Show) -> None:
+    """It sends nothing itself."""
+    talk = conversation(client_port=6001, server_port=6000)
+    talk.datagram("client", b"hello")
+    log = Log(pid=300)
+    log.call(-20, "socket(AF_INET, SOCK_DGRAM, IPPROTO_UDP)", "3<UDP:[2]>")
+    log.call(-10, f"connect(3<UDP:[2]>, {sockaddr('127.0.0.1:6000')}, 16)", "0")
+    ends = "UDP:[127.0.0.1:6001->127.0.0.1:6000]"
+    log.call(-3, f'sendto(3<{ends}>, "hello", 5, 0, NULL, 0)', "5", 5)
+    assert rows(show(talk, log))[1:] == [
+        "C connect(3, 127.0.0.1:6000) = 0", 'C send(3, "hello", 5) = 5', "1",
+    ]  # fmt: skip
+
+
 def test_without_yy_the_first_datagram_tells_the_port(show: Show) -> None:
     talk = conversation(client_port=6001, server_port=6000)
     talk.datagram("client", b"hello")
