@@ -83,6 +83,14 @@ def show(*args: object, before: Sequence[str] = (), env: Mapping[str, str] = os.
 # -- Every pair --------------------------------------------------------------------
 
 
+def test_the_command_that_is_told_draws_the_same_again(out: Path) -> None:
+    shown = show("01", "-o", out)
+    command = next(row[7:] for row in shown.said.splitlines() if row.startswith("again: "))
+    again = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True,
+                           env={**os.environ, "LC_ALL": "C.UTF-8"})
+    assert "1/3 SYN" in again.stdout and again.stdout in shown.said
+
+
 @pytest.mark.parametrize("pair", PAIRS, ids=[f"{pair.lab[:2]}-{pair.name}" for pair in PAIRS])
 def test_each_pair_is_played_to_its_end(pair: Pair, out: Path) -> None:
     shown = show(pair.lab, "-p", pair.name, "-o", out)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,7 @@ import textwrap
 from pathlib import Path
 from typing import Iterator, Optional, Sequence
 
-from labkit import asked, paths, sandbox
+from labkit import asked, feedback, paths, sandbox
 from labkit.asked import say
 from labkit.build import Build, build, remove_tree
 from labkit.feedback import HarnessError, Mismatch
@@ -70,10 +71,11 @@ def built(pair: Pair, submission: Optional[Path], work: Path) -> Iterator[Build]
 
 
 def told(problem: Mismatch, pair: Pair) -> str:
-    """PROBLEM in its four parts, in lines that fit."""
-    text = problem.text(f"labs/{pair.lab}/README.md")
+    """PROBLEM in its four parts, in lines that fit; without a cause the ladder must do."""
+    parts = problem.parts(f"labs/{pair.lab}/README.md")
+    lines = feedback.told(parts if problem.cause != "other" else parts[:2]).splitlines()
     wrapped = [textwrap.fill(line, COLUMNS, subsequent_indent="    ", break_on_hyphens=False)
-               if len(line) > COLUMNS else line for line in text.splitlines()]
+               if len(line) > COLUMNS else line for line in lines]
     return "".join(f"{line}\n" for line in wrapped)
 
 
@@ -137,8 +139,11 @@ class _Run:
             if file is not None:
                 say(f"{name}: {self._shown(file)}\n")
         if trace is not None:
-            with_calls = " --syscalls CALLS" if calls is not None else ""
-            say(f"again: {self._shown(paths.LABCAP)} show{with_calls} TRACE, or wireshark TRACE\n")
+            with_calls = f" --syscalls {self._typed(calls)}" if calls is not None else ""
+            say(f"again: {self._typed(paths.LABCAP)} show{with_calls} {self._typed(trace)}\n")
+
+    def _typed(self, path: Path) -> str:
+        return shlex.quote(self._shown(path))
 
     def _shown(self, path: Path) -> str:
         """PATH as short as it can be typed."""
