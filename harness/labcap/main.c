@@ -10,6 +10,7 @@
 #include "capture.h"
 #include "expect.h"
 #include "ladder.h"
+#include "messages.h"
 #include "report.h"
 #include "trace.h"
 #include "usage.h"
@@ -90,7 +91,7 @@ int usage_error(const char *name, const char *what)
     const struct command *command = find(name);
 
     if (what != NULL)
-        fprintf(stderr, "labcap%s%s: %s\n", command != NULL ? " " : "",
+        message("labcap%s%s: %s", command != NULL ? " " : "",
                 command != NULL ? command->name : "", what);
     print_usage(stderr, command);
     return EXIT_USAGE;
@@ -106,7 +107,7 @@ int main(int argc, char **argv)
     if (argc == 1)
         return usage_error(NULL, NULL);
     if (command == NULL) {
-        fprintf(stderr, "labcap: no command '%s'\n", argv[1]);
+        message("labcap: no command '%s'", argv[1]);
         return usage_error(NULL, NULL);
     }
     argv[1] = name; /* getopt's messages begin with it */

@@ -78,6 +78,7 @@ struct tcp_side_calls {
     uint8_t side;
     struct arrival *arrivals;
     size_t arrival_count;
+    int64_t shut_ns; /* when it gave up receiving: no FIN is needed then; INT64_MAX never */
 };
 
 static const struct wire_packet *packet_at(const struct tcp_side_calls *s, size_t i)
@@ -194,7 +195,8 @@ static int64_t receive(const struct tcp_side_calls *s, const struct touch *t, in
         after_arrival(s, t, first_arrival(s, got + bytes));
         return span_contains(call_arguments(call), "MSG_PEEK") ? 0 : bytes;
     }
-    if ((bytes == 0 && !nothing_asked) || call_failed(call, "ECONNRESET"))
+    if ((bytes == 0 && !nothing_asked && s->shut_ns >= call->end_high_ns) ||
+        call_failed(call, "ECONNRESET"))
         after_arrival(s, t, first_arrival(s, -1));
     return 0;
 }
@@ -203,9 +205,24 @@ static void wait_for(const struct tcp_side_calls *s, const struct touch *t, int6
 {
     const struct arrival *data = first_arrival(s, got + 1), *end = first_arrival(s, -1);
 
-    if (touch_socket(s->c, t)->listening || !(t->ready & READY_READ))
+    if (touch_socket(s->c, t)->listening || !(t->ready & READY_READ) ||
+        s->shut_ns < touch_call(s->c, t)->end_high_ns)
         return;
     after_arrival(s, t, data == NULL || (end != NULL && end < data) ? end : data);
+}
+
+/* shutdown(SHUT_RD), shutdown(SHUT_RDWR). */
+static int64_t shut_at(const struct tcp_side_calls *s)
+{
+    for (size_t i = 0; i < s->touch_count; i++) {
+        const struct traced_call *call = touch_call(s->c, touch_at(s, i));
+        int64_t result;
+
+        if (call->name == NAME_SHUTDOWN && span_contains(call_argument(call, 1), "SHUT_RD") &&
+            (!call_result(call, &result) || result == 0))
+            return call->begin_ns;
+    }
+    return INT64_MAX;
 }
 
 static void find_received(const struct tcp_side_calls *s)
@@ -311,6 +328,12 @@ static void find_opened(const struct tcp_side_calls *s, const struct touch *t)
         else if (call_failed(call, "ECONNREFUSED"))
             after_number(s, t, tcp->reset, true);
     }
+    if (t->kind == TOUCH_SEND && call_opens_fast(call) && tcp->syn != 0 &&
+        syn < s->c->wire.count) {
+        calls_sent(s->c, t, syn);
+        if (done && s->c->wire.packets[syn].length == 0)
+            after_number(s, t, tcp->syn_ack, true);
+    }
     if (done && tcp->complete &&
         (t->kind == TOUCH_ACCEPT || (t->kind == TOUCH_WAIT && touch_socket(s->c, t)->listening)))
         after_number(s, t, tcp->ack, true);
@@ -364,6 +387,7 @@ static void cause_side(struct calls *c, const struct flow *flow, uint8_t side,
         find_sent(&s);
     if (flow->tcp.side[side ^ 1].syn_seen) {
         find_arrivals(&s);
+        s.shut_ns = shut_at(&s);
         find_received(&s);
         free(s.arrivals);
     }
@@ -395,6 +419,7 @@ static void cause_flow(struct calls *c, const struct flow *flow)
 void calls_find_causes(struct calls *c)
 {
     c->placed = need(calloc(c->log.call_count + 1, sizeof *c->placed));
+    c->touch_notes = need(calloc(c->replay.touch_count + 1, sizeof *c->touch_notes));
     for (size_t id = 1; id <= c->wire.flow_count; id++)
         cause_flow(c, flow_by_id(c->wire.flows, id));
 }

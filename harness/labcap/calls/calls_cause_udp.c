@@ -2,6 +2,7 @@
  *
  * A datagram is known by its length and how it begins, and of equal ones by their order. What was
  * sent and is not on the wire, or was on the wire and never received, is passed over. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,43 +24,50 @@ struct udp_side_calls {
     size_t arrived_count;
 };
 
-struct looked_for {
-    int64_t length;
-    uint32_t head;
-};
-
 static const struct wire_packet *packet_of(const struct udp_side_calls *s, uint32_t index)
 {
     return &s->c->wire.packets[index];
 }
 
-static bool look_for(const struct udp_side_calls *s, const struct touch *t,
-                     struct looked_for *what)
+bool calls_datagram(const struct calls *c, const struct touch *t, struct datagram_sought *what)
 {
+    const struct traced_call *call = touch_call(c, t);
+    struct span flags = call_argument(call, 3), size = call_argument(call, 2);
     uint8_t bytes[HEAD_KNOWN];
-    size_t known = touch_data(s->c, t, bytes, sizeof bytes);
+    size_t known = touch_data(c, t, bytes, sizeof bytes);
+    int64_t room;
 
-    what->length = touch_bytes(s->c, t);
+    what->length = touch_bytes(c, t);
     if (what->length < 0)
         return false;
     what->head = wire_head(bytes, known, (size_t)what->length);
+    what->cut = false;
+    if (call->name == NAME_RECVMSG)
+        what->cut = span_contains(call_argument(call, 1), "MSG_TRUNC");
+    else if (call->name == NAME_READ || call->name == NAME_RECV || call->name == NAME_RECVFROM)
+        what->cut = span_integer(&size, &room) && room == what->length &&
+                    !span_contains(flags, "MSG_TRUNC");
     return true;
 }
 
-static bool is_it(const struct wire_packet *p, const struct looked_for *what)
+bool calls_is_datagram(const struct wire_packet *p, const struct datagram_sought *what, bool cut)
 {
-    return p->length == what->length &&
-           (p->head == 0 || what->head == 0 || p->head == what->head);
+    bool comparable = p->head != 0 && what->head != 0;
+
+    if (cut) /* heads are of so many bytes, or of the whole */
+        return what->cut && p->length > what->length &&
+               (!comparable || what->length < HEAD_KNOWN || p->head == what->head);
+    return p->length == what->length && (!comparable || p->head == what->head);
 }
 
 /* ---- Sent ---- */
 
 /* The first such datagram from `next` on that was sent until then; sent_count if there is none. */
 static size_t find_before(const struct udp_side_calls *s, size_t next, int64_t until_ns,
-                          const struct looked_for *what)
+                          const struct datagram_sought *what)
 {
     for (; next < s->sent_count && packet_of(s, s->sent[next])->time_ns <= until_ns; next++)
-        if (is_it(packet_of(s, s->sent[next]), what))
+        if (calls_is_datagram(packet_of(s, s->sent[next]), what, false))
             return next;
     return s->sent_count;
 }
@@ -71,10 +79,10 @@ static void find_sent(const struct udp_side_calls *s, const uint32_t *touches, s
     for (size_t i = 0; i < count; i++) {
         const struct touch *t = &s->c->replay.touches[touches[i]];
         const struct traced_call *call = touch_call(s->c, t);
-        struct looked_for what;
+        struct datagram_sought what;
         size_t found;
 
-        if (t->kind != TOUCH_SEND || t->side != s->sender || !look_for(s, t, &what))
+        if (t->kind != TOUCH_SEND || t->side != s->sender || !calls_datagram(s->c, t, &what))
             continue;
         found = find_before(s, next, call->end_high_ns, &what);
         if (found == s->sent_count)
@@ -107,8 +115,8 @@ static size_t arrived_until(const struct udp_side_calls *s, int64_t ns)
 
 /* Takes the first of equal datagrams that are there when the call ends; one that comes later is
  * told all the same: that is a violation. Returns arrived_count if there is none at all. */
-static size_t take_arrived(struct udp_side_calls *s, const struct looked_for *what, int64_t ns,
-                           bool peek)
+static size_t take_arrived(struct udp_side_calls *s, const struct datagram_sought *what,
+                           int64_t ns, bool peek, bool cut)
 {
     size_t until = arrived_until(s, ns);
     size_t i = until > LOOKED_THROUGH ? until - LOOKED_THROUGH : 0;
@@ -116,12 +124,18 @@ static size_t take_arrived(struct udp_side_calls *s, const struct looked_for *wh
     for (; i < s->arrived_count && i < until + LOOKED_THROUGH; i++) {
         const struct wire_packet *p = packet_of(s, s->arrived[i]);
 
-        if (s->taken[i] < p->copies && is_it(p, what)) {
+        if (s->taken[i] < p->copies && calls_is_datagram(p, what, cut)) {
             s->taken[i] = (uint16_t)(s->taken[i] + !peek);
             return i;
         }
     }
     return s->arrived_count;
+}
+
+static void note_cut(struct udp_side_calls *s, uint32_t touch, int64_t bytes)
+{
+    s->c->touch_notes[touch] = calls_text(s->c, "%" PRId64 " byte%s cut", bytes,
+                                          bytes == 1 ? " was" : "s were");
 }
 
 static void find_received(struct udp_side_calls *s, const uint32_t *touches, size_t count)
@@ -131,19 +145,25 @@ static void find_received(struct udp_side_calls *s, const uint32_t *touches, siz
     for (size_t i = 0; i < count; i++) {
         const struct touch *t = &s->c->replay.touches[touches[i]];
         const struct traced_call *call = touch_call(s->c, t);
-        struct looked_for what;
+        struct datagram_sought what;
         size_t found;
+        bool peek;
 
         if (t->side == s->sender)
             continue;
         if (t->kind == TOUCH_WAIT && (t->ready & READY_READ))
             wait = t;
-        if (t->kind != TOUCH_RECEIVE || !look_for(s, t, &what))
+        if (t->kind != TOUCH_RECEIVE || !calls_datagram(s->c, t, &what))
             continue;
-        found = take_arrived(s, &what, call->end_high_ns,
-                             span_contains(call_arguments(call), "MSG_PEEK"));
+        peek = span_contains(call_arguments(call), "MSG_PEEK");
+        found = take_arrived(s, &what, call->end_high_ns, peek, false);
+        if (found == s->arrived_count && what.cut) {
+            found = take_arrived(s, &what, call->end_high_ns, peek, true);
+            if (found < s->arrived_count)
+                note_cut(s, touches[i], packet_of(s, s->arrived[found])->length - what.length);
+        }
         if (found == s->arrived_count)
-            continue; /* cut to the size of the buffer, or older than the trace */
+            continue; /* older than the trace */
         calls_after(s->c, t, s->arrived[found], true);
         if (wait != NULL)
             calls_after(s->c, wait, s->arrived[found], true);

@@ -14,6 +14,7 @@ struct finding {
     uint32_t *first_flow;  /* by socket: of UDP and listening ones */
     uint32_t *recent_flow; /* by socket: of the touch before, or behind */
     uint32_t *recent_thread;
+    uint8_t *taken; /* by packet: a datagram that was received and who sent it is not told */
 };
 
 static struct wire_query query_of(const struct socket_record *s, int64_t from_ns, int64_t to_ns)
@@ -123,6 +124,66 @@ static bool told_remote(const struct traced_call *call, struct text_address *rem
     }
 }
 
+/* So many flows, and datagrams of each before the call's end, are looked through for one. */
+enum { FLOWS_MAX = 32, DATAGRAMS_MAX = 256 };
+
+/* The first datagram to this side of the flow that is what was received; NULL. */
+static const struct wire_packet *find_in(struct finding *f, const struct flow *flow, unsigned side,
+                                         const struct datagram_sought *what, int64_t until_ns)
+{
+    size_t from = 0, count, high;
+    const uint32_t *packets = wire_of_flow(&f->c->wire, flow->id, &count);
+
+    for (high = count; from < high;) {
+        size_t middle = from + (high - from) / 2;
+
+        if (f->c->wire.packets[packets[middle]].time_ns <= until_ns)
+            from = middle + 1;
+        else
+            high = middle;
+    }
+    count = from;
+    from = count > DATAGRAMS_MAX ? count - DATAGRAMS_MAX : 0;
+    for (int cut = 0; cut < 1 + what->cut; cut++) {
+        for (size_t i = from; i < count; i++) {
+            const struct wire_packet *p = &f->c->wire.packets[packets[i]];
+
+            if (p->side != side && !(p->marks & MARK_UNREACHABLE) && p->arrival_ns <= until_ns &&
+                !f->taken[packets[i]] && calls_is_datagram(p, what, cut != 0))
+                return p;
+        }
+    }
+    return NULL;
+}
+
+/* recv() of a socket that is not connected: the datagram tells who sent it. */
+static bool find_received(struct finding *f, const struct touch *t, struct flow **flow,
+                          unsigned *side)
+{
+    const struct traced_call *call = touch_call(f->c, t);
+    struct wire_query q = query_of(touch_socket(f->c, t), WIRE_EVER, call->end_high_ns);
+    const struct wire_packet *first = NULL, *p;
+    struct datagram_sought what;
+    struct flow *other;
+    unsigned its_side, looked_at = 0;
+
+    if (t->kind != TOUCH_RECEIVE || !calls_datagram(f->c, t, &what))
+        return false;
+    for (size_t at = 0;
+         looked_at < FLOWS_MAX && wire_flows(&f->c->wire, &q, &at, &other, &its_side);
+         looked_at++) {
+        p = find_in(f, other, its_side, &what, call->end_high_ns);
+        if (p == NULL || (first != NULL && p->arrival_ns >= first->arrival_ns))
+            continue;
+        first = p;
+        *flow = other;
+        *side = its_side;
+    }
+    if (first != NULL && !span_contains(call_arguments(call), "MSG_PEEK"))
+        f->taken[first - f->c->wire.packets] = 1;
+    return first != NULL;
+}
+
 static bool find_datagrams(struct finding *f, const struct touch *t, struct flow **flow,
                            unsigned *side)
 {
@@ -131,7 +192,7 @@ static bool find_datagrams(struct finding *f, const struct touch *t, struct flow
     struct wire_query q = query_of(s, WIRE_EVER, call->end_high_ns);
 
     if (!told_remote(call, &q.remote) && s->remote.ip_version == 0)
-        return false;
+        return s->local.end.port != 0 && find_received(f, t, flow, side);
     if (s->local.end.port != 0)
         return wire_last_flow(&f->c->wire, &q, flow, side);
     q.from_ns = call->begin_ns; /* the port is not known yet: its first datagram tells */
@@ -251,6 +312,7 @@ void calls_find_flows(struct calls *c)
     f.first_flow = need(calloc(r->socket_count + 1, sizeof *f.first_flow));
     f.recent_flow = need(calloc(r->socket_count + 1, sizeof *f.recent_flow));
     f.recent_thread = need(calloc(r->socket_count + 1, sizeof *f.recent_thread));
+    f.taken = need(calloc(c->wire.count + 1, 1));
     for (size_t i = 0; i < r->touch_count; i++) {
         find_connection(&f, &r->touches[i]);
         if (r->touches[i].accepted != NO_SOCKET)
@@ -263,6 +325,7 @@ void calls_find_flows(struct calls *c)
     for (size_t i = r->touch_count; i > 0; i--)
         find_flow_behind(&f, &r->touches[i - 1]);
     free(f.claimed);
+    free(f.taken);
     free(f.first_flow);
     free(f.recent_flow);
     free(f.recent_thread);

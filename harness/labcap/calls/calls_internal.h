@@ -61,6 +61,17 @@ int64_t touch_bytes(const struct calls *c, const struct touch *t);
 /* What was sent or received, as far as the log has it and `size` allows: bytes at `bytes`. */
 size_t touch_data(const struct calls *c, const struct touch *t, uint8_t *bytes, size_t size);
 
+/* A datagram that a call sent or received, as far as the log tells of it. */
+struct datagram_sought {
+    int64_t length;
+    uint32_t head; /* wire_head(); 0 not known */
+    bool cut;      /* it may have been longer: it filled the buffer */
+};
+/* False for a call that took none. */
+bool calls_datagram(const struct calls *c, const struct touch *t, struct datagram_sought *what);
+/* `cut`: it was longer than what was received. */
+bool calls_is_datagram(const struct wire_packet *p, const struct datagram_sought *what, bool cut);
+
 /* calls_flows.c: finds each touch's flow. */
 void calls_find_flows(struct calls *c);
 

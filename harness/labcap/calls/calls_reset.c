@@ -92,6 +92,8 @@ static const char *explain_closed(struct explained *e, size_t packet)
 
     if (e->c->wire.packets[packet].time_ns < closing->begin_ns - e->c->wire.unit_ns + 1)
         return NULL;
+    if (touch_call(e->c, e->closing)->name == NAME_CONNECT)
+        return calls_text(e->c, "%s ended the connection with connect(AF_UNSPEC)", who(e));
     if (e->socket->linger_zero && !ends_process(touch_call(e->c, e->closing)))
         return calls_text(e->c, "%s closed with SO_LINGER at 0 seconds", who(e));
     if (sent_fin_since(e, packet, closing->begin_ns) || (bytes > 0 && late))
@@ -190,20 +192,50 @@ static void explain_side(struct explained *e)
     }
 }
 
+/* So many calls before a close are looked through for one that is still being made. */
+enum { LOOKED_THROUGH = 256 };
+
+/* "recv" of another thread of the process that has not ended when this one closes: the kernel
+ * closes the connection only when it has. NULL if there is none. */
+static const char *still_in(const struct calls *c, const uint32_t *touches, size_t at)
+{
+    const struct touch *closing = &c->replay.touches[touches[at]];
+    const struct traced_call *close = touch_call(c, closing);
+
+    for (size_t i = at; i > 0 && at - i < LOOKED_THROUGH; i--) {
+        const struct touch *t = &c->replay.touches[touches[i - 1]];
+        const struct traced_call *call = touch_call(c, t);
+
+        if (t->socket != closing->socket || t->process != closing->process ||
+            c->replay.thread_of[t->call] == c->replay.thread_of[closing->call] ||
+            (t->kind != TOUCH_RECEIVE && t->kind != TOUCH_SEND))
+            continue;
+        if (call->result == NULL || call->end_low_ns > close->begin_ns)
+            return call->name == NAME_RECVFROM ? "recv"
+                   : call->name == NAME_SENDTO ? "send"
+                                               : traced_name(call);
+    }
+    return NULL;
+}
+
 static void note_closes(struct calls *c, const uint32_t *touches, size_t count)
 {
+    const char *name;
+
     for (size_t i = 0; i < count; i++) {
         const struct touch *t = &c->replay.touches[touches[i]];
 
         if (t->kind == TOUCH_CLOSE && t->remaining > 0 &&
             touch_call(c, t)->name != NAME_SHUTDOWN && !touch_socket(c, t)->listening)
             c->touch_notes[touches[i]] = "still open elsewhere";
+        else if (t->kind == TOUCH_CLOSE && touch_call(c, t)->name == NAME_CLOSE &&
+                 (name = still_in(c, touches, i)) != NULL)
+            c->touch_notes[touches[i]] = calls_text(c, "another thread is in %s", name);
     }
 }
 
 void calls_explain(struct calls *c)
 {
-    c->touch_notes = need(calloc(c->replay.touch_count + 1, sizeof *c->touch_notes));
     for (uint32_t id = 1; id <= c->wire.flow_count; id++) {
         const struct flow *flow = flow_by_id(c->wire.flows, id);
         const uint32_t *touches = c->touches + c->flow_first[id];

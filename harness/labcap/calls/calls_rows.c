@@ -59,7 +59,23 @@ static bool sends(const struct calls *c, const struct touch *t)
 }
 
 /* Sending and closing leave the work to the kernel, unless there is no room for the data. */
-enum { AT_ONCE_NS = 1000000 };
+enum { AT_ONCE_NS = 1000000, BUSY_NS = 10 * AT_ONCE_NS };
+
+/* There was no room for the data, or SO_LINGER is set: packets went by meanwhile, or it took
+ * longer than a busy machine explains. */
+static bool blocked(const struct row_maker *m, const struct touch *t)
+{
+    const struct traced_call *call = touch_call(m->c, t);
+    const struct placed *placed = &m->c->placed[t->call];
+
+    if (t->kind == TOUCH_WAIT || t->kind == TOUCH_STANDARD)
+        return call->duration_ns >= BUSY_NS; /* for something that is no packet */
+    if ((!sends(m->c, t) && call->name != NAME_CLOSE && call->name != NAME_SHUTDOWN) ||
+        call->duration_ns < AT_ONCE_NS)
+        return false;
+    return call->duration_ns >= BUSY_NS ||
+           happens(m, placed->begin_at, placed->end_at, t->side, true);
+}
 
 static bool waited(const struct row_maker *m, const struct touch *t)
 {
@@ -70,7 +86,8 @@ static bool waited(const struct row_maker *m, const struct touch *t)
 
     if (placed->caused)
         return placed->cause_at > placed->begin_at;
-    if (call_failed(call, "EINTR") || (call->result != NULL && *call->result == '?'))
+    if (blocked(m, t) || call_failed(call, "EINTR") ||
+        (call->result != NULL && *call->result == '?'))
         return true;
     if (gives && call->duration_ns < AT_ONCE_NS)
         return false;
@@ -203,7 +220,7 @@ static void name_callers(struct callers *s, struct calls *c)
 
     for (size_t i = 1; i < s->count; i++)
         several = several || strcmp(program_of(s, c, i), program_of(s, c, 0)) != 0;
-    for (size_t i = 0; s->count > 1 && i < s->count; i++) {
+    for (size_t i = 0; i < s->count; i++) {
         const char *kind = kind_of(s, c, i);
         unsigned before = 0, all = 0;
 

@@ -31,6 +31,12 @@ bool call_failed(const struct traced_call *call, const char *error)
            (s.length == strlen(error) || s.at[strlen(error)] == ' ');
 }
 
+bool call_opens_fast(const struct traced_call *call)
+{
+    return (call->name == NAME_SENDTO && span_contains(call_argument(call, 3), "MSG_FASTOPEN")) ||
+           (call->name == NAME_SENDMSG && span_contains(call_argument(call, 2), "MSG_FASTOPEN"));
+}
+
 /* A descriptor that the call returned, and what is told of it. */
 static bool result_descriptor(const struct traced_call *call, int64_t *fd, struct span *about)
 {
@@ -105,6 +111,8 @@ uint32_t replay_socket(struct replay *r, uint32_t thread, int64_t fd, struct spa
         return NO_SOCKET;
     }
     if (about.length == 0 || !text_socket(about, &told))
+        return socket;
+    if (socket != NO_SOCKET && r->sockets[socket].renewed)
         return socket;
     if (socket == NO_SOCKET || !agrees(&r->sockets[socket], &told)) {
         socket = find_told(r, &told);
@@ -250,6 +258,19 @@ static void duplicated(struct replay *r, uint32_t call)
     }
 }
 
+/* fcntl(3, F_SETFD, FD_CLOEXEC). */
+static void flag_set(struct replay *r, uint32_t call)
+{
+    const struct traced_call *c = &r->log->calls[call];
+    struct span s = call_argument(c, 0), about;
+    int64_t fd, result;
+
+    if (span_is(call_argument(c, 1), "F_SETFD") && text_descriptor(&s, &fd, &about) &&
+        call_result(c, &result) && result == 0)
+        fd_close_on_exec(r, r->thread_of[call], fd,
+                         span_contains(call_argument(c, 2), "FD_CLOEXEC"));
+}
+
 static void named(struct replay *r, uint32_t call)
 {
     const struct traced_call *c = &r->log->calls[call];
@@ -281,8 +302,11 @@ void replay_call_ends(struct replay *r, uint32_t call)
     case NAME_DUP:
     case NAME_DUP2:
     case NAME_DUP3:
+        duplicated(r, call);
+        break;
     case NAME_FCNTL:
         duplicated(r, call);
+        flag_set(r, call);
         break;
     case NAME_GETSOCKNAME:
         named(r, call);
@@ -298,11 +322,15 @@ static void range_closed(struct replay *r, uint32_t call)
     struct span first = call_argument(c, 0), last = call_argument(c, 1);
     int64_t from, to = FD_MAX;
 
-    if (span_integer(&first, &from) && from >= 0 &&
-        !span_contains(call_argument(c, 2), "CLOEXEC")) {
-        span_integer(&last, &to);
-        replay_close_range(r, call, from, to < 0 ? FD_MAX : to, false);
-    }
+    if (!span_integer(&first, &from) || from < 0)
+        return;
+    if (!span_integer(&last, &to) || to < 0 || to > FD_MAX)
+        to = FD_MAX;
+    if (!span_contains(call_argument(c, 2), "CLOEXEC"))
+        replay_close_range(r, call, from, to, false);
+    else
+        for (; from <= to; from++)
+            fd_close_on_exec(r, r->thread_of[call], from, true);
 }
 
 static void closes(struct replay *r, uint32_t call)

@@ -26,6 +26,7 @@ struct socket_record {
     bool from_start;  /* all its calls are in the log */
     bool listening, accepted, connecting, linger_zero, is_epoll;
     bool refused; /* its latest connect failed for good */
+    bool renewed; /* by connect(AF_UNSPEC): -yy goes on to tell the names of the one before */
     struct text_address local, remote;
     uint64_t inode;
     uint32_t listener;     /* of an accepted one; NO_SOCKET */
@@ -110,6 +111,9 @@ bool call_result(const struct traced_call *call, int64_t *number);
 
 /* True if it failed with this error. */
 bool call_failed(const struct traced_call *call, const char *error);
+
+/* sendto(MSG_FASTOPEN) connects as well. */
+bool call_opens_fast(const struct traced_call *call);
 
 static inline struct span call_arguments(const struct traced_call *call)
 {

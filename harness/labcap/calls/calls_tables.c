@@ -277,6 +277,21 @@ uint32_t fd_put(struct replay *r, uint32_t thread, int64_t fd, uint32_t socket, 
     return before;
 }
 
+bool fd_closes_on_exec(const struct replay *r, uint32_t thread, int64_t fd)
+{
+    const struct fd_entry *entry = entry_of(r, thread, fd);
+
+    return entry != NULL && entry->close_on_exec;
+}
+
+void fd_close_on_exec(struct replay *r, uint32_t thread, int64_t fd, bool on_exec)
+{
+    struct fd_entry *entry = entry_of(r, thread, fd);
+
+    if (entry != NULL)
+        entry->close_on_exec = on_exec;
+}
+
 void tables_free(struct replay *r)
 {
     for (size_t i = 0; i < r->thread_count; i++) {

@@ -47,6 +47,10 @@ uint32_t fd_put(struct replay *r, uint32_t thread, int64_t fd, uint32_t socket, 
 /* The descriptor is closed: see fd_put(). */
 uint32_t fd_clear(struct replay *r, uint32_t thread, int64_t fd);
 
+bool fd_closes_on_exec(const struct replay *r, uint32_t thread, int64_t fd);
+/* execve closes the descriptor, or does not. */
+void fd_close_on_exec(struct replay *r, uint32_t thread, int64_t fd, bool on_exec);
+
 void tables_free(struct replay *r);
 
 #endif

@@ -81,12 +81,52 @@ static void write_data(struct calls *c, const struct touch *t, struct call_row *
         row->data = calls_keep(c, bytes, row->data_kept);
 }
 
+/* How many bytes a send was given; -1 where that is not told. */
+static int64_t asked_bytes(const struct calls *c, const struct touch *t)
+{
+    struct span s = argument(c, t, 2);
+    int64_t sum = -1, length;
+
+    switch ((enum traced_name)touch_call(c, t)->name) {
+    case NAME_WRITE:
+    case NAME_SEND:
+    case NAME_SENDTO:
+        return span_integer(&s, &length) && length >= 0 ? length : -1;
+    case NAME_WRITEV:
+    case NAME_SENDMSG:
+        s = argument(c, t, 1);
+        while (span_find(&s, "iov_len=") && span_integer(&s, &length) && length >= 0 &&
+               length <= INT32_MAX)
+            sum = (sum > 0 ? sum : 0) + length;
+        return span_contains(argument(c, t, 1), ", ...]") ? -1 : sum;
+    default:
+        return -1;
+    }
+}
+
+/* ", MSG_PEEK": of the flags those that change what the call does with the data. */
+static const char *shown_flags(struct calls *c, const struct touch *t)
+{
+    static const char *const told[] = {"MSG_PEEK", "MSG_WAITALL", "MSG_MORE", "MSG_OOB",
+                                       "MSG_TRUNC", "MSG_FASTOPEN"};
+    const struct traced_call *call = touch_call(c, t);
+    bool of_message = call->name == NAME_SENDMSG || call->name == NAME_RECVMSG;
+    bool has = of_message || call->name == NAME_SEND || call->name == NAME_RECV ||
+               call->name == NAME_SENDTO || call->name == NAME_RECVFROM;
+    const char *text = "";
+
+    for (size_t i = 0; has && i < sizeof told / sizeof told[0]; i++)
+        if (span_contains(argument(c, t, of_message ? 2 : 3), told[i]))
+            text = calls_text(c, "%s%s%s", text, *text == '\0' ? ", " : "|", told[i]);
+    return text;
+}
+
 /* The string of a send, as the log has it, if it can be read; else how long it is. */
 static const char *shown_data(struct calls *c, const struct touch *t)
 {
     struct span data = argument(c, t, 1), length = argument(c, t, 2);
     size_t shown = 0, end = data.length;
-    int64_t bytes = touch_bytes(c, t);
+    int64_t asked = asked_bytes(c, t), bytes = asked >= 0 ? asked : touch_bytes(c, t);
     bool readable = span_take(&data, "\"") && end >= 2;
 
     end = data.length;
@@ -99,6 +139,8 @@ static const char *shown_data(struct calls *c, const struct touch *t)
         return "";
     if (!readable && bytes < 0)
         return "";
+    if (touch_call(c, t)->name == NAME_SENDMMSG)
+        return calls_text(c, ", %" PRId64 " message%s", bytes, bytes == 1 ? "" : "s");
     if (!readable)
         return calls_text(c, ", %" PRId64 " byte%s", bytes, bytes == 1 ? "" : "s");
     return calls_text(c, ", \"%.*s\"%s, %.*s", (int)shown, data.at,
@@ -194,8 +236,14 @@ static void write_poll(struct calls *c, const struct touch *t, struct call_row *
 
 static void write_wait(struct calls *c, const struct touch *t, struct call_row *row)
 {
-    static const char *const notes[4] = {"", "can be read", "can be written",
-                                         "can be read and written"};
+    static const char *const able[4] = {"", "can be read", "can be written",
+                                        "can be read and written"};
+    /* What failed is hung up as well; so is what has ended in both directions, and is read. */
+    bool ended = t->ready == (READY_READ | READY_HANGUP);
+    const char *end = t->ready & READY_ERROR              ? "failed"
+                      : t->ready & READY_HANGUP && !ended ? "hung up"
+                                                          : "";
+    const char *ready = able[t->ready & 3];
     uint8_t name = touch_call(c, t)->name;
 
     if (name == NAME_POLL || name == NAME_PPOLL)
@@ -205,24 +253,28 @@ static void write_wait(struct calls *c, const struct touch *t, struct call_row *
     else
         write_texts(c, row, traced_name(touch_call(c, t)), argument(c, t, 0), "%s", "");
     if (*row->note == '\0')
-        row->note = notes[t->ready & 3];
-    if (*row->note == '\0' && t->ready != 0)
-        row->note = t->ready & READY_ERROR ? "has an error" : "was hung up";
+        row->note = *end == '\0'     ? ready
+                    : *ready == '\0' ? end
+                                     : calls_text(c, "%s, %s", end, ready);
 }
 
 static void write_send(struct calls *c, const struct touch *t, struct call_row *row)
 {
     const struct traced_call *call = touch_call(c, t);
     const char *name = traced_name(call), *to = "";
+    int64_t bytes = touch_bytes(c, t);
 
     if (call->name == NAME_SENDTO)
         to = address(c, argument(c, t, 4));
-    if (call->name == NAME_SENDTO && (*to == '\0' || touch_socket(c, t)->protocol == IP_TCP))
+    if (call->name == NAME_SENDTO && (*to == '\0' || touch_socket(c, t)->protocol == IP_TCP) &&
+        !call_opens_fast(call))
         name = "send";
     if (call->name == NAME_SENDMSG)
         to = address(c, argument(c, t, 1));
-    write_texts(c, row, name, argument(c, t, 0), "%s%s%s", shown_data(c, t),
-                *to != '\0' ? ", " : "", to);
+    write_texts(c, row, name, argument(c, t, 0), "%s%s%s%s", shown_data(c, t),
+                shown_flags(c, t), *to != '\0' ? ", " : "", to);
+    if (bytes >= 0 && bytes < asked_bytes(c, t) && *row->note == '\0')
+        row->note = "only a part";
     write_data(c, t, row);
 }
 
@@ -238,9 +290,10 @@ static void write_receive(struct calls *c, const struct touch *t, struct call_ro
         (span_is(argument(c, t, 4), "NULL") || touch_socket(c, t)->protocol == IP_TCP))
         name = "recv";
     if (has_size && size.length > 0 && size.at[0] != '<')
-        write_texts(c, row, name, argument(c, t, 0), ", %.*s", shown(size, 20), size.at);
+        write_texts(c, row, name, argument(c, t, 0), ", %.*s%s", shown(size, 20), size.at,
+                    shown_flags(c, t));
     else
-        write_texts(c, row, name, argument(c, t, 0), "%s", "");
+        write_texts(c, row, name, argument(c, t, 0), "%s", shown_flags(c, t));
     write_data(c, t, row);
 }
 
@@ -271,6 +324,8 @@ static void write_close(struct calls *c, const struct touch *t, struct call_row 
         write_bare(row, "execve", calls_text(c, "execve(%s)", c->replay.processes
                                                  [c->replay.threads[c->replay.thread_of[t->call]]
                                                       .process].program));
+    else if (call->name == NAME_CONNECT)
+        write_texts(c, row, "connect", argument(c, t, 0), "%s", ", AF_UNSPEC");
     else if (second.length > 0)
         write_texts(c, row, traced_name(call), argument(c, t, 0), ", %.*s", shown(second, 24),
                     second.at);
@@ -281,7 +336,7 @@ static void write_close(struct calls *c, const struct touch *t, struct call_row 
 static void write_other(struct calls *c, const struct touch *t, struct call_row *row)
 {
     const struct traced_call *call = touch_call(c, t);
-    struct span second = argument(c, t, 1), third = argument(c, t, 2);
+    struct span second = argument(c, t, 1), third = argument(c, t, 2), value = argument(c, t, 3);
 
     switch ((enum traced_name)call->name) {
     case NAME_CLONE:
@@ -299,6 +354,13 @@ static void write_other(struct calls *c, const struct touch *t, struct call_row 
         break;
     case NAME_GETSOCKOPT:
         write_option(c, t, row);
+        span_take(&value, "[");
+        span_cut_end(&value, "]");
+        row->texts[1] = calls_text(c, "%.*s: %.*s", shown(third, 32), third.at, shown(value, 48),
+                                   value.at);
+        break;
+    case NAME_CONNECT:
+        write_close(c, t, row);
         break;
     case NAME_EPOLL_CTL:
         third = plain(third);

@@ -75,7 +75,8 @@ static void listens(struct replay *r, uint32_t call)
     s->listening = true;
 }
 
-/* A socket that connects anew after it failed is another one for us: it has another flow. */
+/* A socket that connects anew after it failed, or was disconnected, is another one for us: it has
+ * another flow. */
 static uint32_t renew(struct replay *r, uint32_t call, uint32_t old)
 {
     struct span s = call_argument(call_of(r, call), 0), about;
@@ -86,19 +87,47 @@ static uint32_t renew(struct replay *r, uint32_t call, uint32_t old)
     r->sockets[socket].from_start = r->sockets[old].from_start;
     r->sockets[socket].inode = r->sockets[old].inode;
     if (text_descriptor(&s, &fd, &about))
-        fd_put(r, r->thread_of[call], fd, socket, false);
+        fd_put(r, r->thread_of[call], fd, socket, fd_closes_on_exec(r, r->thread_of[call], fd));
     return socket;
 }
 
-static void connects(struct replay *r, uint32_t call)
+/* connect(AF_UNSPEC): what comes next is of another connection, or of any peer. */
+static void disconnects(struct replay *r, uint32_t call, uint32_t socket)
+{
+    struct socket_record *s = &r->sockets[socket];
+    int64_t result;
+
+    if (!call_result(call_of(r, call), &result) || result != 0)
+        return;
+    if (s->protocol == IP_UDP) {
+        replay_touch(r, call, socket, TOUCH_OTHER);
+        memset(&s->remote, 0, sizeof s->remote);
+    } else if ((s->connecting || s->accepted) && !s->closed) {
+        replay_touch(r, call, socket, TOUCH_CLOSE)->remaining = 0;
+        s->closed = true;
+        s->closing_call = call;
+        r->sockets[renew(r, call, socket)].renewed = true;
+    }
+}
+
+/* Where the call's address stands. */
+static void connects(struct replay *r, uint32_t call, unsigned argument)
 {
     const struct traced_call *c = call_of(r, call);
     uint32_t socket = socket_in(r, call, 0);
+    bool sends = c->name != NAME_CONNECT;
     struct text_address remote;
     struct socket_record *s;
 
-    if (socket == NO_SOCKET || !text_sockaddr(call_argument(c, 1), &remote))
+    if (socket == NO_SOCKET)
         return;
+    if (!text_sockaddr(call_argument(c, argument), &remote)) {
+        if (!sends && span_contains(call_argument(c, 1), "sa_family=AF_UNSPEC"))
+            disconnects(r, call, socket);
+        else if (sends)
+            replay_touch(r, call, socket, TOUCH_SEND);
+        return;
+    }
     if (r->sockets[socket].protocol != IP_UDP && r->sockets[socket].connecting &&
         r->sockets[socket].refused)
         socket = renew(r, call, socket);
@@ -112,7 +141,7 @@ static void connects(struct replay *r, uint32_t call)
                  call_failed(c, "EHOSTUNREACH") || call_failed(c, "ENETUNREACH");
     s->remote = remote;
     r->threads[r->thread_of[call]].last_socket = socket;
-    replay_touch(r, call, socket, TOUCH_CONNECT);
+    replay_touch(r, call, socket, sends ? TOUCH_SEND : TOUCH_CONNECT);
 }
 
 static void sets_option(struct replay *r, uint32_t call)
@@ -159,7 +188,7 @@ static void use_socket(struct replay *r, uint32_t call)
         listens(r, call);
         break;
     case NAME_CONNECT:
-        connects(r, call);
+        connects(r, call, 1);
         break;
     case NAME_ACCEPT:
     case NAME_ACCEPT4:
@@ -202,11 +231,16 @@ void replay_use(struct replay *r, uint32_t call)
     case NAME_RECVMMSG:
         transfer(r, call, TOUCH_RECEIVE);
         break;
+    case NAME_SENDTO:
+    case NAME_SENDMSG:
+        if (call_opens_fast(call_of(r, call)))
+            connects(r, call, call_of(r, call)->name == NAME_SENDTO ? 4 : 1);
+        else
+            transfer(r, call, TOUCH_SEND);
+        break;
     case NAME_WRITE:
     case NAME_WRITEV:
     case NAME_SEND:
-    case NAME_SENDTO:
-    case NAME_SENDMSG:
     case NAME_SENDMMSG:
     case NAME_SENDFILE:
         transfer(r, call, TOUCH_SEND);

@@ -201,7 +201,8 @@ static bool is_keep_alive(const struct tcp_side *s, const struct segment *g)
 }
 
 /* Some systems probe a closed window with a number that is acknowledged already: such a segment
- * is a keep-alive by its form and counts as one, but what it asks for is the window. */
+ * is a keep-alive by its form and counts as one, but what it asks for is the window. A window
+ * that opens is told of unasked, too: nothing shows that the probe brought it about. */
 static void learn_questions(struct tcp_connection *c, const struct segment *g)
 {
     struct tcp_side *s = &c->side[g->side], *peer = &c->side[g->side ^ 1];
@@ -211,7 +212,7 @@ static void learn_questions(struct tcp_connection *c, const struct segment *g)
     if (closed && (keep_alive || (g->p->payload_len == 1 && g->seq == s->next)))
         g->note->marks |= MARK_WINDOW_PROBE;
     if (peer->asks && !keep_alive && g->has_ack && g->p->payload_len == 0 &&
-        !has_flag(g, TCP_SYN | TCP_FIN))
+        !has_flag(g, TCP_SYN | TCP_FIN) && !(g->note->marks & MARK_WINDOW_OPENS))
         g->note->marks |= MARK_ANSWER;
     peer->asks = false;
     s->asks = g->note->marks & (MARK_KEEP_ALIVE | MARK_WINDOW_PROBE);

@@ -68,7 +68,8 @@ struct tcp_note {
     uint32_t payload_len; /* 0 for the octet of a keep-alive too */
     uint64_t window;      /* bytes, scaled where the scale is known */
     bool window_scaled;   /* the scale is known, or not in use since the SYN */
-    uint8_t handshake;    /* 1 SYN, 2 SYN+ACK, 3 the ACK that completes it, 0 none */
+    uint8_t handshake;    /* 1 SYN, 2 SYN+ACK, 3 the client's ACK (of a simultaneous open: its
+                             SYN+ACK), 0 none */
     uint8_t teardown;     /* STEP_ bits */
     uint32_t marks;       /* MARK_ bits */
     enum tcp_state state[2];
@@ -163,6 +164,9 @@ unsigned tcp_teardown_segments(const struct tcp_connection *c);
 
 /* Neither FIN acknowledges the other (RFC 9293, figure 13). */
 bool tcp_simultaneous_close(const struct tcp_connection *c);
+
+/* The side sent its FIN before the other one had arrived: it was never in CLOSE-WAIT. */
+bool tcp_fins_cross(const struct tcp_connection *c, unsigned side);
 
 const char *tcp_state_name(enum tcp_state state);
 

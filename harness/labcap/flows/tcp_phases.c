@@ -202,18 +202,44 @@ static enum tcp_state state_of(const struct tcp_connection *c, unsigned side, bo
     return opening_state(s, peer);
 }
 
-enum tcp_state tcp_state_of(const struct tcp_connection *c, unsigned side)
+/* RFC 9293, section 3.10.7.4: what is out of order waits, and a FIN is the last in order. Bytes
+ * that are acknowledged have arrived, recorded or not. */
+static bool closed_in_order(const struct tcp_side *peer)
 {
-    return state_of(c, side, c->side[side ^ 1].fin_seen);
+    int64_t from = peer->has_acked ? later_of(1, peer->acked) : 1;
+
+    return peer->fin_seen &&
+           (from >= peer->fin_position ||
+            interval_holes(&peer->seen, from, peer->fin_position) == 0);
 }
 
-/* RFC 9293, section 3.10.7.4: what is out of order waits, and a FIN is the last in order. */
+/* A FIN that does not acknowledge the other one, recorded before it, was sent before that one
+ * arrived (RFC 9293, figure 13). It has arrived once it is acknowledged, and before anything
+ * that its sender sends later, like the acknowledgement of this FIN. */
+static bool still_under_way(const struct tcp_side *s, const struct tcp_side *peer)
+{
+    return s->fin_seen && !s->fin_acks_peer && peer->fin_packet < s->fin_packet &&
+           peer->fin_ack_packet == 0 && s->fin_ack_packet == 0;
+}
+
+enum tcp_state tcp_state_of(const struct tcp_connection *c, unsigned side)
+{
+    const struct tcp_side *s = &c->side[side], *peer = &c->side[side ^ 1];
+
+    return state_of(c, side, closed_in_order(peer) && !still_under_way(s, peer));
+}
+
 enum tcp_state tcp_state_in_order(const struct tcp_connection *c, unsigned side)
 {
-    const struct tcp_side *peer = &c->side[side ^ 1];
+    return state_of(c, side, closed_in_order(&c->side[side ^ 1]));
+}
 
-    return state_of(c, side,
-                    peer->fin_seen && interval_holes(&peer->seen, 1, peer->fin_position) == 0);
+bool tcp_fins_cross(const struct tcp_connection *c, unsigned side)
+{
+    const struct tcp_side *s = &c->side[side], *peer = &c->side[side ^ 1];
+
+    return s->fin_seen && peer->fin_seen && !s->fin_acks_peer &&
+           (peer->fin_ack_packet == 0 || peer->fin_ack_packet > s->fin_packet);
 }
 
 const char *tcp_state_name(enum tcp_state state)

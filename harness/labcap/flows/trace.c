@@ -10,6 +10,7 @@
 #include "bytes.h"
 #include "fragment.h"
 #include "memory.h"
+#include "messages.h"
 #include "passage.h"
 #include "reader.h"
 
@@ -141,20 +142,20 @@ void trace_take(struct reading *r, const struct reader_frame *frame)
 static int complain(const struct trace *t, const struct reader *reader)
 {
     if (!t->complete)
-        fprintf(stderr, "labcap: %s: packet %" PRIu64 ": %s\n", t->file,
+        message("labcap: %s: packet %" PRIu64 ": %s", t->file,
                 reader_error_packet(reader), reader_error(reader));
     if (t->drops > 0)
-        fprintf(stderr, "labcap: %s: %" PRIu64 " packets were lost when it was recorded\n",
+        message("labcap: %s: %" PRIu64 " packets were lost when it was recorded",
                 t->file, t->drops);
     if (t->cut > 0)
-        fprintf(stderr, "labcap: %s: packet %" PRIu64 ": cut short (%" PRIu64 " in all)\n",
+        message("labcap: %s: packet %" PRIu64 ": cut short (%" PRIu64 " in all)",
                 t->file, t->first_cut, t->cut);
     if (t->first_fragment > 0)
-        fprintf(stderr, "labcap: %s: packet %" PRIu64 ": TCP in IP fragments is left out (%" PRIu64
-                " in all)\n", t->file, t->first_fragment, t->fragment);
+        message("labcap: %s: packet %" PRIu64 ": TCP in IP fragments is left out (%" PRIu64
+                " in all)", t->file, t->first_fragment, t->fragment);
     if (t->unmatched > 0)
-        fprintf(stderr, "labcap: %s: packet %" PRIu64 ": arrived, but was never sent in this trace "
-                "(%" PRIu64 " in all)\n", t->file, t->first_unmatched, t->unmatched);
+        message("labcap: %s: packet %" PRIu64 ": arrived, but was never sent in this trace "
+                "(%" PRIu64 " in all)", t->file, t->first_unmatched, t->unmatched);
     return t->complete && t->drops == 0 && t->cut == 0 && t->first_fragment == 0 &&
                    t->unmatched == 0
                ? EXIT_MET
@@ -226,7 +227,7 @@ int trace_read(struct trace *trace, const char *path, const char *filter,
     *trace = (struct trace){.file = path};
     opened = reader_open(&reader, path, filter, error, sizeof error);
     if (opened != READER_OPEN) {
-        fprintf(stderr, "labcap: %s\n", error);
+        message("labcap: %s", error);
         return opened == READER_BAD_FILTER ? EXIT_USAGE : EXIT_UNTRUSTED;
     }
     reading = trace_begin(trace, path, reader_link_type(reader), listener);
@@ -251,7 +252,7 @@ int finish_output(int status)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))
         return status;
-    fprintf(stderr, "labcap: standard output: %s\n", errno != 0 ? strerror(errno) : "error");
+    message("labcap: standard output: %s", errno != 0 ? strerror(errno) : "error");
     return EXIT_UNTRUSTED;
 }
 

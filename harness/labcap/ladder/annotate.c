@@ -6,7 +6,6 @@
 #include "annotate.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include "explain.h"
 #include "ladder_say.h"
 #include "memory.h"
+#include "messages.h"
 #include "pcapng_comments.h"
 #include "pcapng_format.h"
 #include "trace.h"
@@ -182,7 +182,7 @@ static void start_tellers(struct annotation *a)
 
 static int failure(const char *file, const char *why)
 {
-    fprintf(stderr, "labcap: %s: %s\n", file, why);
+    message("labcap: %s: %s", file, why);
     return EXIT_UNTRUSTED;
 }
 
@@ -228,7 +228,7 @@ static int annotate(const char *file)
         a.points_from = trace.two_points ? trace.points_from : UINT64_MAX;
         start_tellers(&a);
         if (!pcapng_add_comments(file, &status, comment_on, &a, error, sizeof error)) {
-            fprintf(stderr, "labcap: %s\n", error);
+            message("labcap: %s", error);
             result = EXIT_UNTRUSTED;
         }
     }
@@ -244,7 +244,7 @@ int cmd_annotate(int argc, char **argv)
     static const struct option names[] = {{"help", no_argument, NULL, 'h'}, {0}};
     int result = EXIT_MET, option;
 
-    while ((option = getopt_long(argc, argv, "h", names, NULL)) != -1)
+    while ((option = next_option(argc, argv, "h", names)) != -1)
         return option == 'h' ? usage_help("annotate") : usage_error("annotate", NULL);
     if (optind == argc)
         return usage_error("annotate", "no FILE given");

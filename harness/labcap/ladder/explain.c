@@ -72,8 +72,10 @@ static void tell_syn_ack(struct telling *t)
 {
     const struct segment_record *s = t->s;
     unsigned peer = s->side ^ 1u;
+    bool valid = s->handshake == 3 ||
+                 (t->flow->tcp.syn_ack_valid && s->packet == t->flow->tcp.syn_ack);
 
-    if (!s->has_ack || s->ack < 1)
+    if (!valid)
         CLAUSE(t, "the %s answers, but what it acknowledges is not this %s's SYN", t->sender,
                t->receiver);
     else if (simultaneous_open(t))
@@ -82,7 +84,7 @@ static void tell_syn_ack(struct telling *t)
         CLAUSE(t, "the %s agrees; it waits for byte number %" PRIu32
                ", and its own first byte will be number %" PRIu32,
                t->sender, number(t, peer, s->ack), number(t, s->side, s->seq + 1));
-    if (s->ack > 1)
+    if (valid && s->ack > 1)
         CLAUSE(t, "it has the data of the SYN already");
 }
 
@@ -118,7 +120,7 @@ static void tell_opening(struct telling *t)
 {
     const struct segment_record *s = t->s;
 
-    if (s->handshake == 2) {
+    if (s->handshake == 2 || (s->handshake == 3 && (s->flags & TCP_SYN))) {
         tell_syn_ack(t);
         return;
     }

@@ -2,7 +2,6 @@
 #include "ladder.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 #include "ladder_screen.h"
 #include "ladder_stream.h"
 #include "memory.h"
+#include "messages.h"
 #include "trace.h"
 #include "usage.h"
 
@@ -93,7 +93,7 @@ static void open_calls(struct show *show)
         return;
     show->calls = calls_open(o->logs, o->log_count, show->no_calls, sizeof show->no_calls);
     if (show->calls == NULL)
-        fprintf(stderr, "labcap show: %s\n", show->no_calls);
+        message("labcap show: %s", show->no_calls);
 }
 
 /* The calls, or NULL after a line that says why they are left out. */
@@ -104,13 +104,13 @@ static const struct calls *match_calls(struct show *show, const struct trace *tr
     if (show->calls == NULL)
         return NULL;
     if (!calls_match(show->calls, trace->flows, show->no_calls, sizeof show->no_calls)) {
-        fprintf(stderr, "labcap show: %s\n", show->no_calls);
+        message("labcap show: %s", show->no_calls);
         return NULL;
     }
     show->no_calls[0] = '\0';
     remark = calls_remark(show->calls);
     if (remark != NULL)
-        fprintf(stderr, "labcap show: %s\n", remark);
+        message("labcap show: %s", remark);
     return show->calls;
 }
 
@@ -128,6 +128,14 @@ static void tell_trace(const struct show *show, const struct trace *trace)
     puts("}");
 }
 
+static void tell_empty(const char *file)
+{
+    char *name = printable(file);
+
+    printf("no TCP connection and no UDP flow in %s\n", name);
+    free(name);
+}
+
 /* Returns the exit status, `status` unless there is more to say. */
 static int finish(struct show *show, const struct trace *trace, int status)
 {
@@ -143,14 +151,14 @@ static int finish(struct show *show, const struct trace *trace, int status)
     drawn = ladder_stream_finish(show->stream, trace->flows);
     show->stream = NULL;
     if (o->only > flows && flows > 0) {
-        fprintf(stderr, "labcap show: no connection %" PRIu64 ", the last one is %" PRIu64 "\n",
+        message("labcap show: no connection %" PRIu64 ", the last one is %" PRIu64,
                 o->only, flows);
         return status != EXIT_MET ? status : EXIT_USAGE;
     }
     if (o->json)
         tell_trace(show, trace);
     else if (!drawn)
-        printf("no TCP connection and no UDP flow in %s\n", trace->file);
+        tell_empty(trace->file);
     return status;
 }
 
@@ -216,6 +224,8 @@ static void add_log(struct show_options *o, char *path)
 /* Returns 0 or an exit status. */
 static int take_option(struct show_options *o, int option)
 {
+    if (option == 'n' && o->only != 0)
+        return usage_error("show", "-n: only one connection can be chosen");
     if (option == 'n' && !parse_id(optarg, &o->only))
         return usage_error("show", "-n: a connection's number, from 1, is needed");
     if (option == 'c' && !parse_color(optarg, &o->color))
@@ -246,7 +256,7 @@ static int parse_options(struct show_options *o, int argc, char **argv)
                                           {0}};
     int option, status;
 
-    while ((option = getopt_long(argc, argv, "n:h", names, NULL)) != -1) {
+    while ((option = next_option(argc, argv, "n:h", names)) != -1) {
         if (option == 'h')
             return -1;
         status = take_option(o, option);

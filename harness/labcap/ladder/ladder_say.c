@@ -54,15 +54,16 @@ static unsigned bits(unsigned value)
     return (unsigned)__builtin_popcount(value);
 }
 
-/* What the step is called, without the control bits that are no part of it. */
-static const char *closing_name(const struct teller *t, uint8_t steps)
+/* The control bits that the step is called by: a FIN's ACK is one where it is a step, too. */
+static uint8_t closing_bits(const struct teller *t, uint8_t steps)
 {
-    if (steps & (STEP_FIRST_FIN | STEP_SECOND_FIN))
-        return t->three_step_teardown && (steps & STEP_FIRST_FIN_ACK) ? "FIN+ACK" : "FIN";
-    return "ACK";
+    if (!(steps & (STEP_FIRST_FIN | STEP_SECOND_FIN)))
+        return TCP_ACK;
+    return t->three_step_teardown && (steps & STEP_FIRST_FIN_ACK) ? TCP_FIN | TCP_ACK : TCP_FIN;
 }
 
-static void closing_label(struct teller *t, uint8_t steps, char *text, size_t size)
+/* `more` are other control bits of the segment. */
+static void closing_label(struct teller *t, uint8_t steps, uint8_t more, char *text, size_t size)
 {
     unsigned of = t->three_step_teardown ? 3 : 4;
     bool unknown = t->undecided_teardown && steps == STEP_FIRST_FIN;
@@ -77,37 +78,30 @@ static void closing_label(struct teller *t, uint8_t steps, char *text, size_t si
     text[1] = '/';
     text[2] = unknown ? '?' : (char)('0' + of);
     text[3] = ' ';
-    text[4] = '\0';
-    text_add(&(struct growing){text, 4, size}, unknown ? "FIN" : closing_name(t, steps));
+    flags_text(text + 4, size - 4, closing_bits(t, steps) | more);
 }
 
-/* The step of the handshake or teardown, with its number, or the control bits. A segment that is
- * both has the second one in `note`. */
+/* The control bits, with the number of the step of the handshake or teardown before them. A
+ * segment that is both has the second one in `note`. */
 static void label_of(struct teller *t, const struct segment_record *s, char *label, size_t size,
                      char *note, size_t note_size)
 {
-    static const char *const opening[] = {"", "1/3 SYN", "2/3 SYN+ACK", "3/3 ACK"};
-    struct growing g = {label, 0, size};
-    char more[FLAGS_TEXT_MAX];
-    uint8_t rest = s->flags;
+    static const uint8_t opening[] = {0, TCP_SYN, TCP_SYN | TCP_ACK, TCP_ACK};
+    bool simultaneous = s->handshake == 3 && (s->flags & TCP_SYN); /* no third step of three */
 
-    label[0] = '\0';
-    if (s->handshake > 0 && s->handshake <= 3) {
-        text_add(&g, opening[s->handshake]);
+    if (s->handshake > 0 && s->handshake <= 3 && !simultaneous) {
+        uint8_t more = (uint8_t)(s->flags & ~(TCP_SYN | TCP_ACK));
+
+        memcpy(label, "0/3 ", 4);
+        label[0] = (char)('0' + s->handshake);
+        flags_text(label + 4, size - 4, opening[s->handshake] | more);
         if (s->teardown)
-            closing_label(t, s->teardown, note, note_size);
-        rest = (uint8_t)(rest & ~(TCP_SYN | TCP_ACK));
+            closing_label(t, s->teardown, 0, note, note_size);
     } else if (s->teardown) {
-        closing_label(t, s->teardown, label, size);
-        g.used = strlen(label);
-        rest = (uint8_t)(rest & ~(TCP_FIN | TCP_ACK));
+        closing_label(t, s->teardown, (uint8_t)(s->flags & ~(TCP_FIN | TCP_ACK)), label, size);
+    } else {
+        flags_text(label, size, s->flags);
     }
-    if (g.used > 0 && rest == 0)
-        return;
-    flags_text(more, sizeof more, rest);
-    if (g.used > 0)
-        text_add(&g, "+");
-    text_add(&g, more);
 }
 
 void tell_note(char note[LADDER_NOTE_MAX], const char *what)
@@ -231,6 +225,8 @@ static void tell_states(struct teller *t, const struct segment_record *s, struct
         const char *state =
             state_name(t->flow, (enum tcp_state)(seen ? s->seen_state : s->state)[side]);
 
+        if (!seen && s->state[side] == TCP_CLOSE_WAIT && tcp_fins_cross(&t->flow->tcp, side))
+            continue; /* the FIN on this row had not arrived when this side sent its own */
         if ((!seen || s->state_changed[side]) && strcmp(state, t->state[i]) != 0)
             row->state[i] = t->state[i] = state;
     }

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "capture.h"
+#include "messages.h"
 #include "pcapng.h"
 #include "record_options.h"
 #include "stop.h"
@@ -39,7 +40,7 @@ struct recording {
 /* One line about what could not be done. */
 static int failure(const char *subject, const char *reason)
 {
-    fprintf(stderr, "labcap: %s: %s\n", subject, reason);
+    message("labcap: %s: %s", subject, reason);
     return EXIT_UNTRUSTED;
 }
 
@@ -200,7 +201,7 @@ static int finish(struct recording *r, bool whole)
         discard_output(r);
         return status;
     }
-    fprintf(stderr, "%llu packets, %llu drops\n", (unsigned long long)r->packets,
+    message("%llu packets, %llu drops", (unsigned long long)r->packets,
             (unsigned long long)counts.dropped);
     return counts.dropped > 0 ? EXIT_UNTRUSTED : status;
 }

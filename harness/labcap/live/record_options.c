@@ -2,12 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "messages.h"
 #include "pcapng.h"
 #include "trace.h"
 #include "usage.h"
@@ -112,7 +112,7 @@ int record_options_parse(struct record_options *o, int argc, char **argv)
 
     *o = (struct record_options){ .capture.snaplen = PCAPNG_SNAPLEN_MAX, .ready_fd = -1 };
     optind = 1;
-    while ((option = getopt_long(argc, argv, "i:w:s:B:", names, NULL)) != -1) {
+    while ((option = next_option(argc, argv, "i:w:s:B:", names)) != -1) {
         int status;
 
         if (option == 'h')

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
@@ -17,6 +16,7 @@
 #include "capture.h"
 #include "ladder_screen.h"
 #include "ladder_stream.h"
+#include "messages.h"
 #include "reader.h"
 #include "record_options.h"
 #include "stop.h"
@@ -52,7 +52,7 @@ struct watching {
 
 static int failure(const char *subject, const char *reason)
 {
-    fprintf(stderr, "labcap: %s: %s\n", subject, reason);
+    message("labcap: %s: %s", subject, reason);
     return EXIT_UNTRUSTED;
 }
 
@@ -204,7 +204,7 @@ static int finish(struct watching *w)
     if (w->screen.error != 0 && !watch_screen_left(&w->screen))
         status = failure("standard output", strerror(w->screen.error));
     capture_count(w->capture, &counts);
-    fprintf(stderr, "%" PRIu64 " packets, %" PRIu64 " drops\n", w->packets, counts.dropped);
+    message("%" PRIu64 " packets, %" PRIu64 " drops", w->packets, counts.dropped);
     return counts.dropped > 0 ? EXIT_UNTRUSTED : status;
 }
 
@@ -219,7 +219,7 @@ static int watch(struct watching *w)
     w->numbers_to = NUMBERS_TO;
     measure_screen(w);
     begin_trace(w);
-    fprintf(stderr, "watching %s%s%s; Ctrl-C ends it\n", w->capture_options.interface,
+    message("watching %s%s%s; Ctrl-C ends it", w->capture_options.interface,
             w->filter != NULL ? ", " : "", w->filter != NULL ? w->filter : "");
     watch_until_stop(w);
     status = finish(w);
@@ -237,7 +237,7 @@ static int parse_options(struct watching *w, int argc, char **argv)
         {"payload", no_argument, NULL, 'p'}, {"help", no_argument, NULL, 'h'}, {0}};
     int option;
 
-    while ((option = getopt_long(argc, argv, "i:s:h", names, NULL)) != -1) {
+    while ((option = next_option(argc, argv, "i:s:h", names)) != -1) {
         if (option == 'h')
             return -1;
         if (option == 'i')

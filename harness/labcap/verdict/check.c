@@ -1,12 +1,12 @@
 /* check.c - the command `check`: gathers the expectations, then compares. */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "expect.h"
 #include "memory.h"
+#include "messages.h"
 #include "usage.h"
 
 enum { ERROR_SIZE = 512 };
@@ -32,7 +32,7 @@ static bool add(struct expectations *all, const char *text, const char *where)
         return true;
     }
     expect_free(&all->list[all->count]);
-    fprintf(stderr, "labcap check: %s%s\n", where, error);
+    message("labcap check: %s%s", where, error);
     return false;
 }
 
@@ -67,12 +67,12 @@ static bool add_lines(struct expectations *all, const char *path, FILE *file)
         number++;
         snprintf(where, sizeof where, "%s line %u: ", path, number);
         if (!whole)
-            fprintf(stderr, "labcap check: %sa NUL byte: this is no text\n", where);
+            message("labcap check: %sa NUL byte: this is no text", where);
         good = whole && (*text == '\0' || add(all, text, where));
     }
     free(line);
     if (good && ferror(file)) {
-        fprintf(stderr, "labcap check: %s: %s\n", path, strerror(errno));
+        message("labcap check: %s: %s", path, strerror(errno));
         good = false;
     }
     return good;
@@ -84,7 +84,7 @@ static bool add_file(struct expectations *all, const char *path)
     bool good;
 
     if (file == NULL) {
-        fprintf(stderr, "labcap check: %s: %s\n", path, strerror(errno));
+        message("labcap check: %s: %s", path, strerror(errno));
         return false;
     }
     good = add_lines(all, path, file);
@@ -119,7 +119,7 @@ static int run(struct expectations *all, int argc, char **argv)
     int words = 0, option, status;
     char *filter;
 
-    while ((option = getopt_long(argc, argv, "e:", options, NULL)) != -1) {
+    while ((option = next_option(argc, argv, "e:", options)) != -1) {
         if (option == 'h')
             return usage_help("check");
         if (option != 'e')

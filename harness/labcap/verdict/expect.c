@@ -64,10 +64,10 @@ static bool check_capture(const struct expectation *e, const struct trace *trace
 
     field_read(e->capture, &of, &v);
     if (compare(e, e->capture, &v)) {
-        printf("met: %s\n", e->text);
+        printf("met: %s\n", e->shown);
         return true;
     }
-    printf("NOT met: %s: was ", e->text);
+    printf("NOT met: %s: was ", e->shown);
     print_value(e->capture, &v);
     putchar('\n');
     return false;
@@ -87,7 +87,7 @@ static void print_contradiction(const struct expectation *e, const struct trace 
     struct value v;
 
     field_read(f, &of, &v);
-    printf("NOT met: %s: was ", e->text);
+    printf("NOT met: %s: was ", e->shown);
     print_value(f, &v);
     if (flow_count(trace->flows) > 1)
         printf(" in flow %" PRIu32, flow->id);
@@ -102,11 +102,11 @@ static bool nothing_to_check(const struct expectation *e, const struct trace *tr
     const char *kind = e->tcp == NULL ? "UDP flow" : e->udp == NULL ? "TCP connection" : "flow";
 
     if (e->flow_id == 0)
-        printf("NOT met: %s: there is no %s\n", e->text, kind);
+        printf("NOT met: %s: there is no %s\n", e->shown, kind);
     else if (flow_by_id(trace->flows, e->flow_id) == NULL)
-        printf("NOT met: %s: there is no flow %" PRIu64 "\n", e->text, e->flow_id);
+        printf("NOT met: %s: there is no flow %" PRIu64 "\n", e->shown, e->flow_id);
     else
-        printf("NOT met: %s: flow %" PRIu64 " is no %s\n", e->text, e->flow_id, kind);
+        printf("NOT met: %s: flow %" PRIu64 " is no %s\n", e->shown, e->flow_id, kind);
     return false;
 }
 
@@ -136,7 +136,7 @@ bool expect_check(const struct expectation *e, const struct trace *trace)
     if (compared == 0)
         return nothing_to_check(e, trace);
     if (contradictions == 0)
-        printf("met: %s\n", e->text);
+        printf("met: %s\n", e->shown);
     else
         print_contradiction(e, trace, contradicting, contradictions);
     return contradictions == 0;

@@ -15,6 +15,7 @@ enum expect_operator { EXPECT_EQUAL, EXPECT_AT_LEAST, EXPECT_AT_MOST };
 
 struct expectation {
     char *text;      /* as written */
+    char *shown;     /* the same, fit for a screen */
     uint64_t flow_id; /* 0: every flow */
     enum expect_operator op;
     const struct field *capture, *tcp, *udp; /* NULL where the key does not exist */

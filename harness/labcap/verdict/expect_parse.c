@@ -8,6 +8,7 @@
 
 #include "expect.h"
 #include "memory.h"
+#include "messages.h"
 
 enum { KEY_MAX = 64, NS_DIGITS = 9 };
 
@@ -237,6 +238,7 @@ bool expect_parse(struct expectation *e, const char *text, char *error, size_t s
 
     memset(e, 0, sizeof *e);
     e->text = need(strdup(text));
+    e->shown = printable(text);
     key = skip_id(e->text, &e->flow_id);
     has_id = key != e->text;
     rest = key + key_length(key);
@@ -257,5 +259,6 @@ bool expect_parse(struct expectation *e, const char *text, char *error, size_t s
 void expect_free(struct expectation *e)
 {
     free(e->text);
-    e->text = NULL;
+    free(e->shown);
+    e->text = e->shown = NULL;
 }

@@ -1,7 +1,6 @@
 /* report.c - see report.h. */
 #include "report.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 
 #include "fields.h"
 #include "json.h"
+#include "messages.h"
 #include "usage.h"
 
 void report_json(const struct trace *trace)
@@ -217,7 +217,7 @@ int cmd_flows(int argc, char **argv)
     char *filter;
     int option, status;
 
-    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+    while ((option = next_option(argc, argv, "h", options)) != -1) {
         if (option == 'h')
             return usage_help("flows");
         if (option != 'j')

@@ -115,7 +115,7 @@ def test_a_third_packet_with_data_and_fin(explained: Explained) -> None:
     talk.server("SA")
     talk.client("FPA", b"hello!\n")
     assert explained(talk)[3] == (
-        "3/3 ACK+FIN+PSH: the client confirms; when this arrives, both sides are connected; the "
+        "3/3 FIN+PSH+ACK: the client confirms; when this arrives, both sides are connected; the "
         "first 7 bytes of data come with it; the client closes its direction at once")
 
 
@@ -139,7 +139,7 @@ def test_a_half_closed_connection_goes_on(explained: Explained) -> None:
     talk.server("FA")
     talk.client("A")
     said = explained(talk)
-    assert said[5] == ("2/4 ACK+PSH: the server has everything up to the client's FIN; its own "
+    assert said[5] == ("2/4 PSH+ACK: the server has everything up to the client's FIN; its own "
                        "direction is still open; 10 bytes of data come with it")
     assert 6 not in said
     assert said[7].startswith("3/4 FIN: the server closes its direction, too, after byte number ")
@@ -169,8 +169,16 @@ def test_both_sides_open_at_the_same_time(explained: Explained) -> None:
     assert said[1] == "1/3 SYN: the client asks to connect; its first byte will be number 11"
     assert said[2] == ("SYN: the server asks to connect, too, before it has an answer to any SYN "
                        "(simultaneous open); its first byte will be number 21")
-    assert said[3] == "3/3 ACK: the client confirms; when this arrives, both sides are connected"
+    assert said[3] == "SYN+ACK: the client agrees to the server's SYN, and repeats its own"
     assert said[4] == ("2/3 SYN+ACK: the server agrees to the client's SYN, and repeats its own")
+
+
+def test_a_syn_ack_that_acknowledges_what_was_never_sent(explained: Explained) -> None:
+    talk = Conversation()
+    talk.client("S")
+    talk.server("SA", ack=455)
+    assert explained(talk)[2] == ("2/3 SYN+ACK: the server answers, but what it acknowledges is "
+                                  "not this client's SYN")
 
 
 def test_numbers_wrap_as_they_do_on_the_wire(explained: Explained) -> None:

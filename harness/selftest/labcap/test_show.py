@@ -196,8 +196,60 @@ def test_a_simultaneous_close_counts_both_fins_before_both_acks(show: Show) -> N
     text = show(talk)
     steps = [re.search(r"\d/\d [A-Z+]+", row(text, n)) for n in (4, 5, 6, 7)]
     assert [s.group() for s in steps if s] == ["1/4 FIN", "2/4 FIN", "3/4 ACK", "4/4 ACK"]
-    assert "CLOSING" in text
     assert outcome(text).startswith("Both sides closed at the same time")
+
+
+def sides(text: str, packets: range) -> list[tuple[str, str]]:
+    """The new states on the rows of the packets, of client and server; "" where it stays."""
+    rows = [row(text, n) for n in packets]
+    return [(re.sub(r".* [mun]?s", "", r.split("|")[0]).strip(), r.split("|")[-1].strip())
+            for r in rows]
+
+
+def test_who_closes_before_the_others_fin_arrives_is_never_in_close_wait(show: Show) -> None:
+    talk = Conversation().handshake()
+    talk.client("FA", ack=1)
+    talk.server("FA", ack=1)
+    talk.client("A", ack=2)
+    talk.server("A", ack=2)
+    assert sides(show(talk), range(4, 8)) == [
+        ("FIN-WAIT-1", ""), ("CLOSING", "FIN-WAIT-1"), ("", "TIME-WAIT"), ("TIME-WAIT", "")]
+
+
+def test_who_acknowledges_a_fin_that_crossed_its_own_is_closing(show: Show) -> None:
+    talk = Conversation().handshake()
+    talk.client("FA", ack=1)
+    talk.server("FA", ack=1)
+    talk.server("A", ack=2)
+    talk.client("A", ack=2)
+    assert sides(show(talk), range(4, 8)) == [
+        ("FIN-WAIT-1", ""), ("CLOSING", "FIN-WAIT-1"), ("TIME-WAIT", "CLOSING"),
+        ("", "TIME-WAIT")]
+
+
+def test_a_fin_above_a_hole_closes_when_the_hole_is_filled(show: Show) -> None:
+    talk = Conversation().handshake()
+    talk.client("FA", seq=11)
+    talk.client("PA", b"0123456789", seq=1)
+    talk.server("A", ack=12)
+    assert sides(show(talk), range(4, 7)) == [
+        ("FIN-WAIT-1", ""), ("", "CLOSE-WAIT"), ("FIN-WAIT-2", "")]
+
+
+def test_a_fin_above_bytes_not_recorded_closes_when_it_is_acknowledged(show: Show) -> None:
+    talk = Conversation().handshake()
+    talk.client("FA", seq=11)
+    talk.server("A", ack=12)
+    assert sides(show(talk), range(4, 6)) == [("FIN-WAIT-1", ""), ("FIN-WAIT-2", "CLOSE-WAIT")]
+
+
+def test_a_syn_ack_is_not_the_third_packet_of_a_simultaneous_open(show: Show) -> None:
+    talk = Conversation()
+    talk.client("S")
+    talk.server("S")
+    talk.client("SA", seq=0, ack=1)
+    talk.server("SA", seq=0, ack=1)
+    assert "|- SYN+ACK seq 0 ack 1 -" in row(show(talk), 3)
 
 
 def test_a_third_handshake_packet_with_data_and_fin_says_all_of_it(show: Show) -> None:
@@ -205,7 +257,7 @@ def test_a_third_handshake_packet_with_data_and_fin_says_all_of_it(show: Show) -
     talk.client("S")
     talk.server("SA")
     talk.client("PFA", b"bye")
-    assert "3/3 ACK+FIN+PSH seq 1 ack 1 len 3" in row(show(talk, env={"COLUMNS": "120"}), 3)
+    assert "3/3 FIN+PSH+ACK seq 1 ack 1 len 3" in row(show(talk, env={"COLUMNS": "120"}), 3)
     assert "1/4 FIN" in show(talk)
 
 
@@ -290,6 +342,13 @@ def test_a_mark_stands_on_its_arrow(
     text = show(marked(make), env={"COLUMNS": "120"})
     assert f", {mark} -" in row(text, packet)
     assert text.count(mark) == 1
+
+
+def test_a_window_that_opens_answers_no_probe(show: Show) -> None:
+    talk = marked(window_probe)
+    talk.server("A", ack=1, window=4096)
+    assert ", window opens -" in row(show(talk, env={"COLUMNS": "120"}), 6)
+    assert "answer" not in show(talk)
 
 
 def test_a_mark_without_room_stands_beneath_its_arrow(show: Show) -> None:
@@ -522,6 +581,7 @@ def test_a_cut_file_shows_what_could_be_read(
         ("FILE", "-n", "-1"),
         ("FILE", "-n", "x"),
         ("FILE", "-n", "2"),
+        ("FILE", "-n", "1", "-n", "1"),
         ("FILE", "--color", "sometimes"),
         ("FILE", "--unknown"),
         ("FILE", "no", "such", "filter"),
@@ -534,6 +594,61 @@ def test_wrong_arguments_exit_2_and_print_nothing(
     done = labcap("show", *(str(file) if a == "FILE" else a for a in arguments))
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("labcap")
+
+
+NASTY = "a\x1b[31m\rb\nlabcap: c\x9b\u202e"
+"""A colour, two ways to begin a line, a control of 8 bits, a change of direction."""
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (NASTY,),
+        *((command, f"--{NASTY}")
+          for command in ("show", "flows", "check", "annotate", "watch", "record")),
+        *((command, NASTY) for command in ("show", "flows", "annotate")),
+        *((command, "-\x1b") for command in ("show", "check", "record")),
+        *((command, "FILE", NASTY) for command in ("show", "flows")),
+        ("check", "FILE", NASTY, "connections=1"),
+        ("check", NASTY, "connections=1"),
+        ("check", "-e", NASTY, "FILE"),
+        ("check", "FILE", f"client.address={NASTY}"),
+        ("watch", "-i", NASTY),
+        ("record", "-i", NASTY, "-w", "FILE"),
+        ("record", "-i", "lo", "-w", "FILE", "-s", NASTY),
+    ],
+)  # fmt: skip
+def test_what_a_message_repeats_cannot_control_the_terminal(
+    labcap: Labcap, trace: Path, arguments: tuple[str, ...], locale: str
+) -> None:
+    file = three_segment_close().write(trace)
+    done = labcap(*(str(file) if a == "FILE" else a for a in arguments), encoding="utf-8",
+                  env=environment(LC_ALL=locale))
+    assert done.returncode in (2, 3)
+    assert all(line.isprintable() for line in (done.stdout + done.stderr).split("\n"))
+    assert "\\x1b" in done.stderr
+    assert done.stderr.count("\nlabcap: c") == 0
+
+
+@pytest.mark.parametrize("wanted", ["history", "1:state"])
+def test_an_expectation_not_met_cannot_control_the_terminal(
+    labcap: Labcap, trace: Path, wanted: str
+) -> None:
+    done = labcap("check", three_segment_close().write(trace), f"{wanted}=\x1b[31m")
+    assert done.returncode == 1
+    assert f"NOT met: {wanted}=\\x1b[31m: was " in done.stdout
+
+
+def test_an_empty_trace_with_a_name_that_controls_is_told(labcap: Labcap, tmp_path: Path) -> None:
+    file = Conversation().write(tmp_path / "\x1b[31m.pcap")
+    done = labcap("show", file)
+    assert done.stdout.endswith("/\\x1b[31m.pcap\n")
+
+
+def test_a_name_in_the_locales_characters_is_told_as_it_is(labcap: Labcap) -> None:
+    done = labcap("show", "gr\u00f6\u00dfe", encoding="utf-8", env=environment(LC_ALL="C.UTF-8"))
+    assert done.stderr == "labcap: gr\u00f6\u00dfe: No such file or directory\n"
 
 
 def test_a_missing_file_and_a_full_disk_exit_3(

@@ -52,6 +52,15 @@ def test_an_echo_connection(objects: Objects, trace: Path) -> None:
     assert told[-1] == {"type": "trace", "file": str(trace), "flows": 1, "calls": None}
 
 
+def test_fins_that_cross_leave_fin_wait_1_for_closing(objects: Objects) -> None:
+    talk = Conversation().handshake()
+    talk.client("FA", ack=1)
+    talk.server("FA", ack=1)
+    states = [packet["states"] for packet in of_type(objects(talk), "packet")[3:]]
+    assert states == [{"client": "FIN-WAIT-1", "server": None},
+                      {"client": "CLOSING", "server": "FIN-WAIT-1"}]
+
+
 def test_a_packet_has_all_that_its_row_tells(objects: Objects) -> None:
     packets = of_type(objects(echo_conversation()), "packet")
     syn, ack, data = packets[0], packets[4], packets[3]

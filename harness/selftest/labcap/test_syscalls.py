@@ -598,6 +598,26 @@ def test_what_goes_through_the_terminal_stands_quietly_between(show: Show) -> No
     assert bytes.fromhex(read["data"]) == b"hello\n"
 
 
+def test_a_long_wait_for_something_else_has_an_end_of_its_own(show: Show) -> None:
+    """Though no packet came meanwhile: a process that was stopped, a signal may have."""
+    talk = conversation().handshake()
+    log = Log(pid=300)
+    log.connect(-5, 18)
+    log.call(40, 'read(0</dev/pts/1<char 136:1>>, "hello\\n", 4096)', "6", 20_000)
+    log.call(20_050, "getpid()", "300")
+    assert [row["part"] for row in calls(show(talk, log), "read")] == ["begin", "end"]
+
+
+def test_a_child_is_named_also_where_it_is_alone(show: Show) -> None:
+    """Its parent does nothing with this connection."""
+    talk = conversation().handshake()
+    talk.client("PA", b"hello")
+    log = Log(pid=201)
+    log.call(-400, "fork()", "201", pid=200)
+    log.connect(-5, 18)
+    assert {row["process"] for row in calls(show(talk, log), "connect")} == {"child"}
+
+
 def test_files_and_other_sockets_are_not_drawn(show: Show) -> None:
     log = client_of_echo()
     log.call(101, 'read(7</etc/passwd>, "root", 4096)', "4")
@@ -940,3 +960,253 @@ def test_a_time_of_day_is_of_the_day_of_the_trace(
     done = labcap("show", *options, echo().write(trace), env={"TZ": zone})
     assert done.stderr == ""
     assert "S recv = 5" in rows([json.loads(text) for text in done.stdout.splitlines()])
+
+
+# ---- What a call asked for, and what it got
+
+
+def one_call(at: float, text: str, result: str, took: float = 1) -> tuple[Conversation, Log]:
+    """A client that connects and makes one call, while 100 bytes are sent and acknowledged."""
+    talk = conversation().handshake()
+    talk.client("PA", b"\0" * 100)
+    talk.server("A")
+    log = Log(pid=300)
+    log.connect(-5, 18)
+    log.call(at, text, result, took)
+    return talk, log
+
+
+@pytest.mark.parametrize(
+    "text, asked",
+    [
+        (f'sendto({OWN_CLIENT}, "\\0\\0"..., 300, 0, NULL, 0)', "send(3, 300 bytes)"),
+        (f'write({OWN_CLIENT}, "\\0\\0"..., 300)', "write(3, 300 bytes)"),
+        (
+            f'writev({OWN_CLIENT}, [{{iov_base="\\0"..., iov_len=100}}, '
+            '{iov_base="\\0"..., iov_len=200}], 2)',
+            "writev(3, 300 bytes)",
+        ),
+    ],
+    ids=["send", "write", "writev"],
+)
+def test_a_send_that_is_taken_in_part_tells_both_sizes(show: Show, text: str, asked: str) -> None:
+    told = show(*one_call(25, text, "100", 4))
+    assert f"C {asked} = 100" in rows(told)
+    (row,) = calls(told, asked.split("(", maxsplit=1)[0])
+    assert (row["note"], row["data_length"]) == ("only a part", 100)
+
+
+def test_a_send_that_is_taken_whole_has_no_note(show: Show) -> None:
+    text = f'sendto({OWN_CLIENT}, "\\0\\0"..., 100, 0, NULL, 0)'
+    (row,) = calls(show(*one_call(25, text, "100", 4)), "send")
+    assert (row["text"], row["note"]) == ("send(3, 100 bytes)", "")
+
+
+@pytest.mark.parametrize(
+    "text, name, took, parts",
+    [
+        (f'sendto({OWN_CLIENT}, "\\0"..., 100, 0, NULL, 0)', "send", 900, ["whole"]),
+        (f'sendto({OWN_CLIENT}, "\\0"..., 100, 0, NULL, 0)', "send", 2000, ["begin", "end"]),
+        (f"close({OWN_CLIENT})", "close", 2000, ["begin", "end"]),
+        (f"shutdown({OWN_CLIENT}, SHUT_WR)", "shutdown", 2000, ["begin", "end"]),
+    ],
+    ids=["at once", "send", "close", "shutdown"],
+)
+def test_what_waits_for_acknowledgements_has_two_rows(
+    show: Show, text: str, name: str, took: float, parts: list[str]
+) -> None:
+    result = "100" if name == "send" else "0"
+    told = calls(show(*one_call(25, text, result, took)), name)
+    assert [one["part"] for one in told] == parts
+
+
+@pytest.mark.parametrize("took, parts", [(2000, ["whole"]), (20000, ["begin", "end"])])
+def test_a_close_without_packets_is_long_only_beyond_what_a_busy_machine_explains(
+    show: Show, took: float, parts: list[str]
+) -> None:
+    told = calls(show(*one_call(100, f"close({OWN_CLIENT})", "0", took)), "close")
+    assert [one["part"] for one in told] == parts
+
+
+@pytest.mark.parametrize(
+    "flags, shown",
+    [
+        ("MSG_PEEK", ", MSG_PEEK"),
+        ("MSG_DONTWAIT|MSG_WAITALL", ", MSG_WAITALL"),
+        ("MSG_PEEK|MSG_TRUNC", ", MSG_PEEK|MSG_TRUNC"),
+        ("MSG_OOB", ", MSG_OOB"),
+        ("MSG_DONTWAIT", ""),
+    ],
+)
+def test_flags_that_change_a_receive_are_told(show: Show, flags: str, shown: str) -> None:
+    text = f"recvfrom({OWN_CLIENT}, 0x7ffd, 9, {flags}, NULL, NULL)"
+    (row,) = calls(show(*one_call(50, text, "-1 EAGAIN (Again)")), "recv")
+    assert row["text"] == f"recv(3, 9{shown})"
+
+
+def test_flags_that_change_a_send_are_told(show: Show) -> None:
+    text = f'sendto({OWN_CLIENT}, "\\0"..., 100, MSG_MORE|MSG_NOSIGNAL, NULL, 0)'
+    (row,) = calls(show(*one_call(25, text, "100")), "send")
+    assert row["text"] == "send(3, 100 bytes, MSG_MORE)"
+
+
+@pytest.mark.parametrize(
+    "bits, note",
+    [
+        ("POLLOUT", "can be written"),
+        ("POLLOUT|POLLERR", "failed, can be written"),
+        ("POLLOUT|POLLERR|POLLHUP", "failed, can be written"),
+        ("POLLOUT|POLLHUP", "hung up, can be written"),
+        ("POLLHUP", "hung up"),
+        ("POLLIN|POLLERR|POLLHUP", "failed, can be read"),
+        ("POLLIN|POLLRDHUP|POLLHUP", "can be read"),
+    ],
+)
+def test_poll_tells_failure_first(show: Show, bits: str, note: str) -> None:
+    text = f"poll([{{fd={OWN_CLIENT}, events=POLLOUT}}], 1, 1000)"
+    talk, log = one_call(50, text, f"1 ([{{fd=3, revents={bits}}}])")
+    talk.server("FA")
+    assert calls(show(talk, log), "poll")[-1]["note"] == note
+
+
+@pytest.mark.parametrize(
+    "columns, text",
+    [
+        (100, "getsockopt(3, SO_ERROR, ECONNREFUSED) = 0"),
+        (80, "SO_ERROR: ECONNREFUSED = 0"),
+    ],
+)
+def test_the_error_of_a_socket_is_told_in_a_narrow_ladder_too(
+    labcap: Labcap, trace: Path, logs: Any, columns: int, text: str
+) -> None:
+    option = f"getsockopt({OWN_CLIENT}, SOL_SOCKET, SO_ERROR, [ECONNREFUSED], [4])"
+    talk, log = one_call(50, option, "0")
+    (path,) = logs(log)
+    narrow = {"COLUMNS": str(columns)}
+    done = labcap("show", "--all", "--syscalls", path, talk.write(trace), env=narrow)
+    assert text in done.stdout, done.stderr
+
+
+# ---- The end of a connection that is none
+
+
+def test_after_giving_up_to_receive_no_fin_is_needed_for_the_end(show: Show) -> None:
+    talk, log = one_call(42, f"shutdown({OWN_CLIENT}, SHUT_RD)", "0")
+    talk.server("A", after_ns=100 * US)
+    talk.server("FA")
+    log.recv(50, OWN_CLIENT, "")
+    told = rows(show(talk, log))
+    assert told[-3:] == ["C recv(3, 4096) = 0", "6", "7"]
+
+
+def test_a_descriptor_that_execve_will_close_is_not_open_elsewhere(show: Show) -> None:
+    talk = conversation().handshake()
+    talk.server("FA", after_ns=100 * US)
+    log = Log(pid=200, yy=False)
+    log.listen(-300)
+    log.accept(-200, 225)
+    log.call(26, "fcntl(4, F_SETFD, FD_CLOEXEC)")
+    child(log, 28, 201)
+    log.call(32, 'execve("/bin/sleep", ["sleep", "1"], 0x7ffd /* 9 vars */)', pid=201)
+    log.call(110, "close(4)")
+    told = show(talk, log)
+    notes = [(one["text"], one["note"]) for one in calls(told, "execve") + calls(told, "close")]
+    assert notes == [("execve(sleep)", "still open elsewhere"), ("close(4)", "")]
+
+
+def test_fcntl_can_keep_a_descriptor_open_over_execve(show: Show) -> None:
+    talk = conversation().handshake()
+    log = Log(pid=200, yy=False)
+    log.listen(-300)
+    log.accept(-200, 225)
+    log.call(26, "fcntl(4, F_SETFD, FD_CLOEXEC)")
+    log.call(27, "fcntl(4, F_SETFD, 0)")
+    child(log, 28, 201)
+    log.call(32, 'execve("/bin/sleep", ["sleep", "1"], 0x7ffd /* 9 vars */)', pid=201)
+    log.call(110, "close(4)")
+    (close,) = calls(show(talk, log), "close")
+    assert close["note"] == "still open elsewhere"
+
+
+@pytest.mark.parametrize("until, note", [(60, "another thread is in recv"), (30, "")])
+def test_a_close_tells_of_a_thread_that_still_receives(show: Show, until: int, note: str) -> None:
+    talk = conversation().handshake()
+    talk.client("PA", b"hello")
+    log = Log(pid=200, yy=False)
+    log.listen(-300)
+    log.call(-250, f"clone3({THREAD} => {{parent_tid=[201]}}, 88)", "201")
+    log.accept(-200, 225)
+    log.call(26, 'recvfrom(4, "", 0, 0, NULL, NULL)', "0", until - 26, pid=201)
+    log.call(50, "close(4)")
+    (close,) = calls(show(talk, log), "close")
+    assert close["note"] == note
+
+
+def test_connect_to_nobody_ends_a_connection_and_the_next_one_is_another(show: Show) -> None:
+    """-yy goes on to tell the ends of the first one."""
+    talk = conversation().handshake()
+    talk.client("RA")
+    again = talk.then(**LOOPBACK, client_port=39871)
+    again.handshake()
+    start = (again.packets[-3].time_ns - START_NS) / US
+    log = Log(pid=300)
+    log.connect(-5, 18)
+    log.call(28, f'connect({OWN_CLIENT}, {{sa_family=AF_UNSPEC, sa_data="\\0"}}, 16)', "0", 4)
+    log.call(start - 5, f"connect({OWN_CLIENT}, {sockaddr(SERVER)}, 16)", "0", 20)
+    log.call(start + 50, f"close({OWN_CLIENT})")
+    told = show(again, log)
+    assert rows(told)[-2:] == ["C connect(3, AF_UNSPEC) = 0", "4"]
+    assert "the client ended the connection with connect(AF_UNSPEC)" in packet(told, 4)["note"]
+    assert rows(told, flow=2) == [
+        "C connect(3, 127.0.0.1:4321) …", "5", "6", "7", "C connect = 0", "C close(3) = 0",
+    ]  # fmt: skip
+
+
+def test_a_send_with_fast_open_connects(show: Show) -> None:
+    talk = conversation().handshake()
+    talk.client("PA", b"hello")
+    log = Log(pid=300)
+    log.call(-20, "socket(AF_INET, SOCK_STREAM, IPPROTO_TCP)", "3<TCP:[12]>")
+    text = f'sendto(3<TCP:[12]>, "hello", 5, MSG_FASTOPEN, {sockaddr(SERVER)}, 16)'
+    log.call(-5, text, "5", 40)
+    log.call(50, f"close({OWN_CLIENT})")
+    assert rows(show(talk, log)) == [
+        "C socket(AF_INET, SOCK_STREAM) = 3",
+        'C sendto(3, "hello", 5, MSG_FASTOPEN, 127.0.0.1:4321) …', "1", "2", "3", "4",
+        "C sendto = 5", "C close(3) = 0",
+    ]  # fmt: skip
+
+
+# ---- Datagrams whose sender is not told
+
+
+def test_a_datagram_is_found_by_what_it_says_where_its_sender_is_not_told(show: Show) -> None:
+    """Two clients send to one socket; the first one's is lost."""
+    talk = conversation(client_port=6001, server_port=6000)
+    talk.datagram("client", b"one")
+    other = talk.then(**LOOPBACK, client_port=6002, server_port=6000)
+    other.datagram("client", b"two")
+    at = (other.packets[-1].time_ns - START_NS) / US
+    log = Log(pid=200)
+    log.call(-50, "socket(AF_INET, SOCK_DGRAM, IPPROTO_UDP)", "3<UDP:[1]>")
+    log.call(-40, f"bind(3<UDP:[1]>, {sockaddr('127.0.0.1:6000')}, 16)")
+    log.call(-30, 'recvfrom(3<UDP:[127.0.0.1:6000]>, "two", 99, 0, NULL, NULL)', "3", at + 32)
+    told = show(other, log)
+    assert not calls(told, "recv", flow=1)
+    assert rows(told, flow=2)[-2:] == ["2", "S recv = 3"]
+
+
+@pytest.mark.parametrize("size, got, note", [(3, "hel", "2 bytes were cut"), (5, "hello", "")])
+def test_a_datagram_that_is_cut_to_the_buffer_says_so(
+    show: Show, size: int, got: str, note: str
+) -> None:
+    talk = conversation(client_port=6001, server_port=6000)
+    talk.datagram("client", b"hello")
+    log = Log(pid=200)
+    log.call(-50, "socket(AF_INET, SOCK_DGRAM, IPPROTO_UDP)", "3<UDP:[1]>")
+    log.call(-40, f"bind(3<UDP:[1]>, {sockaddr('127.0.0.1:6000')}, 16)")
+    text = f'recvfrom(3<UDP:[127.0.0.1:6000]>, "{got}", {size}, 0, NULL, NULL)'
+    log.call(-30, text, str(size), 35)
+    told = show(talk, log)
+    assert rows(told)[-2:] == ["1", f"S recv = {size}"]
+    assert calls(told, "recv")[-1]["note"] == note
