@@ -22,6 +22,7 @@ from outer_tmux import Left, Outer, command_of
 WATCH = shlex.quote(str(HARNESS / "watch"))
 CLIENT_LISTENS = "Enter starts it, q leaves"
 LADDER_LISTENS = "watching lo"
+ANOTHER_LADDER = "[Enter begins another ladder]"
 EVIL = 'set -g status-left EVIL\nrun-shell "touch {folder}/read"\n'
 """A ~/.tmux.conf that tells whether anybody has read it."""
 
@@ -81,6 +82,11 @@ def expect_over(outer: Outer, status: int) -> str:
     screen = outer.wait_for(f"status {status}")
     outer.expect_as_before()
     return screen
+
+
+def last_row(pane: str) -> str:
+    """The lowest row of a window, among those with text, without the status line below it."""
+    return [row.rstrip() for row in pane.splitlines() if row.strip() and "leave:" not in row][-1]
 
 
 def panes(screen: str) -> tuple[str, str, str]:
@@ -279,12 +285,18 @@ def test_a_compilers_message_is_shown(start: Start, submission: Path) -> None:
     assert "server.c:1:25: error: " in expect_over(outer, 1)
 
 
-def test_a_ladder_that_ends_is_left_on_the_screen(running: Outer) -> None:
+def test_a_ladder_that_ends_stays_until_another_is_wanted(running: Outer) -> None:
     running.keys("Enter")
     running.wait(lambda s: "3/3 ACK" in panes(s)[2])
     [ladder] = [pid for pid in Left(running).pids if command_of(pid).startswith(str(LABCAP))]
     os.kill(ladder, signal.SIGKILL)
-    assert "3/3 ACK" in running.wait_for("Pane is dead")
+    assert "3/3 ACK" in running.wait_for(ANOTHER_LADDER)
+    running.keys("C-b", "Down", "C-c")  # nothing is there to be interrupted
+    running.wait(lambda s: "^C" in panes(s)[2])
+    running.keys("Enter")
+    running.wait(lambda s: last_row(panes(s)[2]).endswith("Ctrl-C ends it"))
+    running.keys("C-c")
+    running.wait(lambda s: last_row(panes(s)[2]).endswith(ANOTHER_LADDER))
     leave(running)
 
 

@@ -37,6 +37,18 @@ unbind C-z
 bind -n F10 detach-client
 """
 _KEYS = "leave: F10 or {prefix} d   other window: click or {prefix} o"
+_LADDER = """\
+trap 'interrupted=yes' INT
+while :; do
+    "$@"
+    printf '[Enter begins another ladder] '
+    interrupted=
+    until read -r _; do
+        [ -n "$interrupted" ] || exit 1
+        interrupted=
+    done
+done"""
+"""What the ladder's window runs; its arguments are the command, which Ctrl-C is for."""
 _KEPT = ("COLORTERM", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "NO_COLOR", "PATH", "SHELL",
          "TERM", "USER")
 """What of the user's environment goes in; the rest could be more than fits in a message."""
@@ -75,8 +87,8 @@ class Windows:
             ["new-session", "-d", "-s", "watch", "-x", str(max(80, size.columns)),
              "-y", str(max(24, size.lines)),
              *_python(server)],
-            ["split-window", "-v", "-l", "65%", str(LABCAP), "watch", "-i", "lo"],
-            ["set-option", "-p", "remain-on-exit", "on"],
+            ["split-window", "-v", "-l", "65%", "sh", "-c", _LADDER, "ladder",
+             str(LABCAP), "watch", "-i", "lo"],
             ["split-window", "-h", "-t", "watch:0.0", *_python(client)],
             *(["set-option", "-p", "-t", f"watch:{pane}", "@title", title]
               for pane, title in titles.items()),
