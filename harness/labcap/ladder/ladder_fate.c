@@ -1,6 +1,5 @@
 /* ladder_fate.c - what became of packets on their way, in words. See ladder_say.h. */
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -73,17 +72,6 @@ void tell_fate(const struct segment_record *s, struct ladder_row *row)
 }
 
 /* ---- All of them ---- */
-
-__attribute__((format(printf, 3, 4)))
-static void say(char *text, size_t size, const char *format, ...)
-{
-    size_t used = strlen(text);
-    va_list arguments;
-
-    va_start(arguments, format);
-    vsnprintf(text + used, size - used, format, arguments);
-    va_end(arguments);
-}
 
 static bool all_well(const struct transit_side *side)
 {

@@ -1,21 +1,9 @@
 /* ladder_outcome.c - the closing sentences of a ladder. See ladder_say.h. */
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "ladder_say.h"
-
-__attribute__((format(printf, 3, 4)))
-static void say(char *text, size_t size, const char *format, ...)
-{
-    size_t used = strlen(text);
-    va_list arguments;
-
-    va_start(arguments, format);
-    vsnprintf(text + used, size - used, format, arguments);
-    va_end(arguments);
-}
 
 static const char *plural(uint64_t count)
 {

@@ -192,8 +192,8 @@ struct words {
 };
 
 /* ", 589,824 bytes to the server" */
-static void say(struct words *w, const char *before, uint64_t count, const char *one,
-                const char *many)
+static void say_count(struct words *w, const char *before, uint64_t count, const char *one,
+                      const char *many)
 {
     char number[NUMBER_TEXT_MAX];
 
@@ -206,17 +206,17 @@ static void say(struct words *w, const char *before, uint64_t count, const char 
 static void say_segments(struct words *w, const struct fold *fold)
 {
     if (fold->tcp && fold->udp)
-        say(w, "", fold->segments, "packet", "packets");
+        say_count(w, "", fold->segments, "packet", "packets");
     else if (fold->udp)
-        say(w, "", fold->segments, "datagram", "datagrams");
+        say_count(w, "", fold->segments, "datagram", "datagrams");
     else
-        say(w, "", fold->segments, "segment", "segments");
+        say_count(w, "", fold->segments, "segment", "segments");
     if (fold->flows > 1)
-        say(w, " of ", fold->flows, "connection", fold->udp ? "flows" : "connections");
+        say_count(w, " of ", fold->flows, "connection", fold->udp ? "flows" : "connections");
     if (fold->bytes[0] > 0)
-        say(w, ", ", fold->bytes[0], "byte to the server", "bytes to the server");
+        say_count(w, ", ", fold->bytes[0], "byte to the server", "bytes to the server");
     if (fold->bytes[1] > 0)
-        say(w, ", ", fold->bytes[1], "byte to the client", "bytes to the client");
+        say_count(w, ", ", fold->bytes[1], "byte to the client", "bytes to the client");
 }
 
 static void say_marks(struct words *w, const struct fold *fold)
@@ -240,7 +240,7 @@ static void say_marks(struct words *w, const struct fold *fold)
         uint64_t count = fold->marks[__builtin_ctz(names[i].mark)];
 
         if (count > 0)
-            say(w, ", ", count, names[i].one, names[i].many);
+            say_count(w, ", ", count, names[i].one, names[i].many);
     }
 }
 
@@ -253,7 +253,7 @@ void fold_text(char *text, size_t size, const struct fold *fold)
         say_segments(&w, fold);
     say_marks(&w, fold);
     if (fold->others > 0)
-        say(&w, ", ", fold->others, "ICMP message", "ICMP messages");
+        say_count(&w, ", ", fold->others, "ICMP message", "ICMP messages");
     if (fold->calls > 0)
-        say(&w, "; ", fold->calls, "call", "calls");
+        say_count(&w, "; ", fold->calls, "call", "calls");
 }

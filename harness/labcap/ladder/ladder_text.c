@@ -2,6 +2,7 @@
 #include "ladder_text.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <wchar.h>
@@ -257,6 +258,16 @@ int plain_text(char *text, size_t size, const char *from, int columns, bool utf8
     }
     text[length] = '\0';
     return used;
+}
+
+void say(char *text, size_t size, const char *format, ...)
+{
+    size_t used = strlen(text);
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text + used, size - used, format, arguments);
+    va_end(arguments);
 }
 
 int text_columns(const char *text, bool utf8)

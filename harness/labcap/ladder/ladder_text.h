@@ -29,6 +29,11 @@ int payload_text(char *text, size_t size, const uint8_t *bytes, size_t count, bo
  * an ellipsis ends it where it is cut. Returns the columns used. */
 int plain_text(char *text, size_t size, const char *from, int columns, bool utf8);
 
+/* Puts what printf() would print behind `text`, in a buffer of `size` bytes; what has no room is
+ * left out. */
+void say(char *text, size_t size, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* The columns that a text takes; `utf8` says how to read it. */
 int text_columns(const char *text, bool utf8);
 
