@@ -241,8 +241,8 @@ def test_server_keeps_two_uploads_apart(lab: Scenario) -> None:
     one = half_a_file(first.begin("STOR doc"))
     other = second.connect_data(second.passive_port())
     second.say("STOR doc")
-    lab.wait_blocked(server)
     other.start_sending(contents[1])
+    lab.wait_blocked(server)  # what it wants to write of the second is written then
     one.send(contents[0][len(HALF):])
     first.end_of_file(one)
     if second.reply(*OPENING, *NOT_WRITTEN).code in OPENING:
