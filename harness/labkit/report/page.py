@@ -27,8 +27,24 @@ _WORDS = {PASSED: "passed", FAILED: "failed", ERROR: "not graded"}
 _SIGNS = {PASSED: "✓", FAILED: "✗", ERROR: "!"}
 
 
+class _Judged:
+    """What has a status, and so a word and a sign for it."""
+
+    @property
+    def status(self) -> str:
+        raise NotImplementedError
+
+    @property
+    def word(self) -> str:
+        return _WORDS[self.status]
+
+    @property
+    def sign(self) -> str:
+        return _SIGNS[self.status]
+
+
 @dataclass
-class _Entry:
+class _Entry(_Judged):
     """One test on the page."""
 
     number: int
@@ -39,14 +55,6 @@ class _Entry:
     @property
     def status(self) -> str:
         return self.result.status
-
-    @property
-    def word(self) -> str:
-        return _WORDS[self.status]
-
-    @property
-    def sign(self) -> str:
-        return _SIGNS[self.status]
 
     @property
     def place(self) -> str:
@@ -78,7 +86,7 @@ class _Entry:
 
 
 @dataclass
-class _Group:
+class _Group(_Judged):
     """Tests that share something, under one heading."""
 
     key: str
@@ -97,14 +105,6 @@ class _Group:
     def status(self) -> str:
         return next(status for status in (ERROR, FAILED, PASSED)
                     if status in {entry.status for entry in self.entries})
-
-    @property
-    def word(self) -> str:
-        return _WORDS[self.status]
-
-    @property
-    def sign(self) -> str:
-        return _SIGNS[self.status]
 
 
 @dataclass
