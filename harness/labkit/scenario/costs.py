@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from typing import NamedTuple
 
@@ -47,10 +49,13 @@ class Costs(World):
             lambda: _CAUSES[min(surplus(), key=["processes", "threads", "descriptors"].index)],
             poll=0.002,
         )
+        self.wait_blocked(program)  # the last child's end may be the program's, too
         if program.has_ended:
             self._loop.wait(lambda: program.exit is not None, at_least=PATIENCE)
+            interrupted = os.strerror(errno.EINTR) in program.last_words
             raise Mismatch(expected=f"`{program.command}` goes on",
-                           seen=f"it {program.exit}{program.last_words}")
+                           seen=f"it {program.exit}{program.last_words}",
+                           cause="eintr" if interrupted else None)
 
     def expect_children_buried(self, program: Program) -> None:
         """Waits until the program consists of itself alone, without a child or a zombie."""
