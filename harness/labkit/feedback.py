@@ -62,6 +62,20 @@ class Mismatch(AssertionError):
         return told(self.parts(handout))
 
 
+class NotJudged(Mismatch):
+    """A test that could judge nothing, for a fault that others tell in full: it fails in a line.
+
+    WHY: which program does not do what, and CAUSE: the key of that fault in CAUSES.
+    """
+
+    def __init__(self, why: str, cause: str) -> None:
+        super().__init__(expected="something to judge", seen=why, cause=cause)
+
+    def parts(self, handout: Optional[str] = None) -> list[tuple[str, str]]:
+        """One part, without anything to read on: that is told with the fault itself."""
+        return [("not judged", clean_line(self.seen))]
+
+
 def told(parts: Iterable[tuple[str, str]]) -> str:
     """PARTS of a feedback as one text, a label in front of each."""
     return "\n".join(f"{label}: {part}" for label, part in parts)

@@ -13,7 +13,9 @@ from typing import Any, Callable, Generator, Iterator, NoReturn, Optional
 import pytest
 
 from labkit.build import PROGRAMS
-from labkit.feedback import HarnessError, Mismatch, clean, clean_line, of_assertion, told
+from labkit.feedback import (
+    HarnessError, Mismatch, NotJudged, clean, clean_line, of_assertion, told,
+)
 from labkit.grading import (
     attach, exact_steps, graded_test, hosts_of, step_keyword, test_files,
 )
@@ -203,10 +205,11 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, A
     detail = ""
     if isinstance(error, AssertionError) and by_submission:
         mismatch = of_assertion(error, test.title)
-        parts = [*mismatch.parts(test.handout), *_network_told(item)]
+        judged = not isinstance(mismatch, NotJudged)
+        parts = [*mismatch.parts(test.handout), *(_network_told(item) if judged else [])]
         text = told(parts)
         report.user_properties += [("cause", mismatch.cause), ("packets", mismatch.packets),
-                                   ("parts", parts)]
+                                   ("parts", parts), ("judged", judged)]
     elif isinstance(error, HarnessError):
         text = f"not graded: {clean_line(str(error))}"
     elif report.skipped:

@@ -29,6 +29,8 @@ class Result:
     """PASSED; FAILED: the submission's fault; ERROR: the grader's, so it is not graded."""
     output: str = "not graded: the test was not run to its end"
     cause: Optional[str] = None
+    judged: bool = True
+    """False: FAILED for a fault that another test tells in full, see feedback.NotJudged."""
     parts: Sequence[tuple[str, str]] = ()
     """Of `output` where it is a feedback: each part with its label."""
     packets: str = ""
@@ -88,6 +90,7 @@ def _gradescope_test(result: Result) -> dict[str, Any]:
             "step": test.step,
             "programs": list(test.programs),
             "cause": result.cause,
+            "judged": result.judged,
             "trace": result.trace,
             "calls": result.calls,
             "no_calls": result.no_calls,

@@ -177,6 +177,7 @@ class Run:
         result.detail = properties.get("detail", "")
         result.parts = properties.get("parts", ())
         result.packets = properties.get("packets", "")
+        result.judged = properties.get("judged", True)
 
     def _load_items(self) -> None:
         """Learns from the workers' file which tests there are, also those without a report."""

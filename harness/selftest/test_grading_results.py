@@ -91,6 +91,7 @@ def test_a_passed_test_has_every_field(grade: Grade) -> None:
         "tags": ["01-tcp-echo", "step-1", "server"],
         "extra_data": {
             "lab": "01-tcp-echo", "step": 1, "programs": ["server"], "cause": None,
+            "judged": True,
             "trace": "traces/01-01-test_passes.pcapng", "calls": None,
             "no_calls": "no program was started",
             "command": "harness/grade 01 -k test_passes",
@@ -231,3 +232,18 @@ def test_a_full_trace_is_there_on_demand(small_suite: SmallSuite) -> None:
     arguments = ["harness/tests", "-k", "test_finds_a_mismatch"]
     assert "raise Mismatch" not in small_suite.pytest(*arguments).stdout
     assert "raise Mismatch" in small_suite.pytest("--full-trace", *arguments).stdout
+
+
+def test_what_could_not_be_judged_fails_in_one_line(small_suite: SmallSuite) -> None:
+    small_suite.tests('''
+from labkit.feedback import NotJudged
+
+@graded(step=5, points=3, programs=("server",))
+def test_needs_a_server():
+    raise NotJudged("`server` does not\\nlisten", "not-listening")
+''')
+    grade = small_suite.grade("01")
+    [test] = grade.results["tests"]
+    assert (grade.status, test["status"], test["score"]) == (1, "failed", 0)
+    assert test["output"] == "not judged: `server` does not\\nlisten"
+    assert (test["extra_data"]["cause"], test["extra_data"]["judged"]) == ("not-listening", False)
