@@ -5,7 +5,7 @@ PARTS := harness/labcap harness/labwire harness/labbox
 
 # Values reach the recipes through the environment as they were typed:
 # make expands nothing in them and no shell reads them a second time.
-VALUES := LAB SUBMISSION PAIR OUT
+VALUES := LAB SUBMISSION PAIR OUT N
 $(foreach v,$(VALUES),$(if $(filter-out undefined,$(origin $v)),\
     $(eval override export $v := $$(value $v))))
 
@@ -13,7 +13,7 @@ $(foreach v,$(VALUES),$(if $(filter-out undefined,$(origin $v)),\
 ALONE := env $(addprefix -u ,MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES $(VALUES))
 
 .DEFAULT_GOAL := all
-.PHONY: all help setup grade run watch test bench labs labcap labwire labbox clean $(LABS)
+.PHONY: all help setup grade run watch flake test bench labs labcap labwire labbox clean $(LABS)
 .PHONY: try-labs needs-build needs-grade needs-watch needs-test needs-bench
 .NOTPARALLEL: # set up, then build, then run
 
@@ -36,6 +36,10 @@ run: needs-grade labcap labbox try-labs ## draw a pair LAB=01 [PAIR=NAME] [SUBMI
 watch: needs-watch labcap labbox try-labs ## type into a pair LAB=01 [PAIR=NAME] [SUBMISSION=FOLDER]
 	@set -- $${SUBMISSION+-s "$$SUBMISSION"} $${PAIR+-p "$$PAIR"} $${LAB+"$$LAB"}; \
 	$(ALONE) harness/watch "$$@"
+
+flake: needs-grade labcap labwire labbox try-labs ## grade N=3 times, all cores busy [LAB=01] [SUBMISSION=FOLDER]
+	@set -- $${SUBMISSION+-s "$$SUBMISSION"} $${OUT+-o "$$OUT"} $${N+-n "$$N"} $${LAB+"$$LAB"}; \
+	$(ALONE) harness/flake "$$@"
 
 # A lab that does not compile is for the grade to tell. What compiles is not built again.
 try-labs: needs-build

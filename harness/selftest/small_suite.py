@@ -31,7 +31,7 @@ class SmallSuite:
         self.out = top / "out" / "grade"
         shutil.copytree(HARNESS / "labkit", self.harness / "labkit",
                         ignore=shutil.ignore_patterns("__pycache__"))
-        for name in ("grade", "command", "python", "pytest.ini", "conftest.py"):
+        for name in ("grade", "flake", "command", "python", "pytest.ini", "conftest.py"):
             shutil.copy2(HARNESS / name, self.harness)
         for stub in ("labcap/labcap", "labwire/labwire", "labbox/labhost", "labbox/labinit"):
             path = self.harness / stub
