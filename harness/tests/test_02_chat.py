@@ -269,7 +269,7 @@ def test_chat_ends_with_status_1_when_it_is_reset(lab: Scenario, program: str) -
     talk.expect_error()
 
 
-@graded_each(CHAT, step=11, points=1)
+@graded_each(CHAT, step=10, points=1)
 def test_chat_ends_with_status_1_when_it_is_reset_late(lab: Scenario, program: str) -> None:
     """A reset in place of the peer's FIN, after this side's own: exit status 1."""
     talk = converse(lab, program)
@@ -355,7 +355,7 @@ def test_chat_server_ends_by_a_signal_while_it_sends(lab: Scenario) -> None:
 # -- Step 10: half-close -------------------------------------------------------------------
 
 
-@graded_each(CHAT, step=10, points=3)
+@graded_each(CHAT, step=11, points=3)
 def test_chat_half_closes_at_the_end_of_stdin(lab: Scenario, program: str) -> None:
     """The FIN leaves at the end of stdin, whatever else still holds the connection."""
     talk = converse(lab, program)
@@ -366,7 +366,7 @@ def test_chat_half_closes_at_the_end_of_stdin(lab: Scenario, program: str) -> No
     part(talk)
 
 
-@graded_each(CHAT, step=10, points=1)
+@graded_each(CHAT, step=11, points=1)
 def test_chat_sends_all_before_its_fin(lab: Scenario, program: str) -> None:
     """1 MiB of stdin that ends at once, for a slow peer: the FIN comes behind the last byte."""
     talk = converse(lab, program, receive_buffer=4096, stdin=MIB)
@@ -376,7 +376,7 @@ def test_chat_sends_all_before_its_fin(lab: Scenario, program: str) -> None:
     part(talk)
 
 
-@graded_each(CHAT, step=10, points=1)
+@graded_each(CHAT, step=11, points=1)
 def test_chat_sends_all_though_the_peer_has_closed(lab: Scenario, program: str) -> None:
     """The same where the peer closed before it has read any of it."""
     talk = converse(lab, program, receive_buffer=4096, stdin=MIB)
@@ -393,7 +393,7 @@ def test_chat_sends_all_though_the_peer_has_closed(lab: Scenario, program: str) 
 # -- Step 11: the other half ---------------------------------------------------------------
 
 
-@graded_each(CHAT, step=11, points=2)
+@graded_each(CHAT, step=10, points=2)
 def test_chat_prints_on_after_its_own_fin(lab: Scenario, program: str) -> None:
     """What the peer says after this side's FIN is printed, line by line, until its own FIN."""
     talk = converse(lab, program)
@@ -406,7 +406,7 @@ def test_chat_prints_on_after_its_own_fin(lab: Scenario, program: str) -> None:
     part(talk)
 
 
-@graded_each(CHAT, step=11, points=1)
+@graded_each(CHAT, step=10, points=1)
 def test_chat_prints_all_before_it_ends(lab: Scenario, program: str) -> None:
     """After this side's FIN the peer says much and closes: a slow stdout gets all of it."""
     talk = converse(lab, program, stdin=b"")
@@ -472,7 +472,7 @@ def test_chat_at_a_terminal_when_the_peer_closes(lab: Scenario, program: str) ->
 
 
 @pytest.mark.parametrize("terminal", [False, True], ids=["pipes", "terminals"])
-@graded_each(CHAT, step=10, points=1)
+@graded_each(CHAT, step=11, points=1)
 def test_chat_of_the_pair(lab: Scenario, program: str, terminal: bool) -> None:
     """Server and client together, and PROGRAM leaves first: it sends the first FIN."""
     server, client = both(lab, terminal=terminal)

@@ -30,7 +30,7 @@ def test_chat_on_a_bad_network(lab: Scenario, program: str) -> None:
     end(lab, talk)
 
 
-@graded_each(TURNS, step={"turn_server": 4, "turn_client": 5}, points=1)
+@graded_each(TURNS, step={"turn_server": 1, "turn_client": 2}, points=1)
 def test_turns_on_a_bad_network(lab: Scenario, program: str) -> None:
     """The same in turns: each side waits until the other's line is whole, however long."""
     disturb(lab, *bad_network(PORTS[program]))

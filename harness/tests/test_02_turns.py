@@ -18,19 +18,19 @@ from labkit.scenario import Scenario
 LAB = "02-p2p-chat"
 PORT = PORTS["turn_server"]
 
-LOOP = {"turn_server": 4, "turn_client": 5}
+LOOP = {"turn_server": 1, "turn_client": 2}
 """The step that is a side's own."""
 ODD_LINE = bytes(byte for byte in range(256) if byte != 10) * 4 + b"\n"
 """Every byte value but the newline, and that at the end."""
 
-server_test = dict(step=4, programs=("turn_server",))
-client_test = dict(step=5, programs=("turn_client",))
+server_test = dict(step=1, programs=("turn_server",))
+client_test = dict(step=2, programs=("turn_client",))
 
 
 # -- Step 1: a line, and not what one call gives -----------------------------------
 
 
-@graded_each(TURNS, step=1, points=2)
+@graded_each(TURNS, step=3, points=2)
 def test_turns_wait_for_the_end_of_a_line(lab: Scenario, program: str) -> None:
     """A line that comes byte by byte is one line: the answer waits for its newline."""
     talk = peers_turn(lab, program)
@@ -46,7 +46,7 @@ def test_turns_wait_for_the_end_of_a_line(lab: Scenario, program: str) -> None:
     end(talk)
 
 
-@graded_each(TURNS, step=1, points=2)
+@graded_each(TURNS, step=3, points=2)
 def test_turns_keep_a_second_line_for_the_next_turn(lab: Scenario, program: str) -> None:
     """Two lines in one segment: one is printed now, the other after this side's own line."""
     talk = peers_turn(lab, program)
@@ -58,7 +58,7 @@ def test_turns_keep_a_second_line_for_the_next_turn(lab: Scenario, program: str)
     end(talk)
 
 
-@graded_each(TURNS, step=1, points=1)
+@graded_each(TURNS, step=3, points=1)
 def test_turns_print_a_long_line_whole(lab: Scenario, program: str) -> None:
     """A line of 1 MiB from the peer is one line, and one turn."""
     talk = peers_turn(lab, program)
@@ -68,7 +68,7 @@ def test_turns_print_a_long_line_whole(lab: Scenario, program: str) -> None:
     end(talk)
 
 
-@graded_each(TURNS, step=1, points=1)
+@graded_each(TURNS, step=3, points=1)
 def test_turns_send_a_long_line_whole(lab: Scenario, program: str) -> None:
     """A line of 100,000 bytes from stdin is one line, and one turn."""
     talk = its_turn(lab, program)
@@ -79,7 +79,7 @@ def test_turns_send_a_long_line_whole(lab: Scenario, program: str) -> None:
     end(talk)
 
 
-@graded_each(TURNS, step=1, points=1)
+@graded_each(TURNS, step=3, points=1)
 def test_turns_carry_every_byte_value(lab: Scenario, program: str) -> None:
     """NUL and all other bytes pass in both directions: a line is bytes up to a newline."""
     talk = peers_turn(lab, program)
@@ -89,7 +89,7 @@ def test_turns_carry_every_byte_value(lab: Scenario, program: str) -> None:
     end(talk)
 
 
-@graded_each(TURNS, step=1, points=1)
+@graded_each(TURNS, step=3, points=1)
 def test_turns_take_an_empty_line_for_a_line(lab: Scenario, program: str) -> None:
     """A newline alone is a turn like any other, in both directions."""
     talk = peers_turn(lab, program)
@@ -99,7 +99,7 @@ def test_turns_take_an_empty_line_for_a_line(lab: Scenario, program: str) -> Non
     end(talk)
 
 
-@graded_each(TURNS, step=1, points=1)
+@graded_each(TURNS, step=3, points=1)
 def test_turns_print_a_last_line_without_newline(lab: Scenario, program: str) -> None:
     """What the peer says right before its FIN is printed, although no newline ends it."""
     talk = peers_turn(lab, program)
@@ -115,7 +115,7 @@ def test_turns_print_a_last_line_without_newline(lab: Scenario, program: str) ->
 # -- Step 2: printed at once ---------------------------------------------------------
 
 
-@graded_each(TURNS, step=2, points=1)
+@graded_each(TURNS, step=4, points=1)
 def test_turns_print_a_line_at_once(lab: Scenario, program: str) -> None:
     """The peer's line is on stdout before anything is typed, turn after turn."""
     talk = peers_turn(lab, program)
@@ -126,7 +126,7 @@ def test_turns_print_a_line_at_once(lab: Scenario, program: str) -> None:
     end(talk)
 
 
-@graded(step=2, points=1, programs=("turn_client",))
+@graded(step=4, points=1, programs=("turn_client",))
 def test_turn_client_says_that_stdout_is_full(lab: Scenario) -> None:
     """What cannot be printed is an error: a line on stderr, exit status 1."""
     with open("/dev/full", "wb") as full:
@@ -140,7 +140,7 @@ def test_turn_client_says_that_stdout_is_full(lab: Scenario) -> None:
 # -- Step 3: sent whole, with its newline ------------------------------------------
 
 
-@graded_each(TURNS, step=3, points=1)
+@graded_each(TURNS, step=5, points=1)
 def test_turns_send_a_line_at_once(lab: Scenario, program: str) -> None:
     """What is typed is sent, and nothing else, while stdin stays open."""
     talk = its_turn(lab, program)
@@ -150,7 +150,7 @@ def test_turns_send_a_line_at_once(lab: Scenario, program: str) -> None:
     end(talk)
 
 
-@graded_each(TURNS, step=3, points=1)
+@graded_each(TURNS, step=5, points=1)
 def test_turns_end_a_last_line_with_a_newline(lab: Scenario, program: str) -> None:
     """A last line without newline is sent with one; then the side closes first."""
     talk = its_turn(lab, program, stdin=b"Good night")
@@ -159,7 +159,7 @@ def test_turns_end_a_last_line_with_a_newline(lab: Scenario, program: str) -> No
     expect_closed_first(talk)
 
 
-@graded_each(TURNS, step=3, points=1)
+@graded_each(TURNS, step=5, points=1)
 def test_turns_wait_for_a_slow_reader(lab: Scenario, program: str) -> None:
     """A line of 1 MiB for a peer that reads late: all of it arrives."""
     line = MIB.replace(b"\n", b" ") + b"\n"
@@ -378,7 +378,7 @@ def test_turns_are_taken_at_a_terminal(lab: Scenario, program: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["exit", "stop", "clients-stdin", "servers-stdin"])
-@graded(step=5, points=1, programs=TURNS)
+@graded(step=2, points=1, programs=TURNS)
 def test_turns_of_the_pair(lab: Scenario, how: str) -> None:
     """Both programs together, and each way to end it; who ends it closes first."""
     server = lab.start_server("turn_server", port=PORT)
@@ -404,7 +404,7 @@ def test_turns_of_the_pair(lab: Scenario, how: str) -> None:
     lab.expect_orderly(7 + extra, 4, first_closer=first)
 
 
-@graded(step=5, points=1, programs=TURNS)
+@graded(step=2, points=1, programs=TURNS)
 def test_turns_of_the_pair_at_terminals(lab: Scenario) -> None:
     """Two people at two terminals, the client's one with a line ahead; Ctrl-D ends it."""
     server = lab.start_server("turn_server", port=PORT, terminal=True)
@@ -422,7 +422,7 @@ def test_turns_of_the_pair_at_terminals(lab: Scenario) -> None:
     lab.expect_orderly(21, 8)
 
 
-@graded(step=4, points=1, programs=("turn_server",))
+@graded(step=1, points=1, programs=("turn_server",))
 def test_turn_server_talks_with_ncat(lab: Scenario) -> None:
     """A client that no one here wrote: ncat speaks, hears and leaves."""
     server = lab.start_server("turn_server", port=PORT)
@@ -438,7 +438,7 @@ def test_turn_server_talks_with_ncat(lab: Scenario) -> None:
     lab.expect_orderly(len(LINE), 6)
 
 
-@graded(step=5, points=1, programs=("turn_client",))
+@graded(step=2, points=1, programs=("turn_client",))
 def test_turn_client_talks_with_ncat(lab: Scenario) -> None:
     """A server that no one here wrote: ncat hears, and answers."""
     ncat = lab.start_tool("ncat", "-l", "127.0.0.1", str(PORT))

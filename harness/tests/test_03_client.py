@@ -585,7 +585,7 @@ def test_client_prints_each_reply_once(lab: Scenario, fault: str, cause: str) ->
 # -- Step 10: the server's other addresses -------------------------------------
 
 
-@graded(step=10, points=1, programs=("client",))
+@graded(step=11, points=1, programs=("client",))
 def test_client_understands_a_name(lab: Scenario) -> None:
     """HOST may be a name: `localhost`, of which only the IPv4 address has a server."""
     server = lab.bind_datagrams(PORT)
@@ -596,7 +596,7 @@ def test_client_understands_a_name(lab: Scenario) -> None:
     lab.expect_datagrams([len(TEXT)], [len(TEXT)], others=[("::1", PORT)])
 
 
-@graded(step=10, points=1, programs=("client",))
+@graded(step=11, points=1, programs=("client",))
 def test_client_tries_every_address(lab: Scenario) -> None:
     """`localhost` has two addresses: where only IPv6 answers, that one is used."""
     server = lab.bind_datagrams(PORT, "::1")
@@ -610,7 +610,7 @@ def test_client_tries_every_address(lab: Scenario) -> None:
 # -- Step 11: print the reply --------------------------------------------------
 
 
-@graded(step=11, points=2, programs=("client",))
+@graded(step=10, points=2, programs=("client",))
 def test_client_prints_each_reply_at_once(lab: Scenario) -> None:
     """Line after line: each is sent, and its reply printed, while stdin stays open."""
     server = lab.bind_datagrams(PORT)
@@ -622,7 +622,7 @@ def test_client_prints_each_reply_at_once(lab: Scenario) -> None:
     lab.expect_datagrams([3, 8, 5], [3, 8, 5])
 
 
-@graded(step=11, points=1, programs=("client",))
+@graded(step=10, points=1, programs=("client",))
 def test_client_says_that_stdout_is_full(lab: Scenario) -> None:
     """What cannot be written to stdout is an error: a line on stderr, exit status 1."""
     server = lab.bind_datagrams(PORT)

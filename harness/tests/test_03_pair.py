@@ -32,7 +32,7 @@ both_links = pytest.mark.parametrize("family", ["ipv4", "ipv6"])
 
 
 @both_families
-@graded(step=11, points=1, **pair_test)
+@graded(step=10, points=1, **pair_test)
 def test_pair_echoes_lines_of_any_size(lab: Scenario, host: str) -> None:
     """Lines of 0 to 65,507 bytes and back: one datagram each way for each of them."""
     start_server(lab, host)
@@ -143,7 +143,7 @@ def test_peer_talks_with_ncat(lab: Scenario) -> None:
 
 
 @both_links
-@graded(step=11, points=1, hosts=2, **pair_test)
+@graded(step=10, points=1, hosts=2, **pair_test)
 def test_pair_on_two_hosts(lab: Scenario, family: str) -> None:
     """Client and server on two hosts: lines of 0 to 65,507 bytes, in IP fragments or not."""
     address = getattr(HOSTS["b"], family)
@@ -164,7 +164,7 @@ def test_pair_on_two_hosts_with_losses(lab: Scenario) -> None:
     lab.expect_packets("connections=0")
 
 
-@graded(step=10, points=1, hosts=2, programs=("client",))
+@graded(step=11, points=1, hosts=2, programs=("client",))
 def test_client_is_refused_by_another_host(lab: Scenario) -> None:
     """Nothing listens on the other host, which says so by ICMP: `Connection refused` at once."""
     client = lab.start("client", *PATIENT, HOSTS["b"].ipv4, stdin=LINE + b"\n", host="a")

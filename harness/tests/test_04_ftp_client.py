@@ -102,7 +102,7 @@ MANY_LINES = {
 """Replies of many lines, each with something in the middle that looks like an end."""
 
 
-@graded(step=17, points=2, **client_test)
+@graded(step=18, points=2, **client_test)
 def test_client_reads_replies_of_many_lines(lab: Scenario) -> None:
     """A reply that begins with `220-` ends with the line `220 ...`, whatever is in between."""
     use = start(lab, "get", "name", greeted=False)
@@ -116,7 +116,7 @@ def test_client_reads_replies_of_many_lines(lab: Scenario) -> None:
     use.folder.expect_file("name", TEXT, "reply-lines")
 
 
-@graded(step=17, points=2, **client_test)
+@graded(step=18, points=2, **client_test)
 def test_client_reads_replies_in_pieces(lab: Scenario) -> None:
     """Each reply comes byte by byte, in a segment for each: nothing changes."""
     use = start(lab, "get", "name", greeted=False)
@@ -127,7 +127,7 @@ def test_client_reads_replies_in_pieces(lab: Scenario) -> None:
     use.folder.expect_file("name", TEXT)
 
 
-@graded(step=17, points=2, **client_test)
+@graded(step=18, points=2, **client_test)
 def test_client_reads_several_replies_at_once(lab: Scenario) -> None:
     """150 and 226 come in one segment: the second is kept for when it is its turn."""
     use = start(lab, stdin=b"get one\nget two\nget three\n")
@@ -153,7 +153,7 @@ def give_at_once(use: Use, name: str) -> None:
     peer.close()
 
 
-@graded(step=17, points=1, **client_test)
+@graded(step=18, points=1, **client_test)
 def test_client_reads_long_replies(lab: Scenario) -> None:
     """A greeting of 500 lines, and one line of 4,000 bytes, are read to their end."""
     use = start(lab, "get", "name", greeted=False)
@@ -163,7 +163,7 @@ def test_client_reads_long_replies(lab: Scenario) -> None:
     use.folder.expect_file("name", TEXT)
 
 
-@graded(step=17, points=1, **client_test)
+@graded(step=18, points=1, **client_test)
 def test_client_waits_for_a_server_that_is_not_ready(lab: Scenario) -> None:
     """120 says that the greeting is still to come, 220 that it is there (RFC 959, 5.4)."""
     use = start(lab, "get", "name", greeted=False)
@@ -177,7 +177,7 @@ def test_client_waits_for_a_server_that_is_not_ready(lab: Scenario) -> None:
 
 
 @counts_waking
-@graded(step=17, points=1, **client_test)
+@graded(step=18, points=1, **client_test)
 def test_client_waits_without_using_the_processor(lab: Scenario) -> None:
     """A client that waits for a reply, for the file, or for what is typed, only waits."""
     use = start(lab)
@@ -195,7 +195,7 @@ def test_client_waits_without_using_the_processor(lab: Scenario) -> None:
     finish(lab, use)
 
 
-@graded(step=17, points=1, **client_test)
+@graded(step=18, points=1, **client_test)
 def test_client_goes_on_after_being_stopped(lab: Scenario) -> None:
     """Ctrl-Z and `fg` (SIGSTOP, SIGCONT) while it waits for a reply or a file change nothing."""
     use = start(lab, "get", "name", greeted=False)
@@ -220,7 +220,7 @@ def stop_for_a_moment(lab: Scenario, use: Use) -> None:
     lab.resume(use.client)
 
 
-@graded(step=17, points=1, **client_test)
+@graded(step=18, points=1, **client_test)
 def test_client_prints_a_reply_as_it_is(lab: Scenario) -> None:
     """What a server says may hold `%s` and `%n`: it is printed, and never a format."""
     use = start(lab, "get", "name")
@@ -237,7 +237,7 @@ NO_REPLIES = [b"", b"2", b"220", b"SSH-2.0-OpenSSH_9.2\r\n", b"\r\n", b"\0\0\0\0
               b"-20 Hi.\r\n", b"220-Never ends.\r\n22", b"\xff\xf4\xff\xf2\r\n", 70_000 * b"x"]
 
 
-@graded(step=17, points=1, **client_test)
+@graded(step=18, points=1, **client_test)
 def test_client_takes_no_noise_for_a_reply(lab: Scenario) -> None:
     """A server that says something else, or ends within its greeting: an error, exit status 1."""
     server, folder = FtpServer(lab), lab.folder()
@@ -255,7 +255,7 @@ def test_client_takes_no_noise_for_a_reply(lab: Scenario) -> None:
 # -- Step 18: login ---------------------------------------------------------------------------
 
 
-@graded(step=18, points=2, **client_test)
+@graded(step=17, points=2, **client_test)
 def test_client_logs_in_as_anonymous(lab: Scenario) -> None:
     """Without `-u`: `USER anonymous` (or ftp), and some password, before anything else."""
     use = start(lab, "get", "name")
@@ -264,7 +264,7 @@ def test_client_logs_in_as_anonymous(lab: Scenario) -> None:
     finish(lab, use)
 
 
-@graded(step=18, points=2, **client_test)
+@graded(step=17, points=2, **client_test)
 def test_client_logs_in_as_a_user(lab: Scenario) -> None:
     """`-u USER:PASSWORD`: these two are sent, as they are."""
     use = start(lab, "get", "name", options=("-u", "al ice:s3%s cret"))
@@ -286,7 +286,7 @@ def expect_user(use: Use, *names: str) -> None:
                        cause="no-login")
 
 
-@graded(step=18, points=1, **client_test)
+@graded(step=17, points=1, **client_test)
 def test_client_sends_no_password_where_none_is_asked_for(lab: Scenario) -> None:
     """230 to USER: logged in already (RFC 959, 5.4); what else the client says of it is no harm."""
     use = start(lab, "get", "name", options=("-u", "alice:secret"))
@@ -296,7 +296,7 @@ def test_client_sends_no_password_where_none_is_asked_for(lab: Scenario) -> None
     use.folder.expect_file("name", TEXT)
 
 
-@graded(step=18, points=1, **client_test)
+@graded(step=17, points=1, **client_test)
 def test_client_takes_202_for_a_login(lab: Scenario) -> None:
     """202, the password was not needed, is success as 230 is (RFC 959, 5.4)."""
     use = start(lab, "get", "name", options=("-u", "alice:secret"))
@@ -315,7 +315,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("verb, reply", list(REFUSALS.values()), ids=list(REFUSALS))
-@graded(step=18, points=1, **client_test)
+@graded(step=17, points=1, **client_test)
 def test_client_says_that_it_is_not_let_in(lab: Scenario, verb: str, reply: str) -> None:
     """A refusal, of the client or of its login: the reply on stderr, exit status 1, no file."""
     use = start(lab, "get", "name", greeted=False)
@@ -337,7 +337,7 @@ MOMENTS = {"user": ["USER"], "password": ["PASS"], "type": ["TYPE"],
 
 @pytest.mark.parametrize("reset", [False, True], ids=["fin", "reset"])
 @pytest.mark.parametrize("verbs", list(MOMENTS.values()), ids=list(MOMENTS))
-@graded(step=18, points=1, **client_test)
+@graded(step=17, points=1, **client_test)
 def test_client_says_that_the_server_has_gone(
     lab: Scenario, verbs: list[str], reset: bool
 ) -> None:

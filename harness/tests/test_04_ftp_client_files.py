@@ -33,7 +33,7 @@ client_test = dict(programs=("client",))
 
 
 @pytest.mark.parametrize("old", [None, OLD], ids=["new", "old"])
-@graded(step=6, points=2, **client_test)
+@graded(step=5, points=2, **client_test)
 def test_client_shows_a_file_when_it_is_whole(lab: Scenario, old: Optional[bytes]) -> None:
     """Before the last byte and the reply to it there is no file of that name, or the old one."""
     folder = lab.folder({} if old is None else {"name": old})
@@ -117,7 +117,7 @@ def test_client_keeps_no_file_of_a_server_that_has_gone(
     lab.expect_complaint(use.client, r"client: .+")
 
 
-@graded(step=6, points=1, **client_test)
+@graded(step=5, points=1, **client_test)
 def test_client_that_is_ended_leaves_no_cut_file(lab: Scenario) -> None:
     """SIGTERM within a file: the client ends, and there is no file of that name."""
     use = start(lab, "get", "name")

@@ -117,7 +117,7 @@ def test_pair_goes_on_after_refusals(lab: Scenario) -> None:
     expect_files(pair.own, {"inner": TEXT, "served": TEXT})
 
 
-@graded(step=18, points=1, **pair_test)
+@graded(step=17, points=1, **pair_test)
 def test_pair_has_a_login(lab: Scenario) -> None:
     """Right, wrong and no password; only who has logged in gets the file."""
     pair = start_server(lab, {"name": TEXT})

@@ -145,7 +145,7 @@ def test_server_ends_whatever_its_clients_do(lab: Scenario) -> None:
 # -- Step 7: command lines ---------------------------------------------------------------
 
 
-@for_server(step=7, points=2)
+@for_server(step=6, points=2)
 def test_server_takes_commands_however_they_come(lab: Scenario) -> None:
     """Byte by byte, several in a segment, one and a half, in small letters: each is answered."""
     serve(lab, lab.folder({"a.txt": HELLO}))
@@ -170,7 +170,7 @@ def test_server_takes_commands_however_they_come(lab: Scenario) -> None:
     expect_connections(lab, Data(len(HELLO), SERVER, CLIENT))
 
 
-@for_server(step=7, points=1)
+@for_server(step=6, points=1)
 def test_server_forgets_no_command_behind_a_transfer(lab: Scenario) -> None:
     """More commands in the segment with RETR, and with STOR: they are answered as well."""
     folder = lab.folder({"a.txt": HELLO})
@@ -195,7 +195,7 @@ def test_server_forgets_no_command_behind_a_transfer(lab: Scenario) -> None:
     expect_sessions(lab, client)
 
 
-@for_server(step=7, points=2)
+@for_server(step=6, points=2)
 def test_server_refuses_what_it_does_not_understand(lab: Scenario) -> None:
     """Unknown commands, missing and wrong parameters: the RFC's codes; the session goes on."""
     folder = lab.folder({"a.txt": HELLO})
@@ -218,7 +218,7 @@ def test_server_refuses_what_it_does_not_understand(lab: Scenario) -> None:
     expect_sessions(lab, client)
 
 
-@for_server(step=7, points=2)
+@for_server(step=6, points=2)
 def test_server_takes_no_endless_line(lab: Scenario) -> None:
     """4 MiB that never become a line are not kept; the session is told, or ended."""
     server = serve(lab, lab.folder({"a.txt": HELLO}))
@@ -238,7 +238,7 @@ def test_server_takes_no_endless_line(lab: Scenario) -> None:
     expect_sessions(lab, client, other, orderly=False)
 
 
-@for_server(step=7, points=2)
+@for_server(step=6, points=2)
 def test_server_takes_any_byte_in_a_line(lab: Scenario) -> None:
     """NUL bytes, control characters, conversions of printf, long names: refused, no crash."""
     folder = lab.folder({"a.txt": HELLO})
@@ -274,7 +274,7 @@ def test_server_takes_any_byte_in_a_line(lab: Scenario) -> None:
 # -- Step 8: the login -------------------------------------------------------------------
 
 
-@for_server(step=8, points=3)
+@for_server(step=7, points=3)
 def test_server_needs_a_login(lab: Scenario) -> None:
     """Before the login, after half of it and after a wrong one: 530 for everything with files."""
     folder = lab.folder({"a.txt": HELLO})
@@ -297,7 +297,7 @@ def test_server_needs_a_login(lab: Scenario) -> None:
     expect_connections(lab, Data(len(HELLO), SERVER, CLIENT))
 
 
-@for_server(step=8, points=2)
+@for_server(step=7, points=2)
 def test_server_checks_user_and_password(lab: Scenario) -> None:
     """With -u only this user is let in, and only with this password; nobody else, nor anonymous."""
     serve(lab, lab.folder({"a.txt": HELLO}), *ACCOUNT)
@@ -317,7 +317,7 @@ def test_server_checks_user_and_password(lab: Scenario) -> None:
     expect_connections(lab, sessions=14)
 
 
-@for_server(step=8, points=1)
+@for_server(step=7, points=1)
 def test_server_checks_the_whole_password(lab: Scenario) -> None:
     """A long name and a long password: whatever byte is wrong or missing, nobody is let in."""
     user, password = "student-of-networks", "the walrus sends packets, not letters"
@@ -339,7 +339,7 @@ def test_server_checks_the_whole_password(lab: Scenario) -> None:
     expect_sessions(lab, *clients)
 
 
-@for_server(step=8, points=2)
+@for_server(step=7, points=2)
 def test_server_lets_anonymous_users_only_read(lab: Scenario) -> None:
     """Without -u anonymous is let in, nobody else is, and nothing can be written."""
     folder = lab.folder({"a.txt": HELLO})
@@ -362,7 +362,7 @@ def test_server_lets_anonymous_users_only_read(lab: Scenario) -> None:
     expect_sessions(lab, *strangers, client)
 
 
-@for_server(step=8, points=1)
+@for_server(step=7, points=1)
 def test_server_forgets_a_login_when_another_begins(lab: Scenario) -> None:
     """USER again: refused, or what was allowed before is not until the new login is whole."""
     serve(lab, lab.folder({"a.txt": HELLO}), *ACCOUNT)
@@ -378,7 +378,7 @@ def test_server_forgets_a_login_when_another_begins(lab: Scenario) -> None:
 # -- Step 9: the folder we are in --------------------------------------------------------
 
 
-@for_server(step=9, points=2)
+@for_server(step=8, points=2)
 def test_server_goes_from_folder_to_folder(lab: Scenario) -> None:
     """CWD, CDUP, PWD: names are taken from the folder we are in; with / in front from the top."""
     serve(lab, lab.folder({"a.txt": HELLO, "sub/b.txt": BINARY, "sub/deep/a.txt": BINARY,
@@ -412,7 +412,7 @@ def test_server_goes_from_folder_to_folder(lab: Scenario) -> None:
     expect_sessions(lab, client)
 
 
-@for_server(step=9, points=1)
+@for_server(step=8, points=1)
 def test_server_quotes_the_folder_it_is_in(lab: Scenario) -> None:
     """PWD doubles each quote in the folder's name (RFC 959, appendix II)."""
     serve(lab, lab.folder({'the "best" of/a.txt': HELLO}))
@@ -423,7 +423,7 @@ def test_server_quotes_the_folder_it_is_in(lab: Scenario) -> None:
     expect_sessions(lab, client)
 
 
-@for_server(step=9, points=1)
+@for_server(step=8, points=1)
 def test_server_keeps_each_clients_folder(lab: Scenario) -> None:
     """One client's CWD is not another's, and not the next one's."""
     serve(lab, lab.folder({"a.txt": HELLO, "sub/a.txt": BINARY}))
@@ -579,7 +579,7 @@ URL = "ftp://127.0.0.1:2121/"
 
 
 @each_way
-@for_server(step=12, points=2)
+@for_server(step=11, points=2)
 def test_server_serves_curl(lab: Scenario, how: str) -> None:
     """A client that no one here wrote: curl reads two files in one session, and writes one."""
     lab.be_patient(_CURL_WAITS)

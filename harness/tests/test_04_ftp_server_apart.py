@@ -31,7 +31,7 @@ def expect_own(what: str, content: bytes, got: bytes) -> None:
 # -- What a session remembers ------------------------------------------------------------
 
 
-@for_server(step=8, points=2)
+@for_server(step=7, points=2)
 def test_server_lets_in_only_who_has_logged_in(lab: Scenario) -> None:
     """One client's login is not another's, whether it came earlier or comes later."""
     folder = lab.folder({"a.txt": HELLO})
@@ -73,7 +73,7 @@ def test_server_keeps_each_clients_type(lab: Scenario) -> None:
 
 
 @pytest.mark.parametrize("kind", ["I", "A"])
-@for_server(step=12, points=1)
+@for_server(step=11, points=1)
 def test_server_sends_to_each_client_its_own(lab: Scenario, kind: str) -> None:
     """Two long files under way at once, in both types: neither has a byte of the other's."""
     files = {"one": ONE, "other": OTHER}

@@ -24,7 +24,7 @@ LAB = "04-file-transfer"
 
 
 @pytest.mark.parametrize("how", PASSIVE)
-@for_server(step=10, points=2)
+@for_server(step=9, points=2)
 def test_server_is_connected_to_for_data(lab: Scenario, how: str) -> None:
     """The client connects, before the command or after it; each transfer has its own port."""
     folder = lab.folder({"a.txt": HELLO})
@@ -39,7 +39,7 @@ def test_server_is_connected_to_for_data(lab: Scenario, how: str) -> None:
                               Data(len(BINARY), CLIENT, CLIENT)] * 2)
 
 
-@for_server(step=10, points=2)
+@for_server(step=9, points=2)
 def test_server_serves_ipv6(lab: Scenario) -> None:
     """`-a ::1`: EPSV and EPRT, reading and writing; PASV, which cannot tell it, does no harm."""
     folder = lab.folder({"a.txt": HELLO})
@@ -61,7 +61,7 @@ def test_server_serves_ipv6(lab: Scenario) -> None:
         Data(len(HELLO), SERVER, CLIENT))
 
 
-@for_server(step=10, points=1)
+@for_server(step=9, points=1)
 def test_server_knows_the_protocols_of_epsv(lab: Scenario) -> None:
     """`EPSV 1` is IPv4; a protocol that there is not gets 522 (RFC 2428)."""
     serve(lab, lab.folder({"a.txt": HELLO}))
@@ -75,7 +75,7 @@ def test_server_knows_the_protocols_of_epsv(lab: Scenario) -> None:
 
 
 @pytest.mark.parametrize("command", ["RETR a.txt", "STOR new"], ids=["RETR", "STOR"])
-@for_server(step=10, points=2)
+@for_server(step=9, points=2)
 def test_server_takes_no_strangers_data_connection(lab: Scenario, command: str) -> None:
     """Somebody else connects to the port that PASV told: neither gets the file nor brings one."""
     folder = lab.folder({"a.txt": HELLO})
@@ -101,7 +101,7 @@ def test_server_takes_no_strangers_data_connection(lab: Scenario, command: str) 
     lab.expect_packets("connections>=2")
 
 
-@for_server(step=10, points=1)
+@for_server(step=9, points=1)
 def test_server_keeps_no_port_that_nobody_used(lab: Scenario) -> None:
     """Thirty times PASV and EPSV, and no transfer: one port is enough for a session."""
     server = serve(lab, lab.folder({"a.txt": HELLO}))
@@ -125,7 +125,7 @@ def test_server_keeps_no_port_that_nobody_used(lab: Scenario) -> None:
 
 
 @pytest.mark.parametrize("how", ACTIVE)
-@for_server(step=11, points=2)
+@for_server(step=10, points=2)
 def test_server_connects_for_data(lab: Scenario, how: str) -> None:
     """The server connects to the port that the client told, from low byte to high."""
     folder = lab.folder({"a.txt": HELLO})
@@ -140,7 +140,7 @@ def test_server_connects_for_data(lab: Scenario, how: str) -> None:
                               Data(len(BINARY), CLIENT, SERVER)] * 2)
 
 
-@for_server(step=11, points=3)
+@for_server(step=10, points=3)
 def test_server_connects_to_its_client_only(lab: Scenario) -> None:
     """PORT and EPRT with any address but the client's own: 504 or 500, and not a packet to it."""
     serve(lab, lab.folder({"a.txt": HELLO}))
@@ -160,7 +160,7 @@ def test_server_connects_to_its_client_only(lab: Scenario) -> None:
     expect_connections(lab, *[Data(len(HELLO), SERVER, SERVER)] * 2, sessions=2)
 
 
-@for_server(step=11, points=2)
+@for_server(step=10, points=2)
 def test_server_connects_to_its_client_only_by_ipv6(lab: Scenario) -> None:
     """EPRT over IPv6, with any address but the client's own: refused, and not a packet to it."""
     lab.start_server("server", "-a", "::1", port=CONTROL_PORT, address="::1",
@@ -177,7 +177,7 @@ def test_server_connects_to_its_client_only_by_ipv6(lab: Scenario) -> None:
     expect_connections(lab, Data(len(HELLO), SERVER, SERVER))
 
 
-@for_server(step=11, points=1)
+@for_server(step=10, points=1)
 def test_server_uses_the_address_that_was_told_last(lab: Scenario) -> None:
     """PASV and then PORT, and the other way round: the later one is for the next transfer."""
     serve(lab, lab.folder({"a.txt": HELLO}))
@@ -192,7 +192,7 @@ def test_server_uses_the_address_that_was_told_last(lab: Scenario) -> None:
     expect_sessions(lab, client)
 
 
-@for_server(step=11, points=1)
+@for_server(step=10, points=1)
 def test_server_knows_wrong_addresses(lab: Scenario) -> None:
     """Ill-formed PORT and EPRT: 501 or 500; a protocol that there is not: 522 (RFC 2428)."""
     serve(lab, lab.folder({"a.txt": HELLO}))
@@ -211,7 +211,7 @@ def test_server_knows_wrong_addresses(lab: Scenario) -> None:
     expect_connections(lab, Data(len(HELLO), SERVER, SERVER))
 
 
-@for_server(step=11, points=1)
+@for_server(step=10, points=1)
 def test_server_says_that_it_cannot_connect(lab: Scenario) -> None:
     """Nobody listens at the port that the client told: 425, and the session goes on."""
     serve(lab, lab.folder({"a.txt": HELLO}))

@@ -43,7 +43,7 @@ WAYS_OUT = ("../secret.txt", "/../secret.txt", "sub/../../secret.txt", "../serve
 FOLDERS_OUT = ("..", "/..", "../served-too", "sub/../..", "/files", "../../files", "sub/../../")
 
 
-@for_server(step=5, points=3)
+@for_server(step=12, points=3)
 def test_server_never_leaves_its_folder(lab: Scenario) -> None:
     """With .. and absolute paths nothing outside is read, listed, told of, entered or written."""
     folder = lab.folder({**OUTSIDE, **INSIDE})
@@ -65,7 +65,7 @@ def test_server_never_leaves_its_folder(lab: Scenario) -> None:
     expect_sessions(lab, client)
 
 
-@for_server(step=5, points=2)
+@for_server(step=12, points=2)
 def test_server_never_leaves_its_folder_from_below(lab: Scenario) -> None:
     """The same from a folder in it: .. that leads to the top, and one .. more, is not outside."""
     folder = lab.folder({**OUTSIDE, **INSIDE})
@@ -93,7 +93,7 @@ def test_server_never_leaves_its_folder_from_below(lab: Scenario) -> None:
     expect_sessions(lab, client)
 
 
-@for_server(step=5, points=3)
+@for_server(step=12, points=3)
 def test_server_follows_no_symbolic_link(lab: Scenario) -> None:
     """Links to files and folders, outside and inside: not read, not entered, not written to."""
     folder = lab.folder({**OUTSIDE, **INSIDE})
@@ -119,7 +119,7 @@ def test_server_follows_no_symbolic_link(lab: Scenario) -> None:
     expect_sessions(lab, client)
 
 
-@for_server(step=5, points=2)
+@for_server(step=12, points=2)
 def test_server_gives_no_name_to_a_shell(lab: Scenario) -> None:
     """What a shell would run is a name as any other, of a file that is not there."""
     folder = lab.folder({"a.txt": HELLO})
@@ -136,7 +136,7 @@ def test_server_gives_no_name_to_a_shell(lab: Scenario) -> None:
     expect_sessions(lab, client)
 
 
-@for_server(step=5, points=2)
+@for_server(step=12, points=2)
 def test_server_sends_regular_files_only(lab: Scenario) -> None:
     """A folder and a FIFO are refused like a file that is not there: 550, and nobody waits."""
     folder = lab.folder({"sub/a.txt": HELLO})
@@ -154,7 +154,7 @@ def test_server_sends_regular_files_only(lab: Scenario) -> None:
     expect_sessions(lab, client)
 
 
-@for_server(step=5, points=1)
+@for_server(step=12, points=1)
 def test_server_sends_no_device(lab: Scenario) -> None:
     """Even where devices are in the folder: they are refused like a file that is not there."""
     lab.start_server("server", "-d", "/dev", port=CONTROL_PORT)
@@ -169,7 +169,7 @@ def test_server_sends_no_device(lab: Scenario) -> None:
 # -- Step 6: whole files only ------------------------------------------------------------
 
 
-@for_server(step=6, points=3)
+@for_server(step=5, points=3)
 def test_server_keeps_no_cut_file(lab: Scenario) -> None:
     """An upload that ends with a reset: no 226, nothing of the new file stays."""
     folder = lab.folder({"a.txt": HELLO})
@@ -190,7 +190,7 @@ def test_server_keeps_no_cut_file(lab: Scenario) -> None:
     expect_sessions(lab, client, orderly=False)
 
 
-@for_server(step=6, points=1)
+@for_server(step=5, points=1)
 def test_server_keeps_no_part_as_the_file_when_it_ends(lab: Scenario) -> None:
     """SIGTERM while a file is received: there is no file of that name."""
     folder = lab.folder({"a.txt": HELLO})
@@ -205,7 +205,7 @@ def test_server_keeps_no_part_as_the_file_when_it_ends(lab: Scenario) -> None:
     expect_sessions(lab, client, orderly=False)
 
 
-@for_server(step=6, points=2)
+@for_server(step=5, points=2)
 def test_server_replaces_a_file_only_by_a_whole_one(lab: Scenario) -> None:
     """While an upload is under way a reader has the old file, or none, or waits: never a part."""
     folder = lab.folder({"doc": HELLO})
@@ -231,7 +231,7 @@ def test_server_replaces_a_file_only_by_a_whole_one(lab: Scenario) -> None:
     expect_sessions(lab, sends, reads)
 
 
-@for_server(step=6, points=1)
+@for_server(step=5, points=1)
 def test_server_keeps_two_uploads_apart(lab: Scenario) -> None:
     """Two clients send a file of the same name at once: the file is one of them, whole."""
     folder = lab.folder()
@@ -258,7 +258,7 @@ def test_server_keeps_two_uploads_apart(lab: Scenario) -> None:
     expect_sessions(lab, first, second)
 
 
-@for_server(step=6, points=2)
+@for_server(step=5, points=2)
 def test_server_outlives_a_full_disk(lab: Scenario) -> None:
     """An upload that does not fit: an error, and nothing of it stays; the session goes on."""
     folder = lab.folder({"a.txt": HELLO}, size=256 * 1024)
@@ -293,7 +293,7 @@ def test_server_says_that_it_cannot_write(lab: Scenario) -> None:
 # -- Step 12: files to the client --------------------------------------------------------
 
 
-@for_server(step=12, points=3)
+@for_server(step=11, points=3)
 def test_server_sends_files_of_any_size(lab: Scenario) -> None:
     """From nothing to 1 MiB, every byte value: each on its own data connection, in one session."""
     files = {**{f"{size}.bin": CONTENT[:size] for size in SIZES}, "binary": BINARY}
@@ -308,7 +308,7 @@ def test_server_sends_files_of_any_size(lab: Scenario) -> None:
                               for content, how in zip(files.values(), hows)])
 
 
-@for_server(step=12, points=2)
+@for_server(step=11, points=2)
 def test_server_says_that_there_is_no_such_file(lab: Scenario) -> None:
     """550, with a data connection ready or not; without one 425; then all goes on."""
     serve(lab, lab.folder({"a.txt": HELLO, "sub/b.txt": BINARY}))
@@ -327,7 +327,7 @@ def test_server_says_that_there_is_no_such_file(lab: Scenario) -> None:
     expect_sessions(lab, client, no_address)
 
 
-@for_server(step=12, points=1)
+@for_server(step=11, points=1)
 def test_server_takes_names_as_they_are(lab: Scenario) -> None:
     """Names with spaces, a dash or a dot in front, wildcards, letters beyond ASCII and UTF-8."""
     names = ["two words", "-l", "*", "a?c", "grün", "\udc80\udcfe", "%s", "'\"", "a:b"]
@@ -344,7 +344,7 @@ def test_server_takes_names_as_they_are(lab: Scenario) -> None:
 
 
 @counts_waking
-@for_server(step=12, points=2)
+@for_server(step=11, points=2)
 def test_server_waits_for_a_slow_reader(lab: Scenario) -> None:
     """6 MiB to a client that reads only when the server's buffers are full: nothing is missing."""
     server = serve(lab, lab.folder({"long": LONG}))
@@ -358,7 +358,7 @@ def test_server_waits_for_a_slow_reader(lab: Scenario) -> None:
     expect_connections(lab, Data(len(LONG), SERVER, CLIENT))
 
 
-@for_server(step=12, points=2)
+@for_server(step=11, points=2)
 def test_server_outlives_a_broken_transfer(lab: Scenario) -> None:
     """The data connection is reset while a file is sent: 426, and the session goes on."""
     server = serve(lab, lab.folder({"a.txt": HELLO, "long": LONG}))
@@ -375,7 +375,7 @@ def test_server_outlives_a_broken_transfer(lab: Scenario) -> None:
     expect_connections(lab, *[Data(None, SERVER), Data(len(HELLO), SERVER)] * 2)
 
 
-@for_server(step=12, points=2)
+@for_server(step=11, points=2)
 def test_server_tells_of_a_file_that_shrinks(lab: Scenario) -> None:
     """The file loses its end while it is sent: what the client has is not told to be whole."""
     folder = lab.folder({"a.txt": HELLO, "long": LONG})
@@ -395,7 +395,7 @@ def test_server_tells_of_a_file_that_shrinks(lab: Scenario) -> None:
     expect_sessions(lab, client)
 
 
-@for_server(step=12, points=1)
+@for_server(step=11, points=1)
 def test_server_sends_a_file_that_changes_its_name_or_grows(lab: Scenario) -> None:
     """What is sent is the file that was opened: replaced, or longer meanwhile, it is whole."""
     folder = lab.folder({"long": LONG, "other": BINARY})
@@ -415,7 +415,7 @@ def test_server_sends_a_file_that_changes_its_name_or_grows(lab: Scenario) -> No
     expect_sessions(lab, client)
 
 
-@for_server(step=12, points=1)
+@for_server(step=11, points=1)
 def test_server_keeps_nothing_of_a_transfer(lab: Scenario) -> None:
     """Transfers and errors of all kinds, again and again in one session: no descriptor stays."""
     folder = lab.folder({"a.txt": HELLO, "sub/b.txt": BINARY})

@@ -20,7 +20,7 @@ SOME = BIG[:100_000]
 """Some 70 segments, of which every fifth is some more than a dozen."""
 
 
-@for_server(step=7, points=1)
+@for_server(step=6, points=1)
 def test_server_waits_for_lost_commands(lab: Scenario) -> None:
     """The control connection loses a command, a reply, and the FIN of each side."""
     with unnoticed(lab, f"drop data to {CONTROL_PORT} 2", f"drop data from {CONTROL_PORT} 4",
@@ -32,7 +32,7 @@ def test_server_waits_for_lost_commands(lab: Scenario) -> None:
         expect_connections(lab, Data(len(HELLO), SERVER, CLIENT))
 
 
-@for_server(step=10, points=1)
+@for_server(step=9, points=1)
 def test_server_waits_for_a_late_data_connection(lab: Scenario) -> None:
     """After PASV the client's SYN is lost, then segments of the file, then the server's FIN."""
     with unnoticed(lab, "drop syn 2", "drop fin 1", "duplicate fin 2", "drop data every 9"):
@@ -43,7 +43,7 @@ def test_server_waits_for_a_late_data_connection(lab: Scenario) -> None:
         expect_connections(lab, Data(len(SOME), SERVER, CLIENT))
 
 
-@for_server(step=11, points=1)
+@for_server(step=10, points=1)
 def test_server_connects_although_its_syn_is_lost(lab: Scenario) -> None:
     """After PORT the server's SYN is lost, then its FIN; the file comes, whole."""
     with unnoticed(lab, f"drop syn to {ACTIVE_PORT} 1", f"drop fin to {ACTIVE_PORT} 1",

@@ -472,7 +472,7 @@ def test_send_client_leaves_its_folder_for_no_name(lab: Scenario, line: bytes) -
         folder.expect_file("file", SMALL)
 
 
-@graded(step=6, points=1, **of_client)
+@graded(step=5, points=1, **of_client)
 def test_send_client_says_that_a_folder_has_the_name(lab: Scenario) -> None:
     """A folder of that name is there: an error, exit status 1; the folder stays, nothing else."""
     folder, listener = lab.folder({f"{NAME}/other": b""}), lab.listen(PORT)
@@ -539,7 +539,7 @@ def test_send_client_saves_a_big_file(lab: Scenario) -> None:
     lab.expect_orderly(0, len(NAME) + 1 + len(BIG), first_closer="server")
 
 
-@graded(step=6, points=1, **of_client)
+@graded(step=5, points=1, **of_client)
 def test_send_client_replaces_an_old_file(lab: Scenario) -> None:
     """A longer file of that name was there before: now the new one is, and nothing of the old."""
     folder, listener = lab.folder({NAME: BIG}), lab.listen(PORT)
@@ -554,7 +554,7 @@ def test_send_client_replaces_an_old_file(lab: Scenario) -> None:
 
 
 @pytest.mark.parametrize("sent", [0, len(SMALL), BLOCK], ids=["no-byte", "some", "a-block"])
-@graded(step=6, points=2, **of_client)
+@graded(step=5, points=2, **of_client)
 def test_send_client_keeps_no_cut_file(lab: Scenario, sent: int) -> None:
     """The connection is reset before the file's end: an error, exit status 1, and no file."""
     folder, listener = lab.folder(), lab.listen(PORT)
@@ -568,7 +568,7 @@ def test_send_client_keeps_no_cut_file(lab: Scenario, sent: int) -> None:
     expect_nothing_kept(folder)
 
 
-@graded(step=6, points=1, **of_client)
+@graded(step=5, points=1, **of_client)
 def test_send_client_says_that_the_disk_is_full(lab: Scenario) -> None:
     """No room for all of it: `...: No space left on device`, exit status 1, and no file."""
     folder, listener = lab.folder(size=16384), lab.listen(PORT)
@@ -580,7 +580,7 @@ def test_send_client_says_that_the_disk_is_full(lab: Scenario) -> None:
     expect_nothing_kept(folder)
 
 
-@graded(step=6, points=1, **of_client)
+@graded(step=5, points=1, **of_client)
 def test_send_client_says_that_it_cannot_write(lab: Scenario) -> None:
     """A folder that is read-only: `...: Read-only file system`, exit status 1."""
     folder, listener = lab.folder(read_only=True), lab.listen(PORT)

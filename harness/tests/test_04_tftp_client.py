@@ -91,7 +91,7 @@ def test_udp_client_waits_without_using_the_processor(lab: Scenario) -> None:
 # -- Step 32: the request --------------------------------------------------------
 
 
-@graded(step=32, points=2, **by_client)
+@graded(step=24, points=2, **by_client)
 def test_udp_client_asks_for_a_file(lab: Scenario) -> None:
     """`get`: one RRQ to port 6666, octet, no option; the file has FILE's name; stdout is empty."""
     tftp = Tftp(lab)
@@ -101,7 +101,7 @@ def test_udp_client_asks_for_a_file(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
-@graded(step=32, points=2, **by_client)
+@graded(step=24, points=2, **by_client)
 def test_udp_client_asks_to_write_a_file(lab: Scenario) -> None:
     """`put`: one WRQ to port 6666, octet, no option; then the file."""
     tftp = Tftp(lab)
@@ -112,7 +112,7 @@ def test_udp_client_asks_to_write_a_file(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
-@graded(step=32, points=1, **by_client)
+@graded(step=24, points=1, **by_client)
 def test_udp_client_names_the_file_as_it_is_told(lab: Scenario) -> None:
     """`put sub/a.txt` stores a.txt; `-o` names the local file, and FILE is then sent as it is."""
     tftp = Tftp(lab)
@@ -138,7 +138,7 @@ def test_udp_client_names_the_file_as_it_is_told(lab: Scenario) -> None:
 @pytest.mark.parametrize("options, place", [
     (("-p", "5000", HOST), (HOST, 5000)), (("::1",), ("::1", PORT)), (("localhost",), SERVER),
     (("localhost",), ("::1", PORT))], ids=["port", "ipv6", "name", "name-of-ipv6"])
-@graded(step=32, points=1, **by_client)
+@graded(step=24, points=1, **by_client)
 def test_udp_client_finds_its_server(
     lab: Scenario, options: tuple[str, ...], place: tuple[str, int]
 ) -> None:
@@ -154,7 +154,7 @@ def test_udp_client_finds_its_server(
     expect_wire(lab, tftp.sides, others=[("::1" if place == SERVER else HOST, PORT)])
 
 
-@graded(step=32, points=2, **by_client)
+@graded(step=24, points=2, **by_client)
 def test_udp_client_asks_again(lab: Scenario) -> None:
     """A request that is not answered is sent again after a second, the same, from the same port."""
     lab.be_patient(2.5)
@@ -181,7 +181,7 @@ def test_udp_client_asks_again(lab: Scenario) -> None:
     expect_spacing(expect_wire(lab, tftp.sides, "wrong-timeout"))
 
 
-@graded(step=32, points=3, **by_client)
+@graded(step=24, points=3, **by_client)
 def test_udp_client_gives_up(lab: Scenario) -> None:
     """No answer, or no more of it: after 5 retransmissions exit status 1; six losses are no end."""
     lab.be_patient(2.5)
@@ -221,7 +221,7 @@ def start_losing(tftp: Tftp) -> tuple[Program, Losses]:
     return client, Losses(tftp.lab, server, blocks(whole))
 
 
-@graded(step=32, points=1, **by_client)
+@graded(step=24, points=1, **by_client)
 def test_udp_client_fails_where_nothing_listens(lab: Scenario) -> None:
     """No server at the port: a line `udp_client: ...` on stderr, exit status 1, no file."""
     lab.be_patient(2.5)
@@ -239,7 +239,7 @@ MESSAGES = [(1, "File not found"), (0, "100%s%n%n of nothing"), (2, "x" * 80), (
 
 
 @pytest.mark.parametrize("verb", ["get", "put"])
-@graded(step=32, points=2, **by_client)
+@graded(step=24, points=2, **by_client)
 def test_udp_client_tells_the_server_s_error(lab: Scenario, verb: str) -> None:
     """ERROR in answer to the request: the message on stderr, exit status 1, no file."""
     tftp = Tftp(lab)
@@ -254,7 +254,7 @@ def test_udp_client_tells_the_server_s_error(lab: Scenario, verb: str) -> None:
     expect_wire(lab, tftp.sides)
 
 
-@graded(step=32, points=1, **by_client)
+@graded(step=24, points=1, **by_client)
 def test_udp_client_outlives_a_malformed_error(lab: Scenario) -> None:
     """An ERROR whose message has no NUL at its end, or no message: exit status 1 all the same."""
     tftp = Tftp(lab)
@@ -274,7 +274,7 @@ def test_udp_client_outlives_a_malformed_error(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
-@graded(step=32, points=1, **by_client)
+@graded(step=24, points=1, **by_client)
 def test_udp_client_sends_no_file_that_is_not_there(lab: Scenario) -> None:
     """`put` of what is not there, or is a folder: an error, exit status 1, nothing is sent."""
     tftp = Tftp(lab)
@@ -295,7 +295,7 @@ def test_udp_client_sends_no_file_that_is_not_there(lab: Scenario) -> None:
 
 @pytest.mark.parametrize("sizes", [(0, 1, 511), (512, 1024, 5120), (513, 1023, 1025, 100_000)],
                          ids=["less-than-a-block", "full-blocks", "more"])
-@graded(step=25, points=2, **by_client)
+@graded(step=26, points=2, **by_client)
 def test_udp_client_sends_a_file_of_any_size(lab: Scenario, sizes: Sequence[int]) -> None:
     """`put`: blocks of 512 bytes, each after the ACK of the one before; one with less is last."""
     tftp = Tftp(lab)
@@ -306,7 +306,7 @@ def test_udp_client_sends_a_file_of_any_size(lab: Scenario, sizes: Sequence[int]
     expect_wire(lab, tftp.sides)
 
 
-@graded(step=25, points=1, **by_client)
+@graded(step=26, points=1, **by_client)
 def test_udp_client_sends_every_byte(lab: Scenario) -> None:
     """NUL, CR, LF, 0xff: a file is bytes, and none of them changes or ends it."""
     tftp = Tftp(lab)
@@ -317,7 +317,7 @@ def test_udp_client_sends_every_byte(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
-@graded(step=25, points=2, **by_client)
+@graded(step=26, points=2, **by_client)
 def test_udp_client_waits_for_each_acknowledgement(lab: Scenario) -> None:
     """Nothing more is sent until the ACK of the last block sent has come; then it ends."""
     tftp = Tftp(lab)
@@ -333,7 +333,7 @@ def test_udp_client_waits_for_each_acknowledgement(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides, "wrong-block")
 
 
-@graded(step=25, points=2, **by_client)
+@graded(step=26, points=2, **by_client)
 def test_udp_client_sends_again_what_is_not_acknowledged(lab: Scenario) -> None:
     """DATA, a window of it, and ACK 0 to an OACK: again after a second; then it goes on."""
     lab.be_patient(2.5)
@@ -360,7 +360,7 @@ def test_udp_client_sends_again_what_is_not_acknowledged(lab: Scenario) -> None:
     expect_spacing(expect_wire(lab, tftp.sides, "wrong-timeout"))
 
 
-@graded(step=25, points=1, **by_client)
+@graded(step=26, points=1, **by_client)
 def test_udp_client_does_not_send_a_part_as_the_whole(lab: Scenario) -> None:
     """A file that shrinks while it is sent: an ERROR, exit status 1; or all that it was."""
     tftp = Tftp(lab)
@@ -387,7 +387,7 @@ def test_udp_client_does_not_send_a_part_as_the_whole(lab: Scenario) -> None:
 # -- Step 26: only new ACKs move on ----------------------------------------------
 
 
-@graded(step=26, points=3, **by_client)
+@graded(step=27, points=3, **by_client)
 def test_udp_client_is_no_sorcerers_apprentice(lab: Scenario) -> None:
     """ACKs that come twice, or late, call forth nothing: every block is sent once."""
     tftp = Tftp(lab)
@@ -403,7 +403,7 @@ def test_udp_client_is_no_sorcerers_apprentice(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides, "sorcerers-apprentice")
 
 
-@graded(step=26, points=1, **by_client)
+@graded(step=27, points=1, **by_client)
 def test_udp_client_does_not_skip_a_block(lab: Scenario) -> None:
     """An ACK of what was not sent yet moves nothing on; it is ignored, or answered by ERROR."""
     tftp = Tftp(lab)
@@ -422,7 +422,7 @@ def test_udp_client_does_not_skip_a_block(lab: Scenario) -> None:
 
 @makes_many_calls
 @pytest.mark.parametrize("verb", ["get", "put"])
-@graded(step=26, points=2, **by_client)
+@graded(step=27, points=2, **by_client)
 def test_udp_client_counts_past_65535_blocks(lab: Scenario, verb: str) -> None:
     """After block 65,535 comes block 0: 65,538 of 8 bytes, in windows where they are asked for."""
     whole = content(65_537 * 8 + 3)
@@ -447,7 +447,7 @@ def test_udp_client_counts_past_65535_blocks(lab: Scenario, verb: str) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2"],
                          ids=["another-port", "another-address"])
-@graded(step=28, points=3, **by_client)
+@graded(step=30, points=3, **by_client)
 def test_udp_client_ignores_strangers(lab: Scenario, host: str) -> None:
     """Who is not the server of this transfer gets ERROR 5, and changes nothing."""
     tftp = Tftp(lab)
@@ -477,7 +477,7 @@ def test_udp_client_ignores_strangers(lab: Scenario, host: str) -> None:
     expect_wire(lab, tftp.sides, "strange-port")
 
 
-@graded(step=28, points=1, **by_client)
+@graded(step=30, points=1, **by_client)
 def test_udp_client_keeps_to_the_first_answer(lab: Scenario) -> None:
     """A request that came twice is answered from two ports: the second one gets ERROR 5."""
     tftp = Tftp(lab)

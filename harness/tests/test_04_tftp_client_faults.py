@@ -29,7 +29,7 @@ HOST = "127.0.0.1"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
-@graded(step=6, points=1, **by_client)
+@graded(step=5, points=1, **by_client)
 def test_udp_client_keeps_no_part_when_it_is_interrupted(lab: Scenario, number: int) -> None:
     """Ctrl-C or `kill` in the middle of `get`: no cut file under FILE's name, or LOCAL's."""
     tftp = Tftp(lab)
@@ -48,7 +48,7 @@ def test_udp_client_keeps_no_part_when_it_is_interrupted(lab: Scenario, number: 
     expect_wire(lab, tftp.sides)
 
 
-@graded(step=6, points=1, **by_client)
+@graded(step=5, points=1, **by_client)
 def test_udp_client_keeps_the_old_file_where_there_is_no_new_one(lab: Scenario) -> None:
     """ERROR in answer to the request: an old file of that name, or LOCAL, stays as it was."""
     tftp = Tftp(lab)
@@ -67,7 +67,7 @@ def test_udp_client_keeps_the_old_file_where_there_is_no_new_one(lab: Scenario) 
 # -- Step 24: options ----------------------------------------------------------
 
 
-@graded(step=24, points=1, **by_client)
+@graded(step=29, points=1, **by_client)
 def test_udp_client_saves_no_part_after_a_senseless_oack(lab: Scenario) -> None:
     """An OACK with a blksize below 8: refused, or such blocks are taken; never a part saved."""
     lab.be_patient(2.5)
@@ -95,7 +95,7 @@ def test_udp_client_saves_no_part_after_a_senseless_oack(lab: Scenario) -> None:
 # -- Step 27: receive a file -----------------------------------------------------
 
 
-@graded(step=27, points=1, **by_client)
+@graded(step=28, points=1, **by_client)
 def test_udp_client_saves_no_more_of_a_block_than_it_may_have(lab: Scenario) -> None:
     """DATA with more than 512 bytes: what is too much is never in the file."""
     tftp = Tftp(lab)
@@ -115,7 +115,7 @@ def test_udp_client_saves_no_more_of_a_block_than_it_may_have(lab: Scenario) -> 
 # -- Step 32: the request --------------------------------------------------------
 
 
-@graded(step=32, points=1, **by_client)
+@graded(step=24, points=1, **by_client)
 def test_udp_client_takes_no_other_block_for_the_first_one(lab: Scenario) -> None:
     """RRQ is answered by DATA 1, WRQ by ACK 0: DATA 2, or ACK 1, is ignored or gets an ERROR."""
     tftp = Tftp(lab)

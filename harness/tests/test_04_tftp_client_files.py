@@ -25,7 +25,7 @@ HOST = "127.0.0.1"
 # -- Step 6: whole files only ----------------------------------------------------
 
 
-@graded(step=6, points=3, **by_client)
+@graded(step=5, points=3, **by_client)
 def test_udp_client_keeps_no_part_of_a_file(lab: Scenario) -> None:
     """ERROR in the middle: its message, exit status 1, and nothing of the file, old or new."""
     tftp = Tftp(lab)
@@ -42,7 +42,7 @@ def test_udp_client_keeps_no_part_of_a_file(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
-@graded(step=6, points=1, **by_client)
+@graded(step=5, points=1, **by_client)
 def test_udp_client_replaces_an_old_file(lab: Scenario) -> None:
     """A file that was there, longer than the new one, is replaced as a whole."""
     tftp = Tftp(lab)
@@ -52,7 +52,7 @@ def test_udp_client_replaces_an_old_file(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
-@graded(step=6, points=2, **by_client)
+@graded(step=5, points=2, **by_client)
 def test_udp_client_says_that_it_cannot_save(lab: Scenario) -> None:
     """A full disk, a folder that is read-only or not there: exit status 1, nothing stays."""
     tftp = Tftp(lab)
@@ -84,7 +84,7 @@ def test_udp_client_says_that_it_cannot_save(lab: Scenario) -> None:
 
 @pytest.mark.parametrize("sizes", [(0, 1, 511), (512, 1024, 5120), (513, 1023, 1025, 100_000)],
                          ids=["less-than-a-block", "full-blocks", "more"])
-@graded(step=27, points=2, **by_client)
+@graded(step=28, points=2, **by_client)
 def test_udp_client_saves_a_file_of_any_size(lab: Scenario, sizes: Sequence[int]) -> None:
     """`get`: each block is acknowledged; one of less than 512 bytes is the last."""
     tftp = Tftp(lab)
@@ -95,7 +95,7 @@ def test_udp_client_saves_a_file_of_any_size(lab: Scenario, sizes: Sequence[int]
     expect_wire(lab, tftp.sides)
 
 
-@graded(step=27, points=1, **by_client)
+@graded(step=28, points=1, **by_client)
 def test_udp_client_saves_every_byte(lab: Scenario) -> None:
     """NUL, CR, LF, 0xff: none of them changes or ends the file."""
     tftp = Tftp(lab)
@@ -106,7 +106,7 @@ def test_udp_client_saves_every_byte(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
-@graded(step=27, points=3, **by_client)
+@graded(step=28, points=3, **by_client)
 def test_udp_client_writes_each_block_once(lab: Scenario) -> None:
     """DATA that comes again is acknowledged again, and not written again."""
     tftp = Tftp(lab)
@@ -122,7 +122,7 @@ def test_udp_client_writes_each_block_once(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
-@graded(step=27, points=1, **by_client)
+@graded(step=28, points=1, **by_client)
 def test_udp_client_writes_no_block_out_of_turn(lab: Scenario) -> None:
     """DATA of a block that is not the next one is not written, nor acknowledged."""
     tftp = Tftp(lab)
@@ -139,7 +139,7 @@ def test_udp_client_writes_no_block_out_of_turn(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
-@graded(step=27, points=1, **by_client)
+@graded(step=28, points=1, **by_client)
 def test_udp_client_outlives_garbage_in_a_transfer(lab: Scenario) -> None:
     """What makes no sense is ignored, or ends the transfer with an ERROR, exit status 1."""
     tftp = Tftp(lab)

@@ -24,7 +24,7 @@ HOST = "127.0.0.1"
 
 
 @pytest.mark.parametrize("verb", ["get", "put"])
-@graded(step=24, points=2, **by_client)
+@graded(step=29, points=2, **by_client)
 def test_udp_client_asks_for_options(lab: Scenario, verb: str) -> None:
     """`-b` and `-w` are asked for; what the OACK says is what counts."""
     tftp = Tftp(lab)
@@ -50,7 +50,7 @@ def test_udp_client_asks_for_options(lab: Scenario, verb: str) -> None:
 
 
 @pytest.mark.parametrize("verb", ["get", "put"])
-@graded(step=24, points=1, **by_client)
+@graded(step=29, points=1, **by_client)
 def test_udp_client_does_without_options(lab: Scenario, verb: str) -> None:
     """A server that knows no options, or agrees to one of two: 512 bytes, windows of 1."""
     tftp = Tftp(lab)
@@ -74,7 +74,7 @@ def test_udp_client_does_without_options(lab: Scenario, verb: str) -> None:
     expect_wire(lab, tftp.sides)
 
 
-@graded(step=24, points=1, **by_client)
+@graded(step=29, points=1, **by_client)
 def test_udp_client_takes_no_senseless_options(lab: Scenario) -> None:
     """An OACK with more than was asked for is refused (ERROR 8); nonsense is no reason to crash."""
     tftp = Tftp(lab)
@@ -93,7 +93,7 @@ def test_udp_client_takes_no_senseless_options(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
-@graded(step=24, points=1, **by_client)
+@graded(step=29, points=1, **by_client)
 def test_udp_client_takes_no_option_it_did_not_ask_for(lab: Scenario) -> None:
     """An OACK nobody asked for: refused with an ERROR, or not minded; never a wrong file."""
     tftp = Tftp(lab)
@@ -118,7 +118,7 @@ def test_udp_client_takes_no_option_it_did_not_ask_for(lab: Scenario) -> None:
 # -- Step 29: windows ------------------------------------------------------------
 
 
-@graded(step=29, points=2, **by_client)
+@graded(step=31, points=2, **by_client)
 def test_udp_client_takes_windows(lab: Scenario) -> None:
     """`-w`: one ACK for each window, and one for the last block; a gap is told at once."""
     lab.be_patient(2.5)
@@ -143,7 +143,7 @@ def test_udp_client_takes_windows(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
-@graded(step=29, points=2, **by_client)
+@graded(step=31, points=2, **by_client)
 def test_udp_client_sends_in_windows(lab: Scenario) -> None:
     """`put -w 4`: four blocks, then it waits; an ACK from the middle is where it goes on."""
     tftp = Tftp(lab)

@@ -41,7 +41,7 @@ WINDOW = ("-w", "4")
     (100_000, ("-b", "8192", "-w", "3"))],
     ids=["empty", "blocks", "full-blocks", "blksize", "windows", "both"])
 @both_verbs
-@graded(step=29, points=1, **pair_test)
+@graded(step=31, points=1, **pair_test)
 def test_pair_udp_copies_a_file(
     lab: Scenario, verb: str, size: int, options: tuple[str, ...]
 ) -> None:
@@ -57,7 +57,7 @@ def test_pair_udp_copies_a_file(
 
 
 @pytest.mark.parametrize("family", ["ipv4", "ipv6"])
-@graded(step=30, points=1, hosts=2, **pair_test)
+@graded(step=25, points=1, hosts=2, **pair_test)
 def test_pair_udp_on_two_hosts(lab: Scenario, family: str) -> None:
     """Client and server on two hosts: a file there and back, in blocks of many IP fragments."""
     address = getattr(HOSTS["b"], family)
@@ -78,7 +78,7 @@ def test_pair_udp_on_two_hosts(lab: Scenario, family: str) -> None:
 # -- A bad one ---------------------------------------------------------------------
 
 
-@graded(step=32, points=2, **pair_test)
+@graded(step=24, points=2, **pair_test)
 def test_pair_udp_makes_up_for_lost_requests(lab: Scenario) -> None:
     """The first requests of two clients are lost: a second later they come again."""
     disturb(lab, f"drop udp to {PORT} 1,2")
@@ -105,7 +105,7 @@ def test_pair_udp_makes_up_for_lost_requests(lab: Scenario) -> None:
     ("put", ["drop udp 10"], "no-retransmission"),
 ], ids=["get-DATA-lost", "get-ACK-late", "get-last-ACK-lost", "get-DATA-lost-twice",
         "put-ACK-0-lost", "put-DATA-lost-twice", "put-DATA-late", "put-last-ACK-lost"])
-@graded(step=25, points=1, **pair_test)
+@graded(step=26, points=1, **pair_test)
 def test_pair_udp_makes_up_for(lab: Scenario, verb: str, rules: list[str], cause: str) -> None:
     """A packet is lost, or comes when it was sent again already (and DATA 4 is lost): all is whole.
     """
@@ -116,7 +116,7 @@ def test_pair_udp_makes_up_for(lab: Scenario, verb: str, rules: list[str], cause
 @pytest.mark.parametrize("verb, rule", [("get", "drop udp 2"), ("get", "drop udp 3"),
                                         ("put", "drop udp 2")],
                          ids=["get-OACK-lost", "get-ACK-0-lost", "put-OACK-lost"])
-@graded(step=24, points=1, **pair_test)
+@graded(step=29, points=1, **pair_test)
 def test_pair_udp_agrees_on_options_in_spite_of(lab: Scenario, verb: str, rule: str) -> None:
     """The OACK is lost, or its ACK 0: it comes again, and counts."""
     copy(lab, verb, LINES, "-b", "600", rules=[rule], cause="no-retransmission")
@@ -125,7 +125,7 @@ def test_pair_udp_agrees_on_options_in_spite_of(lab: Scenario, verb: str, rule: 
 
 @pytest.mark.parametrize("options", [(), WINDOW], ids=["lockstep", "windows"])
 @both_verbs
-@graded(step=26, points=1, **pair_test)
+@graded(step=27, points=1, **pair_test)
 def test_pair_udp_when_packets_come_twice(
     lab: Scenario, verb: str, options: tuple[str, ...]
 ) -> None:
@@ -141,7 +141,7 @@ def test_pair_udp_when_packets_come_twice(
     ("put", "reorder udp 5", 8),
 ], ids=["get-DATA-2-lost", "get-DATA-4-lost", "get-ACK-4-lost", "get-DATA-3-overtaken",
         "put-DATA-2-damaged", "put-ACK-4-lost", "put-DATA-3-overtaken"])
-@graded(step=29, points=1, **pair_test)
+@graded(step=31, points=1, **pair_test)
 def test_pair_udp_keeps_windows_in_spite_of(
     lab: Scenario, verb: str, rule: str, again: int
 ) -> None:

@@ -236,7 +236,7 @@ def test_udp_server_outlives_long_requests(lab: Scenario) -> None:
 
 @pytest.mark.parametrize("sizes", [(0, 1, 511), (512, 1024, 5120), (513, 1023, 1025, 100_000)],
                          ids=["less-than-a-block", "full-blocks", "more"])
-@graded(step=25, points=2, **by_server)
+@graded(step=26, points=2, **by_server)
 def test_udp_server_sends_a_file_of_any_size(lab: Scenario, sizes: Sequence[int]) -> None:
     """Blocks of 512 bytes, each after the ACK of the one before; one with less is the last."""
     files = {str(size): content(size) for size in sizes}
@@ -246,7 +246,7 @@ def test_udp_server_sends_a_file_of_any_size(lab: Scenario, sizes: Sequence[int]
     expect_wire(lab, tftp.sides)
 
 
-@graded(step=25, points=1, **by_server)
+@graded(step=26, points=1, **by_server)
 def test_udp_server_sends_every_byte(lab: Scenario) -> None:
     """NUL, CR, LF, 0xff: a file is bytes, and none of them changes or ends it."""
     files = {"nul": b"be\0fore\0", "crlf": b"a\r\nb\n\rc\n" * 200, "all": bytes(range(256)) * 5,
@@ -257,7 +257,7 @@ def test_udp_server_sends_every_byte(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
-@graded(step=25, points=2, **by_server)
+@graded(step=26, points=2, **by_server)
 def test_udp_server_waits_for_each_acknowledgement(lab: Scenario) -> None:
     """Nothing more is sent until the ACK of the last block sent has come."""
     server, _, tftp = serve(lab, {"a.txt": LINES})
@@ -271,7 +271,7 @@ def test_udp_server_waits_for_each_acknowledgement(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides, "wrong-block")
 
 
-@graded(step=25, points=2, **by_server)
+@graded(step=26, points=2, **by_server)
 def test_udp_server_sends_again_what_is_not_acknowledged(lab: Scenario) -> None:
     """DATA, a window, OACK: each is sent again after a second, as it was; then it goes on."""
     lab.be_patient(2.5)
@@ -314,7 +314,7 @@ def reader_that_stops(tftp: Tftp, name: str, whole: bytes, last: int) -> Transfe
     return reader
 
 
-@graded(step=25, points=1, **by_server)
+@graded(step=26, points=1, **by_server)
 def test_udp_server_sends_what_it_has_told(lab: Scenario) -> None:
     """A file that shrinks or grows while it is sent: all that `tsize` told comes, or an ERROR."""
     server, folder, tftp = serve(lab, {"shrinks": LINES, "grows": LINES})
@@ -339,7 +339,7 @@ def test_udp_server_sends_what_it_has_told(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
-@graded(step=25, points=1, **by_server)
+@graded(step=26, points=1, **by_server)
 def test_udp_server_ends_a_transfer_by_an_error(lab: Scenario) -> None:
     """An ERROR of the client ends its transfer at once: nothing more is sent, nothing is kept."""
     server, folder, tftp = serve(lab, {"a.txt": LINES}, "-w")
@@ -361,7 +361,7 @@ def test_udp_server_ends_a_transfer_by_an_error(lab: Scenario) -> None:
 # -- Step 26: only new ACKs move on ----------------------------------------------
 
 
-@graded(step=26, points=3, **by_server)
+@graded(step=27, points=3, **by_server)
 def test_udp_server_is_no_sorcerers_apprentice(lab: Scenario) -> None:
     """ACKs that come twice, or late, call forth nothing: every block is sent once."""
     server, _, tftp = serve(lab, {"a.txt": LINES})
@@ -375,7 +375,7 @@ def test_udp_server_is_no_sorcerers_apprentice(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides, "sorcerers-apprentice")
 
 
-@graded(step=26, points=1, **by_server)
+@graded(step=27, points=1, **by_server)
 def test_udp_server_does_not_skip_a_block(lab: Scenario) -> None:
     """An ACK of what was not sent yet moves nothing on; it is ignored, or answered by ERROR."""
     server, _, tftp = serve(lab, {"a.txt": LINES})
@@ -394,7 +394,7 @@ def test_udp_server_does_not_skip_a_block(lab: Scenario) -> None:
 
 
 @makes_many_calls
-@graded(step=26, points=2, **by_server)
+@graded(step=27, points=2, **by_server)
 def test_udp_server_sends_more_than_65535_blocks(lab: Scenario) -> None:
     """After block 65,535 comes block 0: 65,538 of 8 bytes, in windows where they are agreed on."""
     lab.take_longer(60)  # where windows are small
@@ -412,7 +412,7 @@ def test_udp_server_sends_more_than_65535_blocks(lab: Scenario) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2"],
                          ids=["another-port", "another-address"])
-@graded(step=28, points=2, **by_server)
+@graded(step=30, points=2, **by_server)
 def test_udp_server_ignores_strangers(lab: Scenario, host: str) -> None:
     """Who is not the client changes nothing: no ACK, DATA, ERROR of his counts."""
     server, folder, tftp = serve(lab, {"a.txt": LINES}, "-w")
@@ -440,7 +440,7 @@ def test_udp_server_ignores_strangers(lab: Scenario, host: str) -> None:
 # -- Step 30: a new port for each transfer ---------------------------------------
 
 
-@graded(step=30, points=2, **by_server)
+@graded(step=25, points=2, **by_server)
 def test_udp_server_takes_a_new_port_for_each_transfer(lab: Scenario) -> None:
     """Two transfers at once: neither goes on from port 6666, nor both from the same port."""
     _, folder, tftp = serve(lab, {"a.txt": LINES}, "-w")
@@ -461,7 +461,7 @@ def test_udp_server_takes_a_new_port_for_each_transfer(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
-@graded(step=30, points=2, **by_server)
+@graded(step=25, points=2, **by_server)
 def test_udp_server_serves_many_at_once(lab: Scenario) -> None:
     """A hundred clients, a few silent ones among them: all get the file, block by block."""
     _, _, tftp = serve(lab, {"a.txt": LINES})
@@ -482,7 +482,7 @@ def test_udp_server_serves_many_at_once(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
-@graded(step=30, points=2, **by_server)
+@graded(step=25, points=2, **by_server)
 def test_udp_server_lets_no_client_wait_for_another(lab: Scenario) -> None:
     """While a reader and a writer are silent, the next client is served at once."""
     _, folder, tftp = serve(lab, {"a.txt": LINES}, "-w")
@@ -500,7 +500,7 @@ def test_udp_server_lets_no_client_wait_for_another(lab: Scenario) -> None:
         expect_answered(found, side, AT_ONCE, "vanished-client")
 
 
-@graded(step=30, points=1, **by_server)
+@graded(step=25, points=1, **by_server)
 def test_udp_server_takes_a_request_that_comes_twice(lab: Scenario) -> None:
     """The same request twice, as the network may do: one transfer, or two, of which one is ended.
     """
@@ -519,7 +519,7 @@ def test_udp_server_takes_a_request_that_comes_twice(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
-@graded(step=30, points=1, **by_server)
+@graded(step=25, points=1, **by_server)
 def test_udp_server_keeps_nothing_of_its_clients(lab: Scenario) -> None:
     """After forty transfers it has what it had: descriptors, processes, no zombie."""
     server, _, tftp = serve(lab, {"a.txt": TEXT})
@@ -531,7 +531,7 @@ def test_udp_server_keeps_nothing_of_its_clients(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
-@graded(step=30, points=1, **by_server)
+@graded(step=25, points=1, **by_server)
 def test_udp_server_outlives_clients_it_cannot_reach(lab: Scenario) -> None:
     """A client that has gone (ICMP, port unreachable), or asked from port 0: it serves on."""
     server, _, tftp = serve(lab, {"a.txt": TEXT})
@@ -544,7 +544,7 @@ def test_udp_server_outlives_clients_it_cannot_reach(lab: Scenario) -> None:
     lab.expect_running(server, "unreachable-ends-server")
 
 
-@graded(step=30, points=3, **by_server)
+@graded(step=25, points=3, **by_server)
 def test_udp_server_gives_up_clients_that_vanish(lab: Scenario) -> None:
     """Who is silent from some step on is sent to again, and given up; who loses six blocks not."""
     lab.be_patient(4.5)
@@ -575,7 +575,7 @@ def test_udp_server_gives_up_clients_that_vanish(lab: Scenario) -> None:
 # -- With a client that no one here wrote ------------------------------------------
 
 
-@graded(step=30, points=2, **by_server)
+@graded(step=25, points=2, **by_server)
 def test_udp_server_serves_curl(lab: Scenario) -> None:
     """curl reads and writes: with the options it sends by itself, and with blocks of 1,428."""
     whole = content(50_000)  # none of 0 bytes: curl takes a tsize of 0 for an error

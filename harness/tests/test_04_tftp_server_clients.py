@@ -25,7 +25,7 @@ TWO_SECONDS = 1.9
 # -- Step 5: the folder and nothing outside it -------------------------------------
 
 
-@graded(step=5, points=1, **by_server)
+@graded(step=12, points=1, **by_server)
 def test_udp_server_takes_dots_for_letters(lab: Scenario) -> None:
     """Two dots in a name lead nowhere: only a part of a path that is `..` and no more does."""
     files = {name: name.encode() for name in ("a..b", "..a", "a..", "...", "sub../..c")}
@@ -38,7 +38,7 @@ def test_udp_server_takes_dots_for_letters(lab: Scenario) -> None:
 # -- Step 24: options ----------------------------------------------------------
 
 
-@graded(step=24, points=1, **by_server)
+@graded(step=29, points=1, **by_server)
 def test_udp_server_tells_a_large_size(lab: Scenario) -> None:
     """`tsize` of a file of 20 MB is all of its size, not the low bits of it."""
     _, folder, tftp = serve(lab, {"big": b""})
@@ -49,7 +49,7 @@ def test_udp_server_tells_a_large_size(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
-@graded(step=24, points=1, **by_server)
+@graded(step=29, points=1, **by_server)
 def test_udp_server_waits_as_long_as_it_has_agreed_to(lab: Scenario) -> None:
     """`timeout` 2: the OACK, and DATA, is not sent again before two seconds are over."""
     lab.be_patient(3.5)
@@ -71,7 +71,7 @@ def test_udp_server_waits_as_long_as_it_has_agreed_to(lab: Scenario) -> None:
 # -- Step 27: receive a file -----------------------------------------------------
 
 
-@graded(step=27, points=1, **by_server)
+@graded(step=28, points=1, **by_server)
 def test_udp_server_saves_no_more_of_a_block_than_it_may_have(lab: Scenario) -> None:
     """DATA with more than 512 bytes: what is too much is never in the file."""
     server, folder, tftp = serve(lab, {}, "-w")
@@ -89,7 +89,7 @@ def test_udp_server_saves_no_more_of_a_block_than_it_may_have(lab: Scenario) -> 
 # -- Step 30: a new port for each transfer ---------------------------------------
 
 
-@graded(step=30, points=2, **by_server)
+@graded(step=25, points=2, **by_server)
 def test_udp_server_serves_a_client_that_keeps_its_port(lab: Scenario) -> None:
     """One port asks for one file after another, and for the same one again: each is served."""
     server, folder, tftp = serve(lab, {"a.txt": LINES, "b.txt": TEXT}, "-w")
@@ -105,7 +105,7 @@ def test_udp_server_serves_a_client_that_keeps_its_port(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides, "one-client-only")
 
 
-@graded(step=30, points=1, **by_server)
+@graded(step=25, points=1, **by_server)
 def test_udp_server_tells_hosts_apart(lab: Scenario) -> None:
     """Two hosts ask for the same file from ports of the same number, at once: both are served."""
     _, _, tftp = serve(lab, {"a.txt": LINES})
@@ -124,7 +124,7 @@ def test_udp_server_tells_hosts_apart(lab: Scenario) -> None:
 # -- Step 31: new files only -----------------------------------------------------
 
 
-@graded(step=31, points=1, **by_server)
+@graded(step=32, points=1, **by_server)
 def test_udp_server_serves_what_was_written_to_it(lab: Scenario) -> None:
     """What a client has written the next one can read, and it is the same."""
     _, folder, tftp = serve(lab, {}, "-w")

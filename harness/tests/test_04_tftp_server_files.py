@@ -25,7 +25,7 @@ by_server = dict(programs=("udp_server",))
 # -- Step 5: the folder and nothing outside it -------------------------------------
 
 
-@graded(step=5, points=2, **by_server)
+@graded(step=12, points=2, **by_server)
 def test_udp_server_says_that_there_is_no_such_file(lab: Scenario) -> None:
     """ERROR 1 for what is not there, and for what is no file: a folder, a FIFO."""
     server, folder, tftp = serve(lab, {"a.txt": TEXT, "sub/b.txt": TEXT})
@@ -40,7 +40,7 @@ def test_udp_server_says_that_there_is_no_such_file(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
-@graded(step=5, points=1, **by_server)
+@graded(step=12, points=1, **by_server)
 def test_udp_server_begins_at_its_folder(lab: Scenario) -> None:
     """A leading / is the folder, and what lies in its folders is there, too."""
     _, folder, tftp = serve(lab, {"a.txt": TEXT, "sub/b.txt": LINES, "sub/deep/c": b"c"}, "-w")
@@ -59,7 +59,7 @@ OUTSIDE = ["../secret", "/../secret", "sub/../../secret", "./../secret", "..//se
 """From FOLDER, which is /files/served there, all of these lead elsewhere, or nowhere."""
 
 
-@graded(step=5, points=3, **by_server)
+@graded(step=12, points=3, **by_server)
 def test_udp_server_never_leaves_its_folder(lab: Scenario) -> None:
     """No `..` and no absolute path leads out of -d FOLDER, to read or to write."""
     folder = lab.folder({"secret": b"secret", "served/a.txt": TEXT, "served/sub/b.txt": TEXT,
@@ -77,7 +77,7 @@ def test_udp_server_never_leaves_its_folder(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
-@graded(step=5, points=3, **by_server)
+@graded(step=12, points=3, **by_server)
 def test_udp_server_follows_no_link_out_of_its_folder(lab: Scenario) -> None:
     """Symbolic links that lead outside, to files and folders, are not followed."""
     folder = lab.folder({"secret": b"secret", "other/b.txt": b"secret", "served/a.txt": TEXT})
@@ -118,7 +118,7 @@ def expect_same_outside(folder: Folder, before: Sequence[str], cause: str) -> No
 # -- Step 6: whole files only ----------------------------------------------------
 
 
-@graded(step=6, points=2, **by_server)
+@graded(step=5, points=2, **by_server)
 def test_udp_server_keeps_no_part_of_a_file(lab: Scenario) -> None:
     """A writer that ends with ERROR, after any block: no file, no temporary one; then it can."""
     server, folder, tftp = serve(lab, {}, "-w")
@@ -136,7 +136,7 @@ def test_udp_server_keeps_no_part_of_a_file(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
-@graded(step=6, points=2, **by_server)
+@graded(step=5, points=2, **by_server)
 def test_udp_server_says_that_the_disk_is_full(lab: Scenario) -> None:
     """What does not fit gets ERROR 3, no later than the last block; nothing of it stays."""
     _, folder, tftp = serve(lab, {"a.txt": TEXT}, "-w", size=16_384)
@@ -159,7 +159,7 @@ def test_udp_server_says_that_the_disk_is_full(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
-@graded(step=6, points=1, **by_server)
+@graded(step=5, points=1, **by_server)
 def test_udp_server_says_that_it_cannot_write(lab: Scenario) -> None:
     """A folder that is read-only, or not there: ERROR 2 or another, and it serves on."""
     _, folder, tftp = serve(lab, {"a.txt": TEXT}, "-w", read_only=True)
@@ -175,7 +175,7 @@ def test_udp_server_says_that_it_cannot_write(lab: Scenario) -> None:
 
 @pytest.mark.parametrize("sizes", [(0, 1, 511), (512, 1024, 5120), (513, 1023, 1025, 100_000)],
                          ids=["less-than-a-block", "full-blocks", "more"])
-@graded(step=27, points=2, **by_server)
+@graded(step=28, points=2, **by_server)
 def test_udp_server_saves_a_file_of_any_size(lab: Scenario, sizes: Sequence[int]) -> None:
     """With -w: ACK 0, then each block is acknowledged; one of less than 512 bytes is the last."""
     _, folder, tftp = serve(lab, {}, "-w")
@@ -186,7 +186,7 @@ def test_udp_server_saves_a_file_of_any_size(lab: Scenario, sizes: Sequence[int]
     expect_wire(lab, tftp.sides)
 
 
-@graded(step=27, points=1, **by_server)
+@graded(step=28, points=1, **by_server)
 def test_udp_server_saves_every_byte(lab: Scenario) -> None:
     """NUL, CR, LF, 0xff: none of them changes or ends the file."""
     _, folder, tftp = serve(lab, {}, "-w")
@@ -197,7 +197,7 @@ def test_udp_server_saves_every_byte(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
-@graded(step=27, points=3, **by_server)
+@graded(step=28, points=3, **by_server)
 def test_udp_server_writes_each_block_once(lab: Scenario) -> None:
     """DATA that comes again is acknowledged again, and not written again; the last one, too."""
     server, folder, tftp = serve(lab, {}, "-w")
@@ -212,7 +212,7 @@ def test_udp_server_writes_each_block_once(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
-@graded(step=27, points=1, **by_server)
+@graded(step=28, points=1, **by_server)
 def test_udp_server_writes_no_block_out_of_turn(lab: Scenario) -> None:
     """DATA of a block that is not the next one is not written, nor acknowledged."""
     server, folder, tftp = serve(lab, {}, "-w")
@@ -234,7 +234,7 @@ def test_udp_server_writes_no_block_out_of_turn(lab: Scenario) -> None:
 
 
 @makes_many_calls
-@graded(step=27, points=1, **by_server)
+@graded(step=28, points=1, **by_server)
 def test_udp_server_saves_more_than_65535_blocks(lab: Scenario) -> None:
     """After block 65,535 comes block 0: 65,538 of 8 bytes, in windows where they are agreed on."""
     lab.take_longer(60)  # where windows are small
@@ -247,7 +247,7 @@ def test_udp_server_saves_more_than_65535_blocks(lab: Scenario) -> None:
     lab.end_recording()  # of which scapy would take seconds
 
 
-@graded(step=27, points=1, **by_server)
+@graded(step=28, points=1, **by_server)
 def test_udp_server_outlives_garbage_in_a_transfer(lab: Scenario) -> None:
     """What makes no sense is ignored, or ends that one transfer with an ERROR; it serves on."""
     server, folder, tftp = serve(lab, {"a.txt": LINES}, "-w")
@@ -275,7 +275,7 @@ def test_udp_server_outlives_garbage_in_a_transfer(lab: Scenario) -> None:
 # -- Step 31: new files only -----------------------------------------------------
 
 
-@graded(step=31, points=2, **by_server)
+@graded(step=32, points=2, **by_server)
 def test_udp_server_writes_with_w_only(lab: Scenario) -> None:
     """Without -w every request to write gets ERROR 2, and nothing is made."""
     _, folder, tftp = serve(lab, {"a.txt": TEXT})
@@ -286,7 +286,7 @@ def test_udp_server_writes_with_w_only(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
-@graded(step=31, points=3, **by_server)
+@graded(step=32, points=3, **by_server)
 def test_udp_server_overwrites_nothing(lab: Scenario) -> None:
     """A name that is there already: ERROR 6, and the old file stays as it was."""
     _, folder, tftp = serve(lab, {"a.txt": TEXT, "empty": b"", "sub/b.txt": TEXT}, "-w")
@@ -298,7 +298,7 @@ def test_udp_server_overwrites_nothing(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
-@graded(step=31, points=2, **by_server)
+@graded(step=32, points=2, **by_server)
 def test_udp_server_lets_one_of_two_writers_win(lab: Scenario) -> None:
     """Two write the same new name at once: one file is whole, the other writer gets ERROR 6."""
     _, folder, tftp = serve(lab, {}, "-w")
@@ -321,7 +321,7 @@ def test_udp_server_lets_one_of_two_writers_win(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
-@graded(step=31, points=1, **by_server)
+@graded(step=32, points=1, **by_server)
 def test_udp_server_overwrites_nothing_that_came_meanwhile(lab: Scenario) -> None:
     """A file gets the name while it is written to: ERROR 6 in the end, and it stays."""
     _, folder, tftp = serve(lab, {}, "-w")

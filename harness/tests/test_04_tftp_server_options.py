@@ -25,7 +25,7 @@ by_server = dict(programs=("udp_server",))
 
 
 @pytest.mark.parametrize("size", [8, 511, 1024, 1428, 8192])
-@graded(step=24, points=1, **by_server)
+@graded(step=29, points=1, **by_server)
 def test_udp_server_takes_another_block_size(lab: Scenario, size: int) -> None:
     """`blksize`: after OACK and ACK 0 come blocks of that size, to the border and over it."""
     files = {str(length): content(length) for length in (0, size - 1, size, 2 * size + 1)}
@@ -42,7 +42,7 @@ def test_udp_server_takes_another_block_size(lab: Scenario, size: int) -> None:
     expect_wire(lab, tftp.sides)
 
 
-@graded(step=24, points=1, **by_server)
+@graded(step=29, points=1, **by_server)
 def test_udp_server_agrees_to_the_largest_block_size(lab: Scenario) -> None:
     """`blksize` 65464: the server takes it, or answers with a smaller one; that is what counts."""
     whole = content(150_000)
@@ -65,7 +65,7 @@ def test_udp_server_agrees_to_the_largest_block_size(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
-@graded(step=24, points=1, **by_server)
+@graded(step=29, points=1, **by_server)
 def test_udp_server_tells_the_size(lab: Scenario) -> None:
     """`tsize`: the file's size when it is read; when it is written, the one that was told."""
     _, folder, tftp = serve(lab, {"a.txt": LINES, "one": b"1"}, "-w")
@@ -81,7 +81,7 @@ def test_udp_server_tells_the_size(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
-@graded(step=24, points=2, **by_server)
+@graded(step=29, points=2, **by_server)
 def test_udp_server_answers_what_it_is_asked(lab: Scenario) -> None:
     """All four options at once, in whatever letters; unknown ones are passed over."""
     server, _, tftp = serve(lab, {"a.txt": LINES})
@@ -98,7 +98,7 @@ def test_udp_server_answers_what_it_is_asked(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
-@graded(step=24, points=1, **by_server)
+@graded(step=29, points=1, **by_server)
 def test_udp_server_says_nothing_of_options_it_is_not_asked(lab: Scenario) -> None:
     """Without options, or with unknown ones alone, there is no OACK: DATA 1, or ACK 0."""
     _, folder, tftp = serve(lab, {"a.txt": TEXT}, "-w")
@@ -116,7 +116,7 @@ def test_udp_server_says_nothing_of_options_it_is_not_asked(lab: Scenario) -> No
     ("timeout", ["0", "256", "-1", "x", "", "4294967297"]),
     ("windowsize", ["0", "65536", "-1", "x", "", "4294967297"]),
 ], ids=["blksize", "timeout", "windowsize"])
-@graded(step=24, points=1, **by_server)
+@graded(step=29, points=1, **by_server)
 def test_udp_server_takes_no_senseless_values(
     lab: Scenario, name: str, values: Sequence[str]
 ) -> None:
@@ -147,7 +147,7 @@ def expect_sensible(name: str, value: str, found: Packet) -> None:
                        f"{name} {told}, in answer to {value}", "bad-options")
 
 
-@graded(step=24, points=1, **by_server)
+@graded(step=29, points=1, **by_server)
 def test_udp_server_ends_a_transfer_whose_options_are_refused(lab: Scenario) -> None:
     """ERROR 8 in answer to the OACK: nothing is sent, nothing is saved, nothing is kept."""
     server, folder, tftp = serve(lab, {"a.txt": LINES}, "-w")
@@ -164,7 +164,7 @@ def test_udp_server_ends_a_transfer_whose_options_are_refused(lab: Scenario) -> 
 
 
 @pytest.mark.parametrize("window", [1, 2, 4, 7])
-@graded(step=29, points=1, **by_server)
+@graded(step=31, points=1, **by_server)
 def test_udp_server_sends_in_windows(lab: Scenario, window: int) -> None:
     """`windowsize`: so many blocks, then it waits for one ACK, of the last of them."""
     server, _, tftp = serve(lab, {"a.bin": content(3300), "full": content(512 * 8)})
@@ -182,7 +182,7 @@ def test_udp_server_sends_in_windows(lab: Scenario, window: int) -> None:
     expect_wire(lab, tftp.sides, "wrong-block")
 
 
-@graded(step=29, points=2, **by_server)
+@graded(step=31, points=2, **by_server)
 def test_udp_server_goes_on_from_a_gap(lab: Scenario) -> None:
     """An ACK from the middle of a window: what was lost behind it is sent again, at once."""
     server, _, tftp = serve(lab, {"a.bin": content(9000)})
@@ -212,7 +212,7 @@ def test_udp_server_goes_on_from_a_gap(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides, "sorcerers-apprentice")
 
 
-@graded(step=29, points=1, **by_server)
+@graded(step=31, points=1, **by_server)
 def test_udp_server_takes_windows(lab: Scenario) -> None:
     """A file comes in windows: one ACK for each of them, and one for the last block."""
     _, folder, tftp = serve(lab, {}, "-w")
@@ -226,7 +226,7 @@ def test_udp_server_takes_windows(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
-@graded(step=29, points=2, **by_server)
+@graded(step=31, points=2, **by_server)
 def test_udp_server_tells_of_a_gap(lab: Scenario) -> None:
     """A block is missing in a window: the last one before it is acknowledged, or none."""
     server, folder, tftp = serve(lab, {}, "-w")

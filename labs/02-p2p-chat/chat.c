@@ -175,11 +175,11 @@ static void start_child(int conn_fd)
 
 static void wait_for_child(void)
 {
-    /* STEP 11: the other half is still talking. From here on we ask for the
+    /* STEP 10: the other half is still talking. From here on we ask for the
      * child's end ourselves; it may have been asked for already (ECHILD). */
     signal(SIGCHLD, SIG_DFL);
     ask_for_child(0);
-    /* END STEP 11 */
+    /* END STEP 10 */
 }
 
 void chat(int conn_fd)
@@ -193,11 +193,11 @@ void chat(int conn_fd)
     if (failed == conn_fd)
         why = errno;
 
-    /* STEP 10: half-close: the FIN leaves now. close() would send none: it
+    /* STEP 11: half-close: the FIN leaves now. close() would send none: it
      * gives back our descriptor, and the child still has its own. */
     if (why == 0 && shutdown(conn_fd, SHUT_WR) < 0)
         why = errno == ENOTCONN ? EPIPE : errno;    /* reset meanwhile */
-    /* END STEP 10 */
+    /* END STEP 11 */
 
     /* Also after an error: what came before it is still to be printed, and
      * the child may have told of it. Only EPIPE comes after the peer's FIN. */

@@ -13,7 +13,7 @@ enum { PATIENCE = 5 };                  /* seconds for the peer's FIN */
 
 bool read_line(FILE *source, const char *what, struct line *line)
 {
-    /* STEP 1: read up to the newline, however many segments that takes, and
+    /* STEP 3: read up to the newline, however many segments that takes, and
      * leave what follows it for the next time. A last line may have none. */
     ssize_t n = getline(&line->text, &line->size, source);
     if (ferror(source) || (n < 0 && !feof(source)))
@@ -21,7 +21,7 @@ bool read_line(FILE *source, const char *what, struct line *line)
     if (n <= 0)
         return false;
     line->len = (size_t)n;
-    /* END STEP 1; stub:
+    /* END STEP 3; stub:
     (void)source;
     (void)what;
     line->len = 0;
@@ -32,22 +32,22 @@ bool read_line(FILE *source, const char *what, struct line *line)
 
 void print_line(const struct line *line)
 {
-    /* STEP 2: print it, and at once: the peer has said it, and now waits. */
+    /* STEP 4: print it, and at once: the peer has said it, and now waits. */
     if (fwrite(line->text, 1, line->len, stdout) < line->len
         || fflush(stdout) == EOF)
         die("stdout");
-    /* END STEP 2; stub: (void)line; */
+    /* END STEP 4; stub: (void)line; */
 }
 
 void send_line(int conn_fd, struct line *line)
 {
-    /* STEP 3: send it with its newline, which ends our turn. getline() has
+    /* STEP 5: send it with its newline, which ends our turn. getline() has
      * left room for one more byte, where the NUL stands. */
     if (line->text[line->len - 1] != '\n')
         line->text[line->len++] = '\n';
     if (send_all(conn_fd, line->text, line->len) < 0)
         die("send");
-    /* END STEP 3; stub:
+    /* END STEP 5; stub:
     (void)conn_fd;
     (void)line; */
 }

@@ -20,7 +20,7 @@ static void converse(int conn_fd, FILE *peer)
 {
     struct line line = { .text = NULL };
 
-    /* STEP 5: first speak, then hear. If both sides began with hearing, both
+    /* STEP 2: first speak, then hear. If both sides began with hearing, both
      * would wait for ever: who speaks first is part of a protocol. */
     while (read_line(stdin, "stdin", &line) && !is_word(&line, "exit")) {
         send_line(conn_fd, &line);
@@ -28,7 +28,7 @@ static void converse(int conn_fd, FILE *peer)
             break;
         print_line(&line);
     }
-    /* END STEP 5; stub:
+    /* END STEP 2; stub:
     (void)conn_fd;
     (void)peer; */
 

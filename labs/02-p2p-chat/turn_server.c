@@ -27,14 +27,14 @@ static void converse(int conn_fd, FILE *peer)
 {
     struct line line = { .text = NULL };
 
-    /* STEP 4: first hear, then speak. */
+    /* STEP 1: first hear, then speak. */
     while (read_line(peer, "recv", &line)) {
         print_line(&line);
         if (is_word(&line, "stop") || !read_line(stdin, "stdin", &line))
             break;
         send_line(conn_fd, &line);
     }
-    /* END STEP 4; stub:
+    /* END STEP 1; stub:
     (void)conn_fd;
     (void)peer; */
 

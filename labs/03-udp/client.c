@@ -191,7 +191,7 @@ static void get_reply(const struct line *line, struct plan *plan)
 {
     enum outcome outcome = FAILED;
 
-    /* STEP 10: try the next address, where nobody is at one. `localhost` may
+    /* STEP 11: try the next address, where nobody is at one. `localhost` may
      * be both ::1 and 127.0.0.1. We stay with the one that answers. */
     while (plan->server != NULL) {
         int fd = open_socket(plan->server);
@@ -206,7 +206,7 @@ static void get_reply(const struct line *line, struct plan *plan)
     }
     if (outcome == FAILED)
         die_sending(plan->host, plan->port);
-    /* END STEP 10; stub:
+    /* END STEP 11; stub:
     int fd = open_socket(plan->server);
     if (fd >= 0)
         outcome = ask(fd, line, plan);
@@ -223,12 +223,12 @@ static void get_reply(const struct line *line, struct plan *plan)
 /* Prints the line, which is the reply: they are the same bytes. */
 static void print_line(const struct line *line)
 {
-    /* STEP 11: print it at once, also into a pipe or a file. */
+    /* STEP 10: print it at once, also into a pipe or a file. */
     fwrite(line->text, 1, line->len, stdout);
     putchar('\n');
     if (fflush(stdout) == EOF || ferror(stdout))
         die("stdout");                  /* a full disk, a closed pipe */
-    /* END STEP 11; stub: (void)line; */
+    /* END STEP 10; stub: (void)line; */
 }
 
 /* Waits for the next line of stdin. Returns false at its end. */

@@ -176,13 +176,13 @@ static bool login(struct control *control, const char *user,
         read_reply(control, &reply);    /* its greeting; 1xx: not yet ready */
     while (kind(&reply) == 1);
 
-    /* STEP 18: say who we are. A server may know all that it wants to know
+    /* STEP 17: say who we are. A server may know all that it wants to know
      * after USER (230), or ask for the password (331). */
     if (kind(&reply) == 2)
         command(control, &reply, "USER", user);
     if (reply.code == 331)
         command(control, &reply, "PASS", password);
-    /* END STEP 18; stub:
+    /* END STEP 17; stub:
     (void)user;
     (void)password; */
 

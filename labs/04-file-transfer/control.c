@@ -122,7 +122,7 @@ void read_reply(struct control *control, struct reply *reply)
         return;
     }
 
-    /* STEP 17: a reply may have many lines. The first then has a - behind its
+    /* STEP 18: a reply may have many lines. The first then has a - behind its
      * code, and the last has the same code and a space. What is between
      * may look like anything, also like a reply. */
     if (reply->text[3] == '-') {
@@ -131,7 +131,7 @@ void read_reply(struct control *control, struct reply *reply)
                 return;
         while (code_of(reply->text) != code || reply->text[3] == '-');
     }
-    /* END STEP 17 */
+    /* END STEP 18 */
 
     reply->code = code;
     if (code == 421)

@@ -69,7 +69,7 @@ static int listen_at(struct sockaddr_storage *addr)
 {
     int listen_fd = -1;
 
-    /* STEP 10: listen for the data connection, at any free port. Who asks for
+    /* STEP 9: listen for the data connection, at any free port. Who asks for
      * it and never comes must not hold us in accept(): O_NONBLOCK. */
     socklen_t len = sizeof *addr;
     set_port(addr, 0);
@@ -81,7 +81,7 @@ static int listen_at(struct sockaddr_storage *addr)
         close(listen_fd);
         listen_fd = -1;
     }
-    /* END STEP 10; stub: (void)addr; */
+    /* END STEP 9; stub: (void)addr; */
 
     return listen_fd;
 }
@@ -175,7 +175,7 @@ static void become_active(struct session *session,
 
     forget_data(session);
 
-    /* STEP 11: connect to the client itself and to nobody else. Whoever could
+    /* STEP 10: connect to the client itself and to nobody else. Whoever could
      * name any host and port could make us speak to it in his place, and with
      * a file that he has uploaded, in words of his own: RFC 2577. */
     if (!is_same_host(wanted, &data->peer) || port_of(wanted) < 1024) {
@@ -184,7 +184,7 @@ static void become_active(struct session *session,
     }
     data->target = *wanted;
     data->active = true;
-    /* END STEP 11; stub:
+    /* END STEP 10; stub:
     (void)data;
     (void)wanted; */
 

@@ -92,7 +92,7 @@ static int walk(int folder, const char *path, char name[NAME_MAX + 1])
 {
     int here = -1;
 
-    /* STEP 5: go down name by name, each from the descriptor of the folder
+    /* STEP 12: go down name by name, each from the descriptor of the folder
      * before. No name holds a / or is `..`, none is a link: so each step leads
      * down, whatever others rename meanwhile. To test the path as a string
      * and then open it whole would leave them a moment for a link. */
@@ -107,7 +107,7 @@ static int walk(int folder, const char *path, char name[NAME_MAX + 1])
         close_quietly(here);
         here = below;
     }
-    /* END STEP 5; stub:
+    /* END STEP 12; stub:
     (void)next_name;
     here = openat(folder, ".", O_RDONLY | O_DIRECTORY);
     snprintf(name, NAME_MAX + 1, "%s", path); */
@@ -165,7 +165,7 @@ static int create(struct saving *saving)
 {
     int fd = -1;
 
-    /* STEP 6: write to a temporary name in the folder where the file will be:
+    /* STEP 5: write to a temporary name in the folder where the file will be:
      * only within one file system is rename() a single step. O_EXCL makes a
      * new file or fails; so nobody else's is touched, no link followed. */
     do {
@@ -177,7 +177,7 @@ static int create(struct saving *saving)
         fd = openat(saving->folder, saving->temporary,
                     O_WRONLY | O_CREAT | O_EXCL, 0666);
     } while (fd < 0 && errno == EEXIST);
-    /* END STEP 6; stub:
+    /* END STEP 5; stub:
     memcpy(saving->temporary, saving->name, sizeof saving->temporary);
     fd = openat(saving->folder, saving->name,
                 O_WRONLY | O_CREAT | O_TRUNC, 0666); */

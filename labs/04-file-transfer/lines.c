@@ -44,7 +44,7 @@ bool take_line(struct lines *lines, char line[LINE_SIZE])
     bool fits = true, taken = false;
     size_t len = 0;
 
-    /* STEP 7: take what belongs to one line, up to CR LF or LF alone, and no
+    /* STEP 6: take what belongs to one line, up to CR LF or LF alone, and no
      * more: of what is received with it, the rest may be the next command, or
      * half of one. Of a line without end, keep no more than there is room. */
     int c;
@@ -61,7 +61,7 @@ bool take_line(struct lines *lines, char line[LINE_SIZE])
         len = 0;
     line[len] = '\0';
     taken = true;
-    /* END STEP 7; stub:
+    /* END STEP 6; stub:
     (void)next_char;
     (void)lines;
     (void)fits;

@@ -13,7 +13,7 @@ bool path_of(const struct session *session, const char *name,
 {
     size_t len = 0;
 
-    /* STEP 9: begin at the top or at the session's folder, then take name by
+    /* STEP 8: begin at the top or at the session's folder, then take name by
      * name: `..` removes the last one, if there is one. All that is but text;
      * whether there is such a folder, the walk down to it will show. */
     if (name[0] != '/')
@@ -34,7 +34,7 @@ bool path_of(const struct session *session, const char *name,
         }
     }
     path[len] = '\0';
-    /* END STEP 9; stub:
+    /* END STEP 8; stub:
     (void)len;
     (void)session;
     strcpy(path, name); */

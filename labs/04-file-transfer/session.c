@@ -76,7 +76,7 @@ static void do_pass(struct session *session, char *password)
     }
     session->named = false;
 
-    /* STEP 8: let nobody in but who knows the name and the password; without
+    /* STEP 7: let nobody in but who knows the name and the password; without
      * an account (-u) any password will do. Who guesses has to connect again
      * after three times. */
     if (session->right_name && (right == NULL || is_same(password, right))) {
@@ -88,7 +88,7 @@ static void do_pass(struct session *session, char *password)
         reply(session, 421, "Wrong again, goodbye.");
         session->over = true;
     }
-    /* END STEP 8; stub:
+    /* END STEP 7; stub:
     (void)right;
     (void)password;
     session->logged_in = true;

@@ -100,7 +100,7 @@ static bool read_options(const struct packet *packet, size_t offset,
 {
     memset(options, 0, sizeof *options);
 
-    /* STEP 24: take each option and its value. Upper and lower case are the
+    /* STEP 29: take each option and its value. Upper and lower case are the
      * same. What we do not know, or cannot do, we pass over: it will not be
      * in the answer, so the other side knows. */
     while (offset < packet->len) {
@@ -117,7 +117,7 @@ static bool read_options(const struct packet *packet, size_t offset,
             options->any_wrong |= !options->has[i];
         }
     }
-    /* END STEP 24; stub:
+    /* END STEP 29; stub:
     (void)packet;
     (void)offset;
     (void)known; */

@@ -133,14 +133,14 @@ static bool is_from_peer(struct transfer *t)
     bool right = is_same_host(&t->sender, &t->peer)
         && (!t->knows_port || port_of(&t->sender) == port_of(&t->peer));
 
-    /* STEP 28: tell others that they are wrong here; nothing else changes for
+    /* STEP 30: tell others that they are wrong here; nothing else changes for
      * us. But never answer an ERROR: two who do so would never end. */
     if (!right && opcode_of(&t->in) != ERROR) {
         struct packet error;
         make_error(&error, UNKNOWN_PORT, "Unknown transfer ID");
         send_packet(t, &error, &t->sender);
     }
-    /* END STEP 28; stub: right = true; */
+    /* END STEP 30; stub: right = true; */
 
     return right;
 }
@@ -231,7 +231,7 @@ enum outcome exchange(struct transfer *t, enum opcode opcode)
     bool waits_for_data = opcode == DATA && opcode_of(&t->out) != RRQ;
     enum outcome outcome;
 
-    /* STEP 32: send until there is an answer. A request goes to the server's
+    /* STEP 24: send until there is an answer. A request goes to the server's
      * known port; the port that its answer comes from is the transfer's. */
     do {
         if (!send_packet(t, &t->out, &t->peer) && !t->knows_port)
@@ -248,7 +248,7 @@ enum outcome exchange(struct transfer *t, enum opcode opcode)
         if (want_icmp(t, 0) < 0)
             complain("IP_RECVERR");
     }
-    /* END STEP 32; stub:
+    /* END STEP 24; stub:
     (void)waits_for_data;
     (void)await_answer;
     outcome = NO_ANSWER; */

@@ -85,7 +85,7 @@ static enum outcome await_ack(struct transfer *t, uint64_t *acked,
         if (opcode_of(&t->in) != ACK)
             continue;
 
-        /* STEP 26: only an ACK that is new moves us on. The packet has the
+        /* STEP 27: only an ACK that is new moves us on. The packet has the
          * low 16 bits of the block's number; how far are they ahead, modulo
          * 65,536, of the last that we know of? One of a block that we have
          * not sent is an old one. */
@@ -94,7 +94,7 @@ static enum outcome await_ack(struct transfer *t, uint64_t *acked,
             *acked += ahead;
             break;
         }
-        /* END STEP 26; stub:
+        /* END STEP 27; stub:
         *acked = sent;
         break; */
     }
@@ -109,7 +109,7 @@ enum outcome send_file(struct transfer *t, int file_fd)
     if (fstat(file_fd, &status) < 0)
         return break_off_errno(t);
 
-    /* STEP 25: send block after block, each when the one before has its ACK
+    /* STEP 26: send block after block, each when the one before has its ACK
      * (with a window, as many as it has), and again if there is none. The
      * last block is not full; so if all are, there is one more, of 0 bytes. */
     uint64_t last = (uint64_t)status.st_size / t->block_size + 1, acked = 0;
@@ -125,10 +125,10 @@ enum outcome send_file(struct transfer *t, int file_fd)
         if (outcome == DONE)
             t->repeats = 0;
     }
-    /* END STEP 25; stub:
+    /* END STEP 26; stub:
     (void)send_blocks;
     (void)await_ack;
-    outcome = break_off(t, NOT_DEFINED, "Step 25 is not there yet"); */
+    outcome = break_off(t, NOT_DEFINED, "Step 26 is not there yet"); */
 
     return outcome;
 }
@@ -156,7 +156,7 @@ static void send_ack(struct transfer *t, struct progress *progress)
 static bool is_ack_due(const struct transfer *t, struct progress *progress,
                        uint16_t ahead)
 {
-    /* STEP 29: a window has one ACK, for its last block. Where a block is
+    /* STEP 31: a window has one ACK, for its last block. Where a block is
      * missing, say at once, but once, what the last good one was: the sender
      * goes on from there. The block of our last ACK comes again if that was
      * lost. Any other ACK would call forth blocks that are under way. */
@@ -171,7 +171,7 @@ static bool is_ack_due(const struct transfer *t, struct progress *progress,
         return first;
     }
     return progress->good == progress->acked && ahead == UINT16_MAX;
-    /* END STEP 29; stub:
+    /* END STEP 31; stub:
     (void)t;
     (void)progress;
     (void)ahead;
@@ -186,7 +186,7 @@ static bool take_block(struct transfer *t, struct progress *progress,
     size_t len = t->in.len - HEADER;
     uint16_t ahead = (uint16_t)(block_of(&t->in) - (progress->good + 1));
 
-    /* STEP 27: write each block once, in order. One that is not full is the
+    /* STEP 28: write each block once, in order. One that is not full is the
      * last: then the file has to be safe, before we say that it is. */
     if (ahead == 0) {
         if (!save(saving, t->in.bytes + HEADER, len)) {
@@ -201,7 +201,7 @@ static bool take_block(struct transfer *t, struct progress *progress,
         if (!progress->repeated)
             await_data(t);
     }
-    /* END STEP 27; stub:
+    /* END STEP 28; stub:
     (void)len;
     (void)replace;
     give_up_saving(saving);

@@ -112,7 +112,7 @@ static size_t translate(bool to_network, const char *from, size_t len,
  * it shrink, what was sent is no longer any file, and that is FILE_FAILED. */
 static enum outcome send_bytes(int data_fd, int file_fd, off_t size)
 {
-    /* STEP 12: let the kernel copy from the file to the connection; the bytes
+    /* STEP 11: let the kernel copy from the file to the connection; the bytes
      * need not come to us and go back. It may do less than it was asked to,
      * and counts in SENT what it has done. Of a larger PART it would hold back
      * some for the next segment, while the client waits. */
@@ -125,7 +125,7 @@ static enum outcome send_bytes(int data_fd, int file_fd, off_t size)
         if (n < 0 && errno != EINTR)
             return outcome_of(errno);
     }
-    /* END STEP 12; stub:
+    /* END STEP 11; stub:
     (void)data_fd;
     (void)file_fd;
     (void)size;

@@ -88,7 +88,7 @@ static enum outcome give_file(struct transfer *t, int folder,
 static bool begin_new_file(struct saving *saving, const struct served *served,
                            const char *name)
 {
-    /* STEP 31: only where writing is allowed, and only what is new. Another
+    /* STEP 32: only where writing is allowed, and only what is new. Another
      * client may make the file meanwhile: so this look saves time, no more;
      * link(), at the end, never takes the place of a file. */
     if (!served->writing) {
@@ -101,7 +101,7 @@ static bool begin_new_file(struct saving *saving, const struct served *served,
         errno = EEXIST;
         return false;
     }
-    /* END STEP 31 */
+    /* END STEP 32 */
 
     return begin_saving(saving, served->folder, name);
 }
@@ -226,7 +226,7 @@ static void handle(int fd, const struct asked *asked,
     for (int i = 0; i < MOST_CHILDREN; i++)
         heard[i] = heard[i] && is_running(i);
 
-    /* STEP 30: a process for the transfer, with a socket and thereby a port
+    /* STEP 25: a process for the transfer, with a socket and thereby a port
      * of its own: what comes there is of this transfer and of no other. We go
      * back to our port, and nobody waits for anybody. */
     pid_t child = fork_child(&asked->client, &place);
@@ -238,12 +238,12 @@ static void handle(int fd, const struct asked *asked,
         note_running(place, asked);
     else if (errno != EUSERS)           /* that there are many is no fault. */
         complain("fork");               /* The client will ask again soon. */
-    /* END STEP 30; stub:
+    /* END STEP 25; stub:
     (void)place;
     (void)serve_one;
     (void)note_running;
     (void)served;
-    refuse(fd, asked, NOT_DEFINED, "Step 30 is not there yet"); */
+    refuse(fd, asked, NOT_DEFINED, "Step 25 is not there yet"); */
 }
 
 /* -- Command line --------------------------------------------------------- */
