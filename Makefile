@@ -5,7 +5,7 @@ PARTS := harness/labcap harness/labwire harness/labbox
 
 # Values reach the recipes through the environment as they were typed:
 # make expands nothing in them and no shell reads them a second time.
-VALUES := LAB SUBMISSION PAIR OUT N
+VALUES := LAB SUBMISSION PAIR OUT N PROGRAM FAULT
 $(foreach v,$(VALUES),$(if $(filter-out undefined,$(origin $v)),\
     $(eval override export $v := $$(value $v))))
 
@@ -13,7 +13,8 @@ $(foreach v,$(VALUES),$(if $(filter-out undefined,$(origin $v)),\
 ALONE := env $(addprefix -u ,MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES $(VALUES))
 
 .DEFAULT_GOAL := all
-.PHONY: all help setup grade run watch flake test bench labs labcap labwire labbox clean $(LABS)
+.PHONY: all help setup grade run watch flake test mutants bench \
+    labs labcap labwire labbox clean $(LABS)
 .PHONY: try-labs needs-build needs-grade needs-watch needs-test needs-bench
 .NOTPARALLEL: # set up, then build, then run
 
@@ -49,6 +50,10 @@ test: needs-test all ## run all the suite's own tests
 	@$(MAKE) --no-print-directory -s -C harness/labcap sanitized
 	@$(MAKE) --no-print-directory -s -C harness/labwire sanitized
 	@$(ALONE) harness/python -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 2)) harness/selftest harness/tests
+
+mutants: needs-grade labcap labwire labbox ## faults x tests [LAB=01] [PROGRAM=NAME] [FAULT=WORD] [OUT=FOLDER]
+	@set -- $${PROGRAM+-p "$$PROGRAM"} $${FAULT+-f "$$FAULT"} $${OUT+-o "$$OUT"} $${LAB+"$$LAB"}; \
+	$(ALONE) harness/mutants "$$@"
 
 bench: needs-bench all ## measure speed
 	@$(ALONE) bench/run

@@ -58,6 +58,15 @@ makes_many_calls = no_calls("there are too many: to record them takes longer tha
 """Marks a test whose programs make tens of thousands of calls."""
 
 
+def because(why: str) -> Callable[[Test], Test]:
+    """Says WHY a graded test is there, in a line, whose every fault some other test finds, too.
+
+    All others are the only one to find some fault: docs/kill-table.md tells which. Of a rule
+    with variants it is said of those that are not.
+    """
+    return pytest.mark.because(why)
+
+
 class Judged(NamedTuple):
     """What one graded test judges."""
 

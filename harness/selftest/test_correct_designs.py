@@ -13,23 +13,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from designs import build_design, designs_of, programs_of
+from known_wrong import CORRECT
 from workbench import LABS_THERE, Benches, GradedTest, graded_tests
 
-from labkit.build import PROGRAMS, build
+from labkit.build import PROGRAMS
 from labkit.paths import HARNESS, LABS
 from labkit.scenario import STALL
 
-CORRECT = Path(__file__).parent / "correct"
 TESTS = {lab: graded_tests(lab) for lab in LABS_THERE}
-DESIGNS = [folder for lab in LABS_THERE for folder in sorted((CORRECT / lab).glob("*"))
-           if folder.is_dir()]
-"""Each has the C file of one program of its lab, or of several."""
+DESIGNS = [design for lab in LABS_THERE for design in designs_of(lab)]
 
 Built = Callable[[Path], Path]
-
-
-def programs_of(design: Path) -> list[str]:
-    return [name for name in PROGRAMS[design.parent.name] if (design / f"{name}.c").is_file()]
 
 
 def name_of(design: Path) -> str:
@@ -37,24 +32,10 @@ def name_of(design: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def built(benches: Benches, tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """The folder in which a design has been built, as grading builds a submission.
-
-    The lab's own programs are there in place of those that the design has not.
-    """
-    @functools.lru_cache(maxsize=None)
-    def folder_of(design: Path) -> Path:
-        bench, submission = benches(design.parent.name), tmp_path_factory.mktemp(design.name)
-        for source in (*design.parent.glob("*.h"), *design.iterdir()):
-            shutil.copy(source, submission)
-        done = build(bench.lab, submission, bench.folder(f"build-{design.name}"), reference=False)
-        assert list(done.programs) == programs_of(design), done.log
-        assert "warning" not in done.log, done.log
-        for name in set(bench.programs) - set(done.programs):
-            shutil.copy2(bench.reference / name, done.folder)
-        return done.folder
-
-    return folder_of
+def built(benches: Benches) -> Built:
+    """The folder in which a design has been built."""
+    return functools.lru_cache(maxsize=None)(
+        lambda design: build_design(benches(design.parent.name), design))
 
 
 def judged() -> Iterator[tuple[Path, GradedTest]]:

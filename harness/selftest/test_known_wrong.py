@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from known_wrong import KnownWrong, of_every_lab
-from workbench import LABS_THERE, STALL, Benches, graded_tests
+from workbench import LABS_THERE, Benches, graded_tests, stall_for
 
 from labkit.causes import CAUSES
 from labkit.feedback import Mismatch
@@ -17,25 +17,13 @@ from labkit.paths import HARNESS, LABS
 
 TESTS = {lab: graded_tests(lab) for lab in LABS_THERE}
 KNOWN_WRONG = of_every_lab()
-CORRECT = Path(__file__).parent / "correct"
-
-
-def source_of(lab: str, wrong: KnownWrong) -> str:
-    folder = CORRECT / lab / wrong.base if wrong.base else LABS / lab
-    return wrong.source((folder / wrong.file_name).read_text())
-
-
-def stall_for(wrong: KnownWrong) -> float:
-    """Left-over processes are counted a second after the program's end, not before."""
-    return 1.5 if wrong.cause == "left-over-process" else STALL
 
 
 @pytest.mark.parametrize("lab, wrong", KNOWN_WRONG,
                          ids=[f"{lab[:2]}-{wrong.name}" for lab, wrong in KNOWN_WRONG])
 def test_is_caught_with_its_cause(benches: Benches, lab: str, wrong: KnownWrong) -> None:
     bench = benches(lab)
-    folder = bench.variant(wrong.name, [wrong.program], wrong.file_name, source_of(lab, wrong),
-                           "-w", f"-I{CORRECT / lab}")
+    folder = bench.wrong(wrong)
     with pytest.raises(Mismatch) as caught:
         bench.run(TESTS[lab][wrong.killed_by], folder, stall_for(wrong), calls=True)
     assert caught.value.cause == wrong.cause, caught.value.text()
@@ -49,7 +37,7 @@ def test_is_told_to_the_student(tmp_path: Path, name: str) -> None:
     lab, wrong = next((lab, wrong) for lab, wrong in KNOWN_WRONG if wrong.name == name)
     submission, out = tmp_path / "submission", tmp_path / "out"
     shutil.copytree(LABS / lab, submission)
-    (submission / wrong.file_name).write_text(source_of(lab, wrong))
+    (submission / wrong.file_name).write_text(wrong.source_in(lab))
     done = subprocess.run(
         [HARNESS / "grade", lab, "-s", submission, "-o", out, "-k", wrong.killed_by],
         capture_output=True, text=True, check=False,

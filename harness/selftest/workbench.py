@@ -9,9 +9,10 @@ import shutil
 import subprocess
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Callable, Iterable, NamedTuple, Sequence
+from typing import Any, Callable, Iterable, NamedTuple, Optional, Sequence
 
 import pytest
+from known_wrong import CORRECT, KnownWrong
 
 from labkit.build import PROGRAMS
 from labkit.feedback import Mismatch
@@ -21,6 +22,8 @@ from labkit.scenario import Scenario
 
 STALL = 0.4
 """Seconds; shorter than in grading: here nearly every program is known to stand still."""
+LEFT_OVER_STALL = 1.5
+"""As in grading: left-over processes are counted a second after the program's end, not before."""
 LABS_THERE = [lab for lab in PROGRAMS if (LABS / lab).is_dir()]
 
 
@@ -35,6 +38,8 @@ class GradedTest(NamedTuple):
     hosts: int
     calls: bool
     """The programs' system calls are recorded in it."""
+    reason: Optional[str]
+    """Why it is there though others find all that it finds, where it says so (because)."""
 
     def run(self, lab: Scenario) -> None:
         """Raises Mismatch where the programs of LAB fail."""
@@ -71,7 +76,9 @@ def _variants(function: Callable[..., None]) -> Iterable[GradedTest]:
         name = f"{function.__name__}[{ids}]" if ids else function.__name__
         found = judged(how, values)
         calls = not any(mark.name == "no_calls" for mark in marks)
-        yield GradedTest(name, function, values, found.step, found.programs, hosts_of(how), calls)
+        [reason] = [mark.args[0] for mark in marks if mark.name == "because"] or [None]
+        yield GradedTest(name, function, values, found.step, found.programs, hosts_of(how), calls,
+                         reason)
 
 
 def _axis(
@@ -140,6 +147,11 @@ class Workbench:
         self._link(programs, folder, folder)
         return folder
 
+    def wrong(self, program: KnownWrong) -> Path:
+        """A new folder with the lab's programs, of which PROGRAM has its fault."""
+        return self.variant(program.name, [program.program], program.file_name,
+                            program.source_in(self.lab), "-w", f"-I{CORRECT / self.lab}")
+
     def run(
         self, test: GradedTest, folder: Path, stall: float = STALL, calls: bool = False
     ) -> None:
@@ -182,6 +194,11 @@ class Workbench:
     def _modules(self) -> list[str]:
         return sorted(path.name for path in self._objects.glob("*.o")
                       if path.stem not in PROGRAMS[self.lab])
+
+
+def stall_for(wrong: KnownWrong) -> float:
+    """Seconds without a sign of life, after which the program WRONG never goes on."""
+    return LEFT_OVER_STALL if wrong.cause == "left-over-process" else STALL
 
 
 Benches = Callable[[str], Workbench]

@@ -6,6 +6,10 @@ import importlib
 from pathlib import Path
 from typing import NamedTuple
 
+from labkit.paths import LABS
+
+CORRECT = Path(__file__).parent.parent / "correct"
+"""The correct programs of other designs, by lab."""
 Edits = tuple[tuple[str, str], ...]
 
 
@@ -38,6 +42,11 @@ class KnownWrong(NamedTuple):
                 raise ValueError(f"{self.name}: {text.count(old)} times in the source: {old!r}")
             text = text.replace(old, new)
         return text
+
+    def source_in(self, lab: str) -> str:
+        """The wrong file, made from LAB's own or its base's."""
+        folder = CORRECT / lab / self.base if self.base else LABS / lab
+        return self.source((folder / self.file_name).read_text())
 
 
 def of_every_lab() -> list[tuple[str, KnownWrong]]:

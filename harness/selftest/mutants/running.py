@@ -1,0 +1,156 @@
+"""Running pairs: many rows at a time, each built once; what is known already is not run again."""
+
+from __future__ import annotations
+
+import collections
+import multiprocessing
+import os
+import shutil
+import signal
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from pathlib import Path
+from typing import Callable, Iterable, Mapping, Optional, Sequence
+
+from workbench import GradedTest, Workbench
+
+from labkit.feedback import HarnessError, of_assertion
+from mutants.rows import Row
+from mutants.store import Pair, Store
+
+Benches = Mapping[str, Workbench]
+Told = Callable[[int, int], None]
+"""Is told how many rows are done, of how many."""
+
+
+def family(test: str) -> str:
+    """The rule: TEST's name without the values that it is parametrised by."""
+    return test.partition("[")[0]
+
+
+def judge(bench: Workbench, row: Row, test: GradedTest, folder: Path) -> Pair:
+    """Runs TEST on ROW's program, built in FOLDER.
+
+    The program's system calls are recorded only where the cause is not named without them.
+    Raises HarnessError.
+    """
+    pair = _judge_once(bench, row, test, folder, calls=False)
+    if pair.killed and row.wrong is not None and pair.cause != row.wrong.cause and test.calls:
+        again = _judge_once(bench, row, test, folder, calls=True)
+        pair = again if again.killed else pair
+    return pair
+
+
+def _judge_once(
+    bench: Workbench, row: Row, test: GradedTest, folder: Path, calls: bool
+) -> Pair:
+    try:
+        bench.run(test, folder, row.stall, calls=calls)
+        return Pair(None)
+    except AssertionError as error:
+        return Pair(of_assertion(error, test.name).cause)
+    except HarnessError as error:
+        raise HarnessError(f"{row.name}, {test.name}: {error}") from None
+    finally:
+        for trace in folder.glob("*.pcapng"):
+            trace.unlink()
+
+
+def run_rows(
+    rows: Sequence[Row], benches: Benches, store: Store, jobs: int, only: bool = False,
+    told: Optional[Told] = None,
+) -> None:
+    """Runs each pair of ROWS that STORE does not know, JOBS rows at a time.
+
+    only: a row ends with the first test that kills it besides its own rule's: it is then known
+    that its own test is not the only one. Raises HarnessError.
+    """
+    kills: collections.Counter[str] = collections.Counter()
+    waiting = collections.deque(row for row in rows if _missing(row, store, only))
+    for row in rows:
+        kills.update(name for name, pair in store.found(row).items() if pair.killed)
+    total, running = len(waiting), set[Future[dict[str, Pair]]]()
+    fork = multiprocessing.get_context("fork")  # so that rows need not be pickled
+    _Shared.rows = {row.key: row for row in rows}
+    _Shared.benches, _Shared.store, _Shared.only = benches, store, only
+    with ProcessPoolExecutor(max(1, jobs), mp_context=fork, initializer=_begin) as pool:
+        try:
+            while waiting or running:
+                while waiting and len(running) < jobs:
+                    row = waiting.popleft()
+                    names = [test.name for test in _in_order(row, kills)]
+                    running.add(pool.submit(_run_row, row.key, names))
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    kills.update(name for name, pair in future.result().items() if pair.killed)
+                if told is not None:
+                    told(total - len(waiting) - len(running), total)
+        except BaseException:
+            for worker in multiprocessing.active_children():
+                worker.terminate()
+            raise
+
+
+class _Shared:
+    """What every worker inherits when it is forked."""
+
+    rows: Mapping[str, Row]
+    benches: Benches
+    store: Store
+    only: bool
+
+
+def _begin() -> None:
+    """What Ctrl-C is meant for is the process that waits; it ends the workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _run_row(key: str, names: Sequence[str]) -> dict[str, Pair]:
+    """Runs the tests NAMES on one row, in a worker; returns what was found now."""
+    row, store = _Shared.rows[key], _Shared.store
+    tests = {test.name: test for test in row.tests}
+    bench, found, folder = _Shared.benches[row.lab], {}, None
+    try:
+        for name in names:
+            pair = store.get(row, tests[name])
+            if pair is None:
+                folder = folder or row.build(bench)
+                found[name] = pair = judge(bench, row, tests[name], folder)
+                store.add(row, tests[name], pair)
+            if _Shared.only and pair.killed and not _is_own(row, name):
+                break
+    finally:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+    return found
+
+
+def _missing(row: Row, store: Store, only: bool) -> bool:
+    """Whether something about ROW is still to be found out."""
+    found = store.found(row)
+    if only and any(pair.killed and not _is_own(row, name) for name, pair in found.items()):
+        return False
+    return len(found) < len(row.tests)
+
+
+def _is_own(row: Row, name: str) -> bool:
+    return row.wrong is not None and family(name) == family(row.wrong.killed_by)
+
+
+def _in_order(row: Row, kills: Mapping[str, int]) -> Iterable[GradedTest]:
+    """ROW's tests: first those that are likely to kill it, its own rule's last.
+
+    Likely is what kills much, and what shares words with the program's own test.
+    """
+    own = set(family(row.wrong.killed_by).split("_")) if row.wrong is not None else set()
+
+    def likely(test: GradedTest) -> tuple[bool, float]:
+        alike = len(own & set(family(test.name).split("_")))
+        return _is_own(row, test.name), -(kills.get(test.name, 0) + 2.0 * alike)
+
+    return sorted(row.tests, key=likely)
+
+
+def default_jobs() -> int:
+    """Tests wait more than they work."""
+    return 4 * len(os.sched_getaffinity(0))
