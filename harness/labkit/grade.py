@@ -12,15 +12,25 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import Any, Optional, Sequence, TextIO
+from typing import Any, Callable, Optional, Sequence, TextIO
 
 import pytest
 
 from labkit import asked, paths
 from labkit.feedback import HarnessError, clean
 from labkit.grading import graded_test, test_files
+from labkit.outputs import autolab, tap
+from labkit.outputs.classroom50 import Identity, NoIdentity
+from labkit.outputs.visibility import Rule, rules_of
+from labkit.results import Result
 from labkit.run import DEFAULT_OUT, Run, Session, UsageProblem
 from labkit.table import table
+
+
+_STDOUT: dict[str, Optional[Callable[[Sequence[Result]], str]]] = {
+    "table": None, "tap": tap.document, "autolab": autolab.document,
+}
+"""What can be printed; the table needs more than the results."""
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
@@ -43,7 +53,28 @@ def _parse(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     parser.add_argument("-k", dest="expression", metavar="EXPRESSION", default="",
                         type=_expression,
                         help="only tests that match, as in pytest; step_3 is that step's tests")
+    parser.add_argument("--format", choices=sorted(_STDOUT), default="table",
+                        help="what is printed (%(default)s)")
+    parser.add_argument("--hidden", action="append", metavar="TEST", default=[], type=_hidden,
+                        help="students never see TEST: a name, with * and ?, step_3 or a program")
+    parser.add_argument("--visibility", metavar="FILE", default=[], type=_rules,
+                        help="a line like 'after_due_date TEST' for each rule of this kind")
+    parser.add_argument("--classroom50", action="store_true",
+                        help="also write result.json, with what Classroom 50's environment says")
     return parser.parse_args(argv)
+
+
+def _hidden(text: str) -> Rule:
+    return Rule("hidden", text)
+
+
+def _rules(name: str) -> list[Rule]:
+    """The rules in the file NAME."""
+    try:
+        return rules_of(Path(name).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise argparse.ArgumentTypeError(f"{name}: {why}") from None
 
 
 def _expression(text: str) -> str:
@@ -76,12 +107,22 @@ class _Grade:
         self._labs = _labs_with_tests(labs)
         out = Path(os.path.abspath(options.out))
         asked.keep_apart(self._submission, out)
-        self._run = Run(self._labs, self._submission, out)
+        self._run = Run(self._labs, self._submission, out,
+                        [*options.visibility, *options.hidden], _owner(options))
+        self._format: str = options.format
         self._jobs: int = options.jobs
         self._expression: str = options.expression
 
     def run(self) -> int:
         """Grades; returns the exit status. Raises UsageProblem or HarnessError."""
+        try:
+            return self._graded()
+        except HarnessError as problem:
+            if self._format == "tap":
+                asked.say(tap.failed(f"not graded: {problem}"))
+            raise
+
+    def _graded(self) -> int:
         asked.check_parts([paths.LABCAP, paths.LABWIRE, paths.LABHOST, paths.LABINIT])
         os.chdir(paths.HARNESS)  # modules are never taken from where the user happens to be
         progress = _Progress()
@@ -120,13 +161,21 @@ class _Grade:
         if not collected or status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             sys.stderr.write(clean(said, 20_000))
             raise HarnessError("the tests could not be run; what pytest says is above")
+        useless = [] if self._expression else self._run.useless_rules()
+        if useless:
+            raise UsageProblem(f"no test is {useless[0].pattern!r}, which is to be "
+                               f"{useless[0].visibility}")
         results = self._run.finish()
         if not results:
             raise HarnessError("there is no graded test for what was asked")
-        asked.say(table(results, self._run.out, self._seen_from), "; the results are written")
+        asked.say(self._stdout(results), "; the results are written")
         for problem in self._run.problems_beside_grade:
             asked.complain("grade", problem)
         return self._run.exit_status(results)
+
+    def _stdout(self, results: Sequence[Result]) -> str:
+        document = _STDOUT[self._format]
+        return document(results) if document else table(results, self._run.out, self._seen_from)
 
 
 class _Progress:
@@ -169,6 +218,13 @@ class _Progress:
         if report.when == "teardown":
             self._done += 1
             self.show(f"{self._done} of {self._total} tests")
+
+
+def _owner(options: argparse.Namespace) -> Optional[Identity]:
+    try:
+        return Identity.from_environment(os.environ) if options.classroom50 else None
+    except NoIdentity as problem:
+        raise UsageProblem(f"--classroom50: {problem}") from None
 
 
 def _labs_with_tests(labs: Sequence[str]) -> list[str]:

@@ -22,8 +22,14 @@ TRACE_NAME = re.compile(r"\d\d-\d\d-test_[\w.-]+\.(pcapng|calls)", re.ASCII)
 """Names of the traces and logs that graded tests write, and nobody else."""
 
 
+VISIBLE = "visible"
+VISIBILITIES = ("hidden", "after_due_date", "after_published", VISIBLE)
+"""When students may see a test, in Gradescope's words; the first is never."""
+
+
 def graded(
-    *, step: PerProgram, points: PerProgram, programs: Sequence[str] = (), hosts: int = 1
+    *, step: PerProgram, points: PerProgram, programs: Sequence[str] = (), hosts: int = 1,
+    visibility: str = VISIBLE,
 ) -> Callable[[Test], Test]:
     """Marks a test as the judge of STEP, worth POINTS, of the submission's PROGRAMS.
 
@@ -32,17 +38,20 @@ def graded(
     program need not be in PROGRAMS, which are those besides it. The module says which lab
     it is in its constant LAB; the first line of the test's docstring is its title.
     hosts: 1 or 2, which a link joins then (see PrivateNetwork).
+    visibility: one of VISIBILITIES, where no instructor's rule says another.
     """
-    return pytest.mark.graded(step=step, points=points, programs=tuple(programs), hosts=hosts)
+    return pytest.mark.graded(step=step, points=points, programs=tuple(programs), hosts=hosts,
+                              visibility=visibility)
 
 
 def graded_each(
-    programs: Sequence[str], *, step: PerProgram, points: PerProgram, hosts: int = 1
+    programs: Sequence[str], *, step: PerProgram, points: PerProgram, hosts: int = 1,
+    visibility: str = VISIBLE,
 ) -> Callable[[Test], Test]:
     """One rule for each of PROGRAMS: a test with an argument `program`; else as graded()."""
     def mark(test: Test) -> Test:
         for_each: Test = pytest.mark.parametrize("program", programs, ids=programs)(test)
-        return graded(step=step, points=points, hosts=hosts)(for_each)
+        return graded(step=step, points=points, hosts=hosts, visibility=visibility)(for_each)
 
     return mark
 
@@ -118,6 +127,8 @@ class GradedTest:
     trace_name: str
     no_calls: Optional[str] = None
     """Why its programs' system calls are not recorded, where they are not to be."""
+    visibility: str = VISIBLE
+    """What the test itself says of it."""
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> GradedTest:
@@ -155,7 +166,15 @@ def graded_test(item: pytest.Item) -> Optional[GradedTest]:
         title=_title(item),
         trace_name=f"{lab[:2]}-{found.step:02}-{_file_name(item.name)}.pcapng",
         no_calls=None if unrecorded is None else unrecorded.args[0],
+        visibility=_visibility(marker.kwargs, item),
     )
+
+
+def _visibility(mark: Mapping[str, Any], item: pytest.Item) -> str:
+    visibility = str(mark["visibility"])
+    if visibility not in VISIBILITIES:
+        raise pytest.UsageError(f"{item.nodeid}: {visibility!r} is none of {VISIBILITIES}")
+    return visibility
 
 
 def test_files(lab: str) -> list[Path]:

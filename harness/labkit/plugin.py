@@ -19,7 +19,8 @@ from labkit.feedback import (
 from labkit.grading import (
     attach, exact_steps, graded_test, hosts_of, step_keyword, test_files,
 )
-from labkit.results import ERROR, FAILED, PASSED, Result, write_whole
+from labkit.outputs.whole import write_whole
+from labkit.results import ERROR, FAILED, PASSED, Result
 from labkit.run import DEFAULT_OUT, Run, Session, UsageProblem
 from labkit.table import table
 from labkit.tracer import Calls
@@ -42,7 +43,7 @@ def pytest_addoption(parser: Any) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: Any) -> None:
     config.addinivalue_line(
-        "markers", "graded(step, points, programs, hosts): see labkit.grading.graded")
+        "markers", "graded(step, points, programs, hosts, visibility): see labkit.grading.graded")
     config.addinivalue_line("markers", "no_calls(why): see labkit.grading.no_calls")
     config.addinivalue_line("markers", "because(why): see labkit.grading.because")
     config.option.keyword = exact_steps(config.option.keyword)

@@ -1,18 +1,14 @@
-"""What a run of graded tests came to, and its files: results.json and junit.xml."""
+"""What a run of graded tests came to; labkit.outputs writes it in the formats of others."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
-from xml.etree import ElementTree
+from typing import Optional
 
-from labkit.grading import GradedTest
+from labkit.grading import VISIBLE, GradedTest
 
 PASSED, FAILED, ERROR = "passed", "failed", "error"
 NO_PROGRAM = "no program was started"
@@ -46,6 +42,8 @@ class Result:
     seconds: float = 0.0
     command: str = ""
     """Replays this test alone, from the repository's top folder."""
+    visibility: str = VISIBLE
+    """One of VISIBILITIES: whether students may see it."""
 
     @property
     def score(self) -> int:
@@ -67,79 +65,15 @@ def max_score(results: Iterable[Result]) -> int:
     return sum(result.test.points for result in results)
 
 
-def gradescope(results: Sequence[Result]) -> str:
-    """Gradescope's autograder format. Nothing in it differs between two equal runs."""
-    tests = [_gradescope_test(result) for result in results]
-    return json.dumps({"score": score(results), "tests": tests}, indent=1) + "\n"
+def is_grade(results: Iterable[Result]) -> bool:
+    """The grader failed in none of them: what they came to is a grade."""
+    return all(result.status != ERROR for result in results)
 
 
-def _gradescope_test(result: Result) -> dict[str, Any]:
-    test = result.test
-    return {
-        "name": f"step {test.step}: {test.title}",
-        "number": f"{int(test.lab[:2])}.{test.step}",
-        "score": result.score,
-        "max_score": test.points,
-        "status": result.status,
-        "output": result.output,
-        "output_format": "text",
-        "visibility": "visible",
-        "tags": [test.lab, f"step-{test.step}", *test.programs],
-        "extra_data": {
-            "lab": test.lab,
-            "step": test.step,
-            "programs": list(test.programs),
-            "cause": result.cause,
-            "judged": result.judged,
-            "trace": result.trace,
-            "calls": result.calls,
-            "no_calls": result.no_calls,
-            "command": result.command,
-        },
-    }
-
-
-def junit(results: Sequence[Result]) -> str:
-    """JUnit's XML: a submission's fault is a failure, the grader's own is an error."""
-    suites = ElementTree.Element("testsuites")
-    for lab in sorted({result.test.lab for result in results}):
-        _add_suite(suites, lab, [result for result in results if result.test.lab == lab])
-    ElementTree.indent(suites)
-    text = ElementTree.tostring(suites, encoding="unicode")
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
-
-
-def _add_suite(suites: ElementTree.Element, lab: str, results: Sequence[Result]) -> None:
-    suite = ElementTree.SubElement(suites, "testsuite", {
-        "name": lab,
-        "tests": str(len(results)),
-        "failures": str(sum(result.status == FAILED for result in results)),
-        "errors": str(sum(result.status == ERROR for result in results)),
-        "skipped": "0",
-        "time": f"{sum(result.seconds for result in results):.3f}",
-    })
-    for result in results:
-        case = ElementTree.SubElement(suite, "testcase", {
-            "classname": f"{lab}.step_{result.test.step}",
-            "name": result.test.name,
-            "time": f"{result.seconds:.3f}",
-        })
-        if result.status != PASSED:
-            kind = "failure" if result.status == FAILED else "error"
-            ElementTree.SubElement(case, kind, {
-                "type": "harness" if result.cause is None else result.cause,
-                "message": result.output.split("\n")[0],
-            }).text = result.output + (f"\n\n{result.detail}" if result.detail else "")
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Writes PATH so that it is there as a whole or not at all. Raises OSError."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
+def not_graded(results: Sequence[Result]) -> str:
+    """Why RESULTS are no grade, in one line."""
+    errors = [result for result in results if result.status == ERROR]
+    first = errors[0]
+    why = first.output.split("\n")[0].replace("not graded: ", "", 1)
+    return (f"not graded: the grader failed in {len(errors)} of {len(results)} tests, which is no "
+            f"fault of the submission; the first is {first.test.name}: {why}")

@@ -11,18 +11,21 @@ import errno
 import fcntl
 import json
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional, Sequence
 
-from labkit import paths, sandbox
+from labkit import paths, sandbox, toolchain
 from labkit.build import Build, build, remove_tree
 from labkit.capture import annotate
 from labkit.feedback import HarnessError
 from labkit.grading import TRACE_NAME, GradedTest
+from labkit.outputs import classroom50, gradescope, junit
+from labkit.outputs.visibility import Rule, useless, visibility_of
+from labkit.outputs.whole import write_whole
 from labkit.results import (
-    ERROR, FAILED, JUNIT, NO_PROGRAM, PASSED, REPORT, RESULTS, Result, gradescope, junit,
-    replay_command, write_whole,
+    ERROR, FAILED, JUNIT, NO_PROGRAM, PASSED, REPORT, RESULTS, Result, is_grade, replay_command,
 )
 
 DEFAULT_OUT = paths.OUT / "grade"
@@ -67,10 +70,15 @@ class Session:
 class Run:
     """A run of LABS' tests on SUBMISSION (None: on the labs themselves), results in OUT."""
 
-    def __init__(self, labs: Sequence[str], submission: Optional[Path], out: Path) -> None:
+    def __init__(self, labs: Sequence[str], submission: Optional[Path], out: Path,
+                 rules: Sequence[Rule] = (), owner: Optional[classroom50.Identity] = None) -> None:
+        """RULES: an instructor's, on who sees which test. OWNER: of a result.json, if any."""
         self.labs = labs
         self.submission = submission
         self.out = out
+        self._rules = rules
+        self._owner = owner
+        self._began = time.monotonic()
         self.session: Optional[Session] = None
         self.problem: Optional[str] = None
         """Why the run as a whole failed, in one line."""
@@ -93,6 +101,8 @@ class Run:
             self._undo.callback(remove_tree, work / lab)
             source = self.submission or paths.LABS / lab
             builds[lab] = build(lab, source, work, self.submission is None)
+            if not builds[lab].ok:
+                toolchain.check(lab, work)
         self.session = Session(work, self.out / "traces", builds)
         return self.session
 
@@ -113,20 +123,35 @@ class Run:
     def finish(self) -> list[Result]:
         """Writes OUT's files; returns the results. Raises HarnessError."""
         self._load_items()
+        if self._crashed - self._results.keys():
+            raise HarnessError("the grader's own process ended outside of any graded test")
         for nodeid in self._crashed & self._results.keys():
             result = self._results[nodeid]
             result.status, result.cause = ERROR, None
             result.output = "not graded: the grader's own process ended in this test"
             result.parts, result.packets = (), ""
         results = list(self._results.values())
+        for result in results:
+            result.visibility = visibility_of(result.test, self._rules)
         try:
-            write_whole(self.out / RESULTS, gradescope(results))
-            write_whole(self.out / JUNIT, junit(results))
+            self._write(results)
         except OSError as error:
             raise HarnessError(_why(f"results cannot be written to {self.out}", error)) from error
         self._comment(results)
         self._report(results)
         return results
+
+    def useless_rules(self) -> list[Rule]:
+        """Those of its rules that fit no test that was run."""
+        self._load_items()
+        return useless(self._rules, [result.test for result in self._results.values()])
+
+    def _write(self, results: Sequence[Result]) -> None:
+        seconds = time.monotonic() - self._began
+        write_whole(self.out / JUNIT, junit.document(results))
+        if self._owner is not None and is_grade(results):
+            write_whole(self.out / classroom50.RESULT, classroom50.document(results, self._owner))
+        write_whole(self.out / RESULTS, gradescope.document(results, seconds))
 
     def _comment(self, results: Sequence[Result]) -> None:
         problem = annotate([self.out / result.trace for result in results if result.trace])
@@ -149,7 +174,7 @@ class Run:
     def exit_status(self, results: Sequence[Result]) -> int:
         """0 all passed, 1 some failed, 3 the grader failed."""
         statuses = {result.status for result in results}
-        if ERROR in statuses or self.problem is not None or self._crashed:
+        if ERROR in statuses or self.problem is not None:
             return 3
         return 1 if FAILED in statuses else 0
 
@@ -197,8 +222,8 @@ class Run:
             raise HarnessError(_why(f"OUT: {error.filename} cannot be made", error)) from error
         try:
             self._take_lock()
-            for old in (self.out / RESULTS, self.out / JUNIT, self.out / REPORT):
-                old.unlink(missing_ok=True)
+            for old in (RESULTS, JUNIT, REPORT, classroom50.RESULT):
+                (self.out / old).unlink(missing_ok=True)
             for trace in traces.iterdir():
                 if TRACE_NAME.fullmatch(trace.name) and trace.is_file():
                     trace.unlink()

@@ -69,6 +69,10 @@ class SmallSuite:
         data: dict[str, Any] = json.loads((self.out / "results.json").read_text("utf-8"))
         return data
 
+    def verdicts(self) -> dict[str, Any]:
+        """The same without what differs between equal runs."""
+        return {key: value for key, value in self.results().items() if key != "execution_time"}
+
     def pytest(self, *args: str) -> subprocess.CompletedProcess[str]:
         """Runs plain pytest with ARGS in the top folder."""
         command = [str(self.harness / "python"), "-m", "pytest", *args]

@@ -39,7 +39,7 @@ class Machine:
         self.script(self.harness / "python", 'shift 2; echo "python $*" >>"$LOG"; echo "$LACKING"')
         self.command("cc", 'case $1 in -E) ;; *) echo "/lib/${1#*=}" ;; esac', logged=False)
         for name in ("make", "bwrap", "ncat", "nft", "curl", "strace", "tmux", "ip", "ethtool",
-                     "tshark", "lftp", "tftp", "atftp", "chromium"):
+                     "tshark", "xmllint", "prove", "lftp", "tftp", "atftp", "chromium"):
             self.command(name)
         self.command("dpkg", UNPACK)
         self.user(0)
@@ -175,8 +175,8 @@ LEVELS = ("build", "grade", "watch", "test", "bench")
 FIRST_NEEDED = {
     "grade": {"strace": "strace"},
     "watch": {"tmux": "tmux"},
-    "test": {"tshark": "tshark", "lftp": "lftp", "tftp": "tftp-hpa", "atftp": "atftp",
-             "chromium": "chromium"},
+    "test": {"tshark": "tshark", "xmllint": "libxml2-utils", "prove": "perl", "lftp": "lftp",
+             "tftp": "tftp-hpa", "atftp": "atftp", "chromium": "chromium"},
 }
 """Commands and their packages, by the level from which on they are needed."""
 
@@ -197,11 +197,11 @@ def test_a_level_needs_its_tools_and_those_of_the_levels_before(
 
 @pytest.mark.parametrize("level, wanted", [("grade", False), ("watch", False), ("test", True),
                                            ("bench", True)])
-def test_the_other_ftp_server_is_wanted_of_python_where_it_is_used(
+def test_what_only_tests_import_is_wanted_of_python_where_it_is_used(
     machine: Machine, level: str, wanted: bool
 ) -> None:
     machine.run(level)
-    assert machine.log() == ["python pytest xdist scapy jinja2" + " pyftpdlib" * wanted]
+    assert machine.log() == ["python pytest xdist scapy jinja2" + " pyftpdlib jsonschema" * wanted]
 
 
 @pytest.mark.parametrize("level, wanted", [("build", False), ("grade", True), ("test", True),

@@ -16,11 +16,10 @@ from markupsafe import Markup, escape
 
 from labkit.causes import CAUSES
 from labkit.feedback import clean
+from labkit.outputs.whole import write_whole
 from labkit.report.evidence import Evidence, evidence_of
 from labkit.report.markup import FILES, page_of
-from labkit.results import (
-    ERROR, FAILED, PASSED, REPORT, Result, max_score, score, write_whole,
-)
+from labkit.results import ERROR, FAILED, PASSED, REPORT, Result, max_score, score
 from labkit.table import step_titles
 
 _WORDS = {PASSED: "passed", FAILED: "failed", ERROR: "not graded"}
