@@ -18,8 +18,9 @@ from typing import Optional, Sequence
 from workbench import Workbench, graded_tests
 
 from labkit import asked, paths, sandbox
-from labkit.run import UsageProblem
+from labkit.feedback import HarnessError
 from labkit.paths import OUT
+from labkit.run import UsageProblem
 from mutants import document
 from mutants.rows import Row, rows_of
 from mutants.running import default_jobs, run_rows
@@ -67,23 +68,30 @@ def _run(options: argparse.Namespace) -> int:
         raise UsageProblem("there is no such program and test")
     out = Path(os.path.abspath(options.out))
     store = Store(out / "pairs", options.any_harness)
-    run_all(rows, store, options.jobs, options.only)
+    problems = run_all(rows, store, options.jobs, options.only)
     lines = [Line(row, store.found(row)) for row in rows]
     for lab in labs:
         (out / f"{lab}.csv").write_text(as_csv(line for line in lines if line.row.lab == lab))
     if options.document:
         document.write(tests, lines)
     asked.say(table(lines), "; the results are kept")
+    if problems:
+        raise HarnessError(f"{len(problems)} programs were not run to their end: {problems[0]}")
     return int(any(line.complaint is not None for line in lines))
 
 
-def run_all(rows: Sequence[Row], store: Store, jobs: int, only: bool) -> None:
-    """Runs what STORE does not know of ROWS; tells on a terminal how far it is."""
+def run_all(rows: Sequence[Row], store: Store, jobs: int, only: bool) -> list[str]:
+    """Runs what STORE does not know of ROWS; tells on a terminal how far it is.
+
+    Returns what the harness could not do.
+    """
     with contextlib.ExitStack() as rooms:
         benches = {lab: Workbench(rooms.enter_context(sandbox.workspace()), lab)
                    for lab in dict.fromkeys(row.lab for row in rows)}
-        run_rows(rows, benches, store, jobs, only, _progress if sys.stderr.isatty() else None)
+        problems = run_rows(rows, benches, store, jobs, only,
+                            _progress if sys.stderr.isatty() else None)
     store.read()
+    return problems
 
 
 def _progress(done: int, total: int) -> None:

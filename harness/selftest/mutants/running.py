@@ -18,6 +18,8 @@ from mutants.rows import Row
 from mutants.store import Pair, Store
 
 Benches = Mapping[str, Workbench]
+Done = tuple[dict[str, Pair], Optional[str]]
+"""What was found out of a row now, by test, and what the harness could not do."""
 Told = Callable[[int, int], None]
 """Is told how many rows are done, of how many."""
 
@@ -58,17 +60,19 @@ def _judge_once(
 def run_rows(
     rows: Sequence[Row], benches: Benches, store: Store, jobs: int, only: bool = False,
     told: Optional[Told] = None,
-) -> None:
+) -> list[str]:
     """Runs each pair of ROWS that STORE does not know, JOBS rows at a time.
 
     only: a row ends with the first test that kills it besides its own rule's: it is then known
-    that its own test is not the only one. Raises HarnessError.
+    that its own test is not the only one; correct programs are not run.
+    Returns what the harness could not do: those pairs stay unknown.
     """
+    problems: list[str] = []
     kills: collections.Counter[str] = collections.Counter()
     waiting = collections.deque(row for row in rows if _missing(row, store, only))
     for row in rows:
         kills.update(name for name, pair in store.found(row).items() if pair.killed)
-    total, running = len(waiting), set[Future[dict[str, Pair]]]()
+    total, running = len(waiting), set[Future[Done]]()
     fork = multiprocessing.get_context("fork")  # so that rows need not be pickled
     _Shared.rows = {row.key: row for row in rows}
     _Shared.benches, _Shared.store, _Shared.only = benches, store, only
@@ -81,13 +85,16 @@ def run_rows(
                     running.add(pool.submit(_run_row, row.key, names))
                 done, running = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
-                    kills.update(name for name, pair in future.result().items() if pair.killed)
+                    found, problem = future.result()
+                    kills.update(name for name, pair in found.items() if pair.killed)
+                    problems += [] if problem is None else [problem]
                 if told is not None:
                     told(total - len(waiting) - len(running), total)
         except BaseException:
             for worker in multiprocessing.active_children():
                 worker.terminate()
             raise
+    return problems
 
 
 class _Shared:
@@ -105,11 +112,12 @@ def _begin() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _run_row(key: str, names: Sequence[str]) -> dict[str, Pair]:
-    """Runs the tests NAMES on one row, in a worker; returns what was found now."""
+def _run_row(key: str, names: Sequence[str]) -> Done:
+    """Runs the tests NAMES on one row, in a worker."""
     row, store = _Shared.rows[key], _Shared.store
     tests = {test.name: test for test in row.tests}
-    bench, found, folder = _Shared.benches[row.lab], {}, None
+    bench, folder = _Shared.benches[row.lab], None
+    found: dict[str, Pair] = {}
     try:
         for name in names:
             pair = store.get(row, tests[name])
@@ -119,15 +127,19 @@ def _run_row(key: str, names: Sequence[str]) -> dict[str, Pair]:
                 store.add(row, tests[name], pair)
             if _Shared.only and pair.killed and not _is_own(row, name):
                 break
+        return found, None
+    except HarnessError as error:
+        return found, str(error)
     finally:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
-    return found
 
 
 def _missing(row: Row, store: Store, only: bool) -> bool:
     """Whether something about ROW is still to be found out."""
     found = store.found(row)
+    if only and row.wrong is None:
+        return False
     if only and any(pair.killed and not _is_own(row, name) for name, pair in found.items()):
         return False
     return len(found) < len(row.tests)
