@@ -23,7 +23,7 @@ def wrong(
 
 
 GETLINE = "getline(&line->text, &line->size, source)"
-AFTER_READING = "    line->len = (size_t)n;\n    /* END STEP 1;"
+AFTER_READING = "    line->len = (size_t)n;\n    /* END STEP 3;"
 PRINTED = "fwrite(line->text, 1, line->len, stdout) < line->len"
 NO_NEWLINE = "    if (line->text[line->len - 1] != '\\n')"
 SENT = "send_all(conn_fd, line->text, line->len)"

@@ -400,7 +400,7 @@ GETTING = [
     client(
         "removes-the-old-file-first", "an old file is gone before the new one is whole",
         "client_shows_a_file_when_it_is_whole[old]", "cut-file-kept",
-        ("    /* STEP 6:", "    unlinkat(saving->folder, saving->name, 0);\n    /* STEP 6:"),
+        ("    /* STEP 5:", "    unlinkat(saving->folder, saving->name, 0);\n    /* STEP 5:"),
         file=FILES,
     ),
     client(

@@ -170,7 +170,7 @@ ADDRESSES = [
     server(
         "passive-once-and-for-all", "after PASV and PORT it waits to be connected to",
         "uses_the_address_that_was_told_last", "transfer-port",
-        ("    forget_data(session);\n\n    /* STEP 11", "    /* STEP 11"),
+        ("    forget_data(session);\n\n    /* STEP 10", "    /* STEP 10"),
         (NO_DATA, "    conn_fd = data->listen_fd < 0 ? connect_data(data)"
                   " : accept_data(session);"), file=DATA,
     ),
