@@ -39,6 +39,8 @@ class Mismatch(AssertionError):
         super().__init__(f"expected {expected}; seen: {seen}")
         self.expected = expected
         self.cause = cause or "other"
+        self.because = ""
+        """What shows the cause besides SEEN, see labkit.diagnosis; goes on from 'because'."""
         self.read = read
         if packets is not None and not isinstance(packets, str):
             packets = "packet" + "s"[len(packets) == 1:] + " " + ", ".join(map(str, packets))
@@ -53,9 +55,16 @@ class Mismatch(AssertionError):
         return [
             ("expected", clean(self.expected)),
             ("seen", clean(self.seen)),
-            ("likely cause", clean(cause.text)),
+            ("likely cause", clean(f"{cause.text}{self._shown_by()}")),
             ("read on", clean(f"{handout}; {read}" if handout else read)),
         ]
+
+    def _shown_by(self) -> str:
+        """A sentence about the evidence, if there is more of it than what was seen."""
+        if not self.because:
+            return ""
+        shows = "What is known" if self.cause == "other" else "What shows it"
+        return f" {shows}: {self.because}."
 
     def text(self, handout: Optional[str] = None) -> str:
         """The four parts, a label in front of each."""

@@ -206,7 +206,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, A
     )
     detail = ""
     if isinstance(error, AssertionError) and by_submission:
-        mismatch = of_assertion(error, test.title)
+        mismatch = _diagnosed(item, test.lab, of_assertion(error, test.title))
         judged = not isinstance(mismatch, NotJudged)
         parts = [*mismatch.parts(test.handout), *(_network_told(item) if judged else [])]
         text = told(parts)
@@ -223,6 +223,21 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, A
                                ("feedback", text), ("detail", detail)]
     if not report.skipped and not item.config.option.fulltrace:
         report.longrepr = detail or text
+
+
+def _diagnosed(item: Any, lab: str, mismatch: Mismatch) -> Mismatch:
+    """MISMATCH with the cause that the evidence shows, as long as there is evidence."""
+    from labkit.diagnosis import diagnosed
+    from labkit.scenario import Scenario
+
+    scenario = item.funcargs.get("lab")
+    if not isinstance(scenario, Scenario) or not scenario.programs:
+        return mismatch
+    try:
+        return diagnosed(scenario, lab, mismatch)
+    except Exception as error:  # what a submission leaves behind must not end the grading
+        mismatch.because = f"the evidence could not be read ({type(error).__name__}: {error})"
+        return mismatch
 
 
 def _network_told(item: Any) -> list[tuple[str, str]]:

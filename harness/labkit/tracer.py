@@ -89,6 +89,12 @@ class Calls:
         """Whether a program may have behaved in another way because its calls are recorded."""
         return any(interfered(tracer.read_log()) for tracer in self._tracers)
 
+    def so_far(self, program: Program) -> bytes:
+        """What is written of PROGRAM's calls, the one it is in among them; nothing without a log.
+        """
+        found = (tracer for tracer in self._tracers if tracer.program is program)
+        return next((tracer.written() for tracer in found), b"")
+
     def close(self) -> None:
         """Ends the recording; LOG is whole then, and not there if there is nothing in it."""
         try:
@@ -161,8 +167,12 @@ class _Tracer:
 
     def read_log(self) -> bytes:
         """What it has written so far, in whole lines."""
-        log = os.pread(self._log, LIMIT, 0)
+        log = self.written()
         return log[: log.rfind(b"\n") + 1]
+
+    def written(self) -> bytes:
+        """What it has written so far; the last line may lack its end."""
+        return os.pread(self._log, LIMIT, 0)
 
     def _why_cut(self) -> str:
         """A line for the end of a log that is not whole; nothing for one that is."""

@@ -22,14 +22,17 @@ def orderly(first_closer: str) -> list[str]:
     ]
 
 
-def mismatch_of(unmet: Sequence[str], flows: Sequence[dict[str, Any]]) -> Mismatch:
-    """The feedback for expectations that `labcap check` found not met."""
+def mismatch_of(
+    unmet: Sequence[str], flows: Sequence[dict[str, Any]], cause: Optional[str] = None
+) -> Mismatch:
+    """The feedback for expectations that `labcap check` found not met; CAUSE if FLOWS cannot tell.
+    """
     wanted = [line.split(": ", 2)[1] for line in unmet]
     connections = [flow for flow in flows if flow["type"] == "tcp"]
     return Mismatch(
         expected="on the wire: " + ", ".join(wanted),
         seen="; ".join(line.split(": ", 1)[1] for line in unmet),
-        cause=_cause(wanted, connections),
+        cause=cause or _cause(wanted, connections),
     )
 
 

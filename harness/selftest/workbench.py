@@ -15,6 +15,7 @@ import pytest
 from known_wrong import CORRECT, KnownWrong
 
 from labkit.build import PROGRAMS
+from labkit.diagnosis import diagnosed
 from labkit.feedback import Mismatch
 from labkit.grading import hosts_of, judged, test_files
 from labkit.paths import LABS
@@ -157,6 +158,7 @@ class Workbench:
     ) -> None:
         """Runs TEST on the programs in FOLDER, as pytest would. Raises what it raises.
 
+        A Mismatch has the cause that the plugin would give it.
         calls: their system calls are recorded, where TEST has them recorded in grading.
         """
         trace = folder / f"{test.name}.pcapng"
@@ -165,6 +167,8 @@ class Workbench:
         lab.stall = stall
         try:
             test.run(lab)
+        except Mismatch as mismatch:
+            raise diagnosed(lab, self.lab, mismatch)
         finally:
             lab.close()
 

@@ -225,7 +225,8 @@ def test_send_server_outlives_a_file_that_grows(lab: Scenario) -> None:
         raise Mismatch(f"{peer.label} receives the file as it was, or as it is now",
                        difference(whole, got), "partial-file")
     peer.close()
-    lab.expect_packets("connections=1", "teardown.kind=fin", "teardown.first_closer=server")
+    lab.expect_packets("connections=1", "teardown.kind=fin", "teardown.first_closer=server",
+                       cause="partial-file")
 
 
 @graded(step=2, points=1, **of_server)

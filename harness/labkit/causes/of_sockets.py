@@ -46,6 +46,12 @@ OF_SOCKETS = {
         "for the right one goes on.",
         "recv(2), RETURN VALUE; memcmp(3); RFC 768",
     ),
+    "crash": Cause(
+        "The program crashed: it used memory that is not its own (a NULL pointer, the end of an "
+        "array, a pointer that was freed), divided by 0, or found its own heap damaged. Build it "
+        "with -g -fsanitize=address,undefined, and the first fault is told with its line.",
+        "signal(7), SIGSEGV and SIGABRT; gcc(1), -fsanitize=address; core(5)",
+    ),
     "cut-datagram": Cause(
         "A datagram, or a line, is cut: the buffer is too small for it. What does not fit into the "
         "buffer of one recvfrom() is thrown away without a word; a datagram can have 65,507 bytes "
@@ -67,6 +73,11 @@ OF_SOCKETS = {
         "Only dotted addresses are understood (inet_addr, inet_aton, inet_pton). A name such as "
         "localhost needs getaddrinfo(), which takes both.",
         "getaddrinfo(3)",
+    ),
+    "ended-early": Cause(
+        "The program ended before it had done its work: a call failed and it gave up, or it came "
+        "to the end of main() too soon. Its last line on stderr tells why, if it says anything.",
+        "errno(3); perror(3); exit(3)",
     ),
     "eintr": Cause(
         "A call that a signal interrupted (-1 with errno EINTR) is taken for an error or an end of "
@@ -224,6 +235,10 @@ OF_SOCKETS = {
         "apart: one line is one send(), whole, whatever pieces read() gave it in.",
         "send(2); udp(7); RFC 768",
     ),
+    "not-written-yet": Cause(
+        "A step is not written yet. What comes after it cannot be judged before it is there.",
+        "the handout's section 'Steps'",
+    ),
     "one-client-only": Cause(
         "Only one client is ever served: accept() is called once, or the listening socket is "
         "closed, or the program ends after its first client. accept() belongs into a loop; over "
@@ -231,7 +246,9 @@ OF_SOCKETS = {
         "accept(2); listen(2), backlog; connect(2) on SOCK_DGRAM",
     ),
     "other": Cause(
-        "This alone does not tell. Compare the trace of this test with the handout's ladder.",
+        "The evidence does not decide: how the programs ended, what they said, their last calls "
+        "and the packets fit more than one fault. Compare the trace of this test with the "
+        "handout's ladder.",
         "the handout's section 'On the wire'",
     ),
     "out-of-descriptors": Cause(

@@ -109,7 +109,7 @@ class Datagrams(Programs, Wire):
         if program.exit is not None:
             raise Mismatch(expected=f"{expected} and goes on",
                            seen=f"it {program.exit}{program.last_words}",
-                           cause=cause or self._fault_told(program) or "exit-status")
+                           cause=cause or self._fault_told(program) or "ended-early")
 
     def bound_port(self, program: Program, cause: Optional[str] = None) -> int:
         """The port of the program's UDP socket, the only one on its host but the test's own."""
@@ -120,7 +120,7 @@ class Datagrams(Programs, Wire):
         ports = [e.local[1] for e in self._bound(host)]
         if not ports:
             raise Mismatch(expected=expected, seen=f"it {program.exit}{program.last_words}",
-                           cause=cause or self._fault_told(program) or "exit-status")
+                           cause=cause or self._fault_told(program) or "ended-early")
         return ports[0]
 
     def _bound(self, host: Optional[str]) -> list[Endpoint]:

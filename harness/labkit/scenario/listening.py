@@ -31,7 +31,7 @@ class Listening(World):
             raise Mismatch(
                 expected=f"`{server.command}` listens on {address} port {port} and goes on",
                 seen=f"it {server.exit}{server.last_words}",
-                cause=cause or fault_told(server.stderr) or "exit-status",
+                cause=cause or fault_told(server.stderr) or "ended-early",
             )
 
     def listening_port(self, server: Program, cause: Optional[str] = None) -> int:
@@ -43,7 +43,7 @@ class Listening(World):
         if not ports:
             raise Mismatch(expected=f"`{server.command}` listens",
                            seen=f"it {server.exit}{server.last_words}",
-                           cause=cause or "exit-status")
+                           cause=cause or "ended-early")
         return ports[0]
 
     def _instead_of_listening(self, host: Optional[str]) -> str:

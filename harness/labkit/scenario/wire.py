@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import Any
+from typing import Any, Optional
 
 from labkit import capture, second_opinion
 from labkit.events import DeadlinePassed
@@ -49,11 +49,14 @@ class Wire(World):
             packets=packets,
         )
 
-    def expect_packets(self, *expectations: str, packets: str = "") -> list[dict[str, Any]]:
+    def expect_packets(
+        self, *expectations: str, packets: str = "", cause: Optional[str] = None
+    ) -> list[dict[str, Any]]:
         """Ends the recording and judges it by labcap's EXPECTATIONS; returns its flows.
 
-        packets: a libpcap filter; only what it leaves is judged. scapy reads the same
-        trace and must agree, else HarnessError.
+        packets: a libpcap filter; only what it leaves is judged. cause: why they are not met,
+        where the packets cannot tell. scapy reads the same trace and must agree, else
+        HarnessError.
         """
         self.settle()
         self.end_recording()
@@ -61,5 +64,5 @@ class Wire(World):
         second_opinion.compare(self.trace, found)
         unmet = capture.check(self.trace, expectations, packets)
         if unmet:
-            raise mismatch_of(unmet, found)
+            raise mismatch_of(unmet, found, cause)
         return found

@@ -107,7 +107,7 @@ HELLOS = [
     ),
     hello(
         "prints-what-clients-wish", "input from the network is a format string",
-        "hello_server_takes_no_message_for_a_format", "messages",
+        "hello_server_takes_no_message_for_a_format", "format-string",
         ("fwrite(message, 1, len, stdout);", "char text[5000] = \"\";\n"
          "    memcpy(text, message, len);\n    printf(text);"),
     ),

@@ -107,6 +107,28 @@ KNOWN_WRONG = [
         file=NET,
     ),
     server(
+        "gives-up", "ends with an error before it listens",
+        "listens_on_the_loopback_by_default", "ended-early",
+        ("listen(listen_fd, SOMAXCONN) < 0", "listen(-1, SOMAXCONN) < 0"),
+        file=NET,
+    ),
+    server(
+        "crashes", "uses a pointer that points nowhere",
+        "listens_on_the_loopback_by_default", "crash",
+        ("    serve(start_server(", "    *(volatile int *)16 = 0;\n    serve(start_server("),
+    ),
+    server(
+        "crashes-with-its-client", "writes behind the end of an array",
+        "echoes_a_line", "crash",
+        (SERVE, "        raise(SIGABRT);\n" + SERVE), SYSTEM_H,
+    ),
+    server(
+        "step-not-written", "a step is not written yet",
+        "echoes_a_line", "not-written-yet",
+        (SERVE, '        (void)!write(2, "server: not written yet: step 6: receive\\n", 41);\n'
+         "        _exit(1);\n" + SERVE),
+    ),
+    server(
         "start-line-differs", "the start line is not the table's",
         "prints_its_start_line", "messages",
         ('"listening on"', '"Listening on"'),

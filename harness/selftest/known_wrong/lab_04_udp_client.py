@@ -453,7 +453,7 @@ SAVING = [
     ),
     client(
         "dies-of-garbage", "a packet that is no DATA is a crash",
-        "outlives_garbage_in_a_transfer", "exit-status",
+        "outlives_garbage_in_a_transfer", "crash",
         ABORTS, file=TRANSFER,
     ),
     client(

@@ -628,7 +628,7 @@ SAVING = [
     ),
     server(
         "dies-of-garbage", "a packet that is no DATA ends the process, and its file stays",
-        "outlives_garbage_in_a_transfer", "left-over-file",
+        "outlives_garbage_in_a_transfer", "crash",
         ABORTS, file=TRANSFER,
     ),
 ]

@@ -1,0 +1,47 @@
+"""From a failed test to its cause.
+
+calls.py reads strace's log, evidence.py gathers what is known when a test fails, signs.py finds
+what that shows by itself, and rules.py, the table, says which sign means which cause.
+first_causes.py finds, once all tests have run, which fault is to be repaired first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from labkit.diagnosis.evidence import Evidence, evidence_of
+from labkit.diagnosis.rules import RULED_OUT, RULES
+from labkit.diagnosis.signs import looked_at
+from labkit.feedback import Mismatch, NotJudged
+from labkit.scenario import Scenario
+
+__all__ = ["diagnosed", "verdict_on"]
+
+
+def diagnosed(lab: Scenario, of: str, mismatch: Mismatch) -> Mismatch:
+    """MISMATCH, of a test that failed just now, with the cause that the evidence shows.
+
+    LAB is the test's, still open; its recording is ended. OF: the folder's name of the lab.
+    """
+    if isinstance(mismatch, NotJudged):
+        return mismatch
+    evidence = evidence_of(lab, of, mismatch.expected, mismatch.seen, mismatch.cause)
+    mismatch.cause, mismatch.because = verdict_on(evidence)
+    return mismatch
+
+
+def verdict_on(evidence: Evidence) -> tuple[str, str]:
+    """The cause's key in CAUSES, and what shows it; '' where that is what the test saw."""
+    for rule in RULES:
+        words = rule.words(evidence)
+        if words is not None:
+            return rule.cause, words
+    no = RULED_OUT.get(evidence.suspicion)
+    contrary = no(evidence) if no is not None else None
+    if contrary is None:
+        return evidence.suspicion, "" if evidence.suspicion != "other" else looked_at(evidence)
+    for rule in RULES:
+        words = rule.words(replace(evidence, suspicion="other"))
+        if words is not None:
+            return rule.cause, words
+    return "other", looked_at(evidence)

@@ -1,0 +1,81 @@
+"""From evidence to cause: the rules, in the order in which they are asked.
+
+A rule is read so: where its sign shows, and the test suspects one of `over`, the cause is this;
+unless it is one of `but`, which say more than the sign does. The first rule that holds decides.
+Where none does, the test's own suspicion stands, unless the evidence rules it out.
+"""
+
+from __future__ import annotations
+
+from typing import Collection, Mapping, NamedTuple, Optional
+
+from labkit.diagnosis import signs
+from labkit.diagnosis.evidence import Evidence
+from labkit.diagnosis.signs import Sign, gave_up
+
+
+class Rule(NamedTuple):
+    """SIGN means CAUSE, if the test's suspicion is one of OVER (None: any) and not of BUT."""
+
+    sign: Sign
+    cause: str
+    over: Optional[Collection[str]] = None
+    but: Collection[str] = ()
+
+    def words(self, evidence: Evidence) -> Optional[str]:
+        """What shows the cause, in words that go on from 'because'; None where it is another."""
+        suspicion = evidence.suspicion
+        if suspicion != self.cause and (
+                suspicion in self.but or self.over is not None and suspicion not in self.over):
+            return None
+        return self.sign(evidence)
+
+
+UNCLEAR = frozenset({"other"})
+SILENCE = UNCLEAR | {
+    "closes-both", "connection-refused", "descriptor-leak", "no-answer", "no-packets", "not-bound",
+    "not-listening", "stdout-not-flushed",
+}
+"""What a test suspects that has seen only that something does not come."""
+ENDED = SILENCE | {"exit-status", "one-client-only"}
+"""And that a program has ended, or ended otherwise than it should."""
+SYMPTOMS = ENDED | {
+    "first-closer", "idle-client-blocks", "lines-lost", "messages", "no-half-close",
+    "partial-write", "single-read", "slow-end", "unread-input-rst",
+}
+"""What can be the consequence of nearly any fault."""
+RESETS = UNCLEAR | {"descriptor-leak", "first-closer", "sigpipe", "unread-input-rst"}
+NO_FIN = UNCLEAR | {"descriptor-leak", "no-half-close"}
+
+RULES = (
+    Rule(signs.not_written_yet, "not-written-yet"),
+    Rule(signs.crashed_by_a_format, "format-string", over=SYMPTOMS),
+    Rule(signs.crashed, "crash", but={
+        "bad-options", "c-string", "cut-file-kept", "format-string", "lookup-error", "unbounded"}),
+    Rule(signs.killed_by_sigpipe, "sigpipe"),
+    Rule(gave_up("EINTR"), "eintr"),
+    Rule(signs.reset_ended_it, "reset-ends-server", over=ENDED),
+    Rule(gave_up("EMFILE", "accept", "accept4"), "out-of-descriptors", over=ENDED),
+    Rule(signs.port_swapped, "byte-order", over=SYMPTOMS | {"wrong-port", "wrong-address"}),
+    Rule(signs.address_swapped, "byte-order", over=SYMPTOMS | {"wrong-port", "wrong-address"}),
+    Rule(signs.taken_without_reuse, "no-reuseaddr", over=ENDED),
+    Rule(signs.datagrams_for_tcp, "udp-not-tcp", over=SYMPTOMS),
+    Rule(signs.streams_for_udp, "tcp-not-udp", over=SYMPTOMS),
+    Rule(signs.spins, "busy-wait", over=SYMPTOMS),
+    Rule(signs.lingers_for_nothing, "linger-rst", over=RESETS),
+    Rule(signs.another_process_holds_it, "shared-descriptor", over=NO_FIN),
+    Rule(signs.sends_more_than_it_got, "fixed-length", over=UNCLEAR | {"messages"}),
+    Rule(signs.rest_not_sent, "partial-write", over=SYMPTOMS),
+    Rule(signs.no_socket, "no-packets", over=UNCLEAR | {"connection-refused"}),
+    Rule(signs.ended_early, "ended-early", over=SILENCE - {"closes-both", "descriptor-leak"}),
+    Rule(signs.nothing_written, "stdout-not-flushed", over=UNCLEAR),
+)
+
+RULED_OUT: Mapping[str, Sign] = {
+    "eintr": signs.never_interrupted,
+    "linger-rst": signs.never_lingers,
+    "no-reuseaddr": signs.reuses,
+    "sigpipe": signs.no_sigpipe,
+    "stdout-not-flushed": signs.exited,
+}
+"""By suspicion: the sign that it is not so."""

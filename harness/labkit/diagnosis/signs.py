@@ -1,0 +1,450 @@
+"""What the evidence shows by itself: each function looks for one sign.
+
+It returns what shows it, in words that go on from 'because', or None. No sign rests on times, or
+on numbers that differ between two runs of the same programs.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from typing import Callable, Iterator, Optional
+
+from labkit.diagnosis.calls import Call
+from labkit.diagnosis.evidence import Evidence, Seen
+
+Sign = Callable[[Evidence], Optional[str]]
+"""Looks at the evidence; words that go on from 'because', or None."""
+
+CRASHES = {"SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGSYS"}
+"""Signals that a program gets for what it does itself."""
+NOT_WRITTEN_YET = re.compile(r"^[\w.]+: not written yet: (step (\d+)\b.*)$", re.M)
+"""What a starter's stub says on stderr where it arrives at a step that is still to be written."""
+SPUN = 0.5
+"""Seconds of processor time in a program that still runs, from which on it does not wait."""
+TURNS = 200
+"""Calls, all alike and none of use, that are no waiting."""
+_SEND = ("send", "sendto", "sendmsg", "write", "writev", "sendfile")
+_RECEIVE = ("recv", "recvfrom", "recvmsg", "read", "readv")
+
+
+def _in_any(look: Callable[[Seen], Optional[str]]) -> Sign:
+    """LOOK at one program after the other; the first that shows something is the one."""
+    def sign(evidence: Evidence) -> Optional[str]:
+        found = map(look, evidence.programs)
+        return next((words for words in found if words is not None), None)
+
+    return sign
+
+
+# -- How programs end ----------------------------------------------------------
+
+
+@_in_any
+def not_written_yet(program: Seen) -> Optional[str]:
+    found = NOT_WRITTEN_YET.search(program.stderr)
+    return f"`{program.name}` says so on stderr: {found[1].strip()}" if found else None
+
+
+@_in_any
+def crashed(program: Seen) -> Optional[str]:
+    return _ended_by(program, CRASHES)
+
+
+@_in_any
+def crashed_by_a_format(program: Seen) -> Optional[str]:
+    """It crashed, and what it had received could be directions for printf()."""
+    words = _ended_by(program, CRASHES)
+    got = (call for call in program.log.calls if call.name.startswith("re"))
+    if words is None or not any(re.search("%n|%s.*%s", call.arguments) for call in got):
+        return None
+    return f"{words}, after it had received text with %s and %n"
+
+
+@_in_any
+def killed_by_sigpipe(program: Seen) -> Optional[str]:
+    return _ended_by(program, {"SIGPIPE"})
+
+
+def _ended_by(program: Seen, signals: set[str]) -> Optional[str]:
+    name = program.signal
+    if name in signals:
+        return f"{name} ended `{program.name}`{_last_call(program)}"
+    name = next((end.signal for end in program.log.ends if end.signal in signals), "")
+    return f"{name} ended a child process of `{program.name}`" if name else None
+
+
+def _last_call(program: Seen) -> str:
+    """', the last call of which was recvfrom()', where it is known."""
+    last = next((call for call in reversed(program.log.calls) if call.name != "exit_group"), None)
+    if last is None or last.name == "execve":
+        return ""
+    return f", whose last call was {last.name}()"
+
+
+def _given_up(program: Seen) -> Optional[Call]:
+    """The failed call that a program which has ended, and not with status 0, did last."""
+    if program.exit is None or program.exit.status in (0, 2, None):
+        return None
+    return _failed_before_end(program)
+
+
+def _failed_before_end(program: Seen) -> Optional[Call]:
+    """The failed call after which a program did nothing but complain, clean up and end."""
+    for call in reversed(program.log.calls):
+        if call.failed:
+            return call
+        if call.name not in ("exit_group", "exit", "write", "close", "rt_sigaction", "kill",
+                             "shutdown", "writev", "dup", "fcntl"):
+            return None
+        if call.name in ("write", "writev") and call.descriptor not in (1, 2):
+            return None
+    return None
+
+
+def gave_up(error: str, *names: str) -> Sign:
+    """A program ended after a call, one of NAMES or any, had failed with ERROR.
+
+    Not at a signal that asks it to.
+    """
+    @_in_any
+    def sign(program: Seen) -> Optional[str]:
+        call = _given_up(program)
+        if call is None or call.error != error or names and call.name not in names:
+            return None
+        if program.log.signals & {"SIGALRM", "SIGHUP", "SIGINT", "SIGTERM"}:
+            return None
+        return f"{call}, and then `{program.name}` ended"
+
+    return sign
+
+
+@_in_any
+def reset_ended_it(program: Seen) -> Optional[str]:
+    """A server, which should go on, ended after one connection had failed."""
+    call = _failed_before_end(program)
+    if call is None or program.exit is None or not _listens(program) or not _connected(call):
+        return None
+    if call.error not in ("ECONNRESET", "EPIPE", "ECONNABORTED"):
+        return None
+    return f"{call}, and then `{program.name}` ended as a whole"
+
+
+def _listens(program: Seen) -> bool:
+    return any(call.name == "listen" and call.result == 0 for call in program.log.calls)
+
+
+def _connected(call: Call) -> bool:
+    return "->" in call.about or call.name == "accept"
+
+
+# -- What programs wait for ----------------------------------------------------
+
+
+@_in_any
+def spins(program: Seen) -> Optional[str]:
+    if program.exit is not None or program.blocked:
+        return None
+    if program.seconds >= SPUN:
+        return f"`{program.name}` ran all the time and waited for nothing"
+    last = program.log.calls[-TURNS:]
+    if len(last) < TURNS or any(_of_use(call) for call in last):
+        return None
+    names = sorted({call.name for call in last})
+    return f"`{program.name}` calls {' and '.join(f'{name}()' for name in names)} again and again"
+
+
+def _of_use(call: Call) -> bool:
+    """It waited, or moved something."""
+    if call.failed:
+        return call.error not in ("EAGAIN", "EINTR")
+    return call.lasts or (call.result or 0) > 0 and call.name not in (
+        "poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait")
+
+
+@_in_any
+def waits_to_send(program: Seen) -> Optional[str]:
+    call = _current(program)
+    if call is None or call.name not in _SEND or not call.about.startswith("TCP"):
+        return None
+    return f"`{program.name}` waits in {call.name}(), and reads nothing meanwhile"
+
+
+def _current(program: Seen) -> Optional[Call]:
+    """The call that a program with one process and one thread is in."""
+    calls = program.log.calls
+    if program.exit is not None or not calls or len({call.process for call in calls}) > 1:
+        return None
+    return calls[-1] if calls[-1].lasts else None
+
+
+# -- Sockets -------------------------------------------------------------------
+
+
+def ended_early(evidence: Evidence) -> Optional[str]:
+    """Every program has ended, one with an error of its own: none only made another give up."""
+    if any(program.exit is None for program in evidence.programs):
+        return None
+    return _ended_with_an_error(evidence)
+
+
+@_in_any
+def _ended_with_an_error(program: Seen) -> Optional[str]:
+    if program.exit is None or program.exit.status in (0, None):
+        return None
+    said = program.stderr.strip().split("\n")[-1]
+    said = f", and says: {said}" if said else ", without a word on stderr"
+    return f"`{program.name}` has ended with status {program.exit.status}{said}"
+
+
+@_in_any
+def no_socket(program: Seen) -> Optional[str]:
+    calls = program.log.calls
+    if not program.log.whole or not calls or any(
+            call.name == "socket" or call.about[:3] in ("TCP", "UDP") for call in calls):
+        return None
+    return f"`{program.name}` never called socket()"
+
+
+def _addresses(evidence: Evidence, *names: str) -> Iterator[tuple[Seen, Call, str, int]]:
+    """Each address that a call of one of NAMES has: whose, which call, host and port."""
+    for program in evidence.programs:
+        for call in program.log.calls:
+            if call.name not in names:
+                continue
+            found = re.search(
+                r"sin6?_port=htons\((\d+)\).*?(?:inet_addr\(|inet_pton\(AF_INET6, )\"([^\"]+)\"",
+                call.arguments)
+            if found is not None:
+                yield program, call, found[2], int(found[1])
+
+
+def port_swapped(evidence: Evidence) -> Optional[str]:
+    """A port that was asked for is in a call with its two bytes exchanged."""
+    asked = _asked_ports(evidence)
+    for program, call, _, port in _addresses(evidence, "bind", "connect", "sendto"):
+        meant = socket.htons(port)
+        if port not in asked and meant in asked and meant != port:
+            return f"{call.name}() of `{program.name}` was given port {port}, not {meant}"
+    return None
+
+
+def _asked_ports(evidence: Evidence) -> set[int]:
+    """The ports that the test expects, or told to the programs."""
+    told = " ".join([evidence.expected, *(program.command for program in evidence.programs)])
+    return {int(number) for number in re.findall(r"\b\d{2,5}\b", told) if int(number) < 65536}
+
+
+def address_swapped(evidence: Evidence) -> Optional[str]:
+    """127.0.0.1 with its bytes in the other order."""
+    for program, call, host, _ in _addresses(evidence, "bind", "connect", "sendto"):
+        if host == "1.0.0.127":
+            return f"{call.name}() of `{program.name}` was given the address {host}"
+    return None
+
+
+@_in_any
+def taken_without_reuse(program: Seen) -> Optional[str]:
+    calls = program.log.calls
+    taken = [call for call in calls if call.name == "bind" and call.error == "EADDRINUSE"]
+    if not taken or any("SO_REUSEADDR, [1]" in call.arguments for call in calls):
+        return None
+    return f"bind() of `{program.name}` failed with EADDRINUSE, and SO_REUSEADDR was not set"
+
+
+@_in_any
+def lingers_for_nothing(program: Seen) -> Optional[str]:
+    """SO_LINGER with a time of 0 is set on a socket, and still is when that is closed."""
+    lingering: set[tuple[int, Optional[int]]] = set()
+    for call in program.log.calls:
+        place = (call.process, call.descriptor)
+        if call.name == "setsockopt" and "SO_LINGER" in call.arguments:
+            if re.search(r"l_onoff=[1-9]\d*, l_linger=0\}", call.arguments):
+                lingering.add(place)
+            else:
+                lingering.discard(place)
+        elif place in lingering and call.name == "close":
+            return f"`{program.name}` closes a socket with SO_LINGER and a time of 0"
+    ended = program.exit is not None and lingering
+    return f"`{program.name}` ends with SO_LINGER and a time of 0 on a socket" if ended else None
+
+
+def datagrams_for_tcp(evidence: Evidence) -> Optional[str]:
+    """It binds, connects or sends with SOCK_DGRAM, and has no SOCK_STREAM at all."""
+    return _only(evidence, "tcp", "UDP", "SOCK_DGRAM", "SOCK_STREAM")
+
+
+def streams_for_udp(evidence: Evidence) -> Optional[str]:
+    return _only(evidence, "udp", "TCP", "SOCK_STREAM", "SOCK_DGRAM")
+
+
+def _only(evidence: Evidence, wanted: str, used: str, kind: str, other: str) -> Optional[str]:
+    """A program that is to use WANTED has sockets of KIND alone, and uses them."""
+    uses = ("bind", "connect", "listen", "sendto", "send", "recvfrom", "accept")
+    for program in evidence.programs:
+        calls = program.log.calls
+        if program.transport != wanted or any(
+                call.name == "socket" and other in call.arguments for call in calls):
+            continue
+        if any(call.about.startswith(used) and call.name in uses for call in calls):
+            return f"the only sockets of `{program.name}` are {kind}"
+    return None
+
+
+@_in_any
+def rest_not_sent(program: Seen) -> Optional[str]:
+    """The last send() on a connection took a part only, and then that was closed."""
+    short: set[tuple[int, str]] = set()
+    for call in program.log.calls:
+        place = (call.process, call.about)
+        if call.name in ("send", "sendto", "write") and call.result is not None:
+            asked = _length(call)
+            short.discard(place)
+            if asked is not None and 0 < call.result < asked:
+                short.add(place)
+        elif call.name in ("close", "shutdown") and place in short:
+            return f"a send() or write() of `{program.name}` took a part, and no other followed"
+    return None
+
+
+def _length(call: Call) -> Optional[int]:
+    """How many bytes a call was to send."""
+    tail = call.arguments.rpartition('"')[2]
+    found = re.match(r"(?:\.\.\.)?, (\d+)", tail)
+    return int(found[1]) if found else None
+
+
+@_in_any
+def sends_more_than_it_got(program: Seen) -> Optional[str]:
+    """After a recv() of a few bytes, a send() of far more, a round number of them."""
+    got = None
+    for call in program.log.calls:
+        if call.name in ("recv", "recvfrom", "read") and (call.result or 0) > 0:
+            got = call.result if call.about[:3] in ("TCP", "UDP") else None
+        elif call.name in ("send", "sendto", "write") and call.about[:3] in ("TCP", "UDP"):
+            size = _length(call)
+            if got is not None and size is not None and size > got and size % 64 == 0:
+                return (f"`{program.name}` got {got} byte{'s'[got == 1:]} "
+                        f"and then called {call.name}() for {size}")
+    return None
+
+
+def another_process_holds_it(evidence: Evidence) -> Optional[str]:
+    """A FIN does not come, although a process has closed the connection."""
+    if not re.search(r"end of file|\bFIN\b|teardown\.|`peer closed`", evidence.expected):
+        return None
+    return _held_by_another(evidence)
+
+
+@_in_any
+def _held_by_another(program: Seen) -> Optional[str]:
+    """A process that used a connection closed it or ended, and another one still has it open."""
+    held: dict[int, set[str]] = {}
+    """By process: its connections, as strace calls them."""
+    leaders: dict[int, int] = {}
+    """Of a thread: its process."""
+    used: set[tuple[int, str]] = set()
+    let_go: set[str] = set()
+    for call in program.log.calls:
+        process = leaders.get(call.process, call.process)
+        own = held.setdefault(process, set())
+        about = call.made if call.name in ("accept", "accept4") else call.about
+        if call.name in ("clone", "clone3", "fork", "vfork") and (call.result or 0) > 0:
+            child = int(call.made) if call.made.isdecimal() else call.result or 0
+            if "CLONE_THREAD" in call.arguments:
+                leaders[child] = process
+            else:
+                held[child] = set(own)
+        elif call.name == "close" and call.result == 0 or call.name == "exit_group":
+            closed = own & {about} if call.name == "close" else own & own
+            let_go |= {each for each in closed if (process, each) in used}
+            own -= closed
+        elif "->" in about and about.startswith("TCP"):
+            own.add(about)
+            if call.name in (*_SEND, *_RECEIVE):
+                used.add((process, about))
+    if any(let_go & own for own in held.values()):
+        return f"one process of `{program.name}` has closed the connection, and another has not"
+    return None
+
+
+# -- Output --------------------------------------------------------------------
+
+
+def nothing_written(evidence: Evidence) -> Optional[str]:
+    """A program should print, waits, and has written nothing."""
+    if not re.search(r"\bprints\b|\bstdout\b", evidence.expected):
+        return None
+    return _waits_without_a_word(evidence)
+
+
+@_in_any
+def _waits_without_a_word(program: Seen) -> Optional[str]:
+    """It waits, and has not written to its stdout yet, whatever it put into stdio's buffer."""
+    log = program.log
+    if program.exit is not None or not program.blocked or not log.calls or not log.whole:
+        return None
+    if any(call.name in ("write", "writev", "sendfile") and call.descriptor == 1
+           for call in log.calls):
+        return None
+    return f"`{program.name}` waits, and has not called write() for its stdout yet"
+
+
+# -- What is not so ------------------------------------------------------------
+
+
+def never_interrupted(evidence: Evidence) -> Optional[str]:
+    if _in_no_log(evidence, lambda call: call.error == "EINTR"):
+        return "no call of a program was interrupted"
+    return None
+
+
+def never_lingers(evidence: Evidence) -> Optional[str]:
+    if _in_no_log(evidence, lambda call: "SO_LINGER" in call.arguments):
+        return "no program sets SO_LINGER"
+    return None
+
+
+def no_sigpipe(evidence: Evidence) -> Optional[str]:
+    programs = evidence.programs
+    if killed_by_sigpipe(evidence) or not all(p.exit is not None or p.strace for p in programs):
+        return None
+    return "SIGPIPE ended no program" if programs else None
+
+
+def reuses(evidence: Evidence) -> Optional[str]:
+    for program in evidence.programs:
+        if any("SO_REUSEADDR, [1]" in call.arguments for call in program.log.calls):
+            return f"`{program.name}` sets SO_REUSEADDR"
+    return None
+
+
+def exited(evidence: Evidence) -> Optional[str]:
+    """Every program has ended by itself, and exit() writes what stdio still holds."""
+    ends = [program.exit for program in evidence.programs]
+    if ends and all(end is not None and end.status is not None for end in ends):
+        return "the end of a program writes what is in stdio's buffers"
+    return None
+
+
+def _in_no_log(evidence: Evidence, is_it: Callable[[Call], bool]) -> bool:
+    """Every program has a whole log, and no call in any of them IS_IT."""
+    logs = [program.log for program in evidence.programs]
+    return bool(logs) and all(log.calls and log.whole for log in logs) and not any(
+        is_it(call) for log in logs for call in log.calls)
+
+
+def looked_at(evidence: Evidence) -> str:
+    """The facts that were looked at, where they do not decide: a sentence for each program."""
+    return "; ".join(map(_facts, evidence.programs))
+
+
+def _facts(program: Seen) -> str:
+    calls = program.log.calls
+    state = f"`{program.name}` {program.exit}"
+    if program.exit is None:
+        waits = f"waits in {calls[-1].name}()" if calls and calls[-1].lasts else "waits"
+        state = f"`{program.name}` still runs and {waits if program.blocked else 'does not wait'}"
+    failed = next((call for call in reversed(calls) if call.failed and call.error not in (
+        "EAGAIN", "EINPROGRESS", "ENOENT")), None)
+    return state if failed is None else f"{state}, and its {failed}"

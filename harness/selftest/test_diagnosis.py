@@ -1,0 +1,261 @@
+"""From evidence to cause: what strace's log tells, what it shows, and which cause that is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Optional
+
+import pytest
+
+from labkit.causes import CAUSES
+from labkit.diagnosis import diagnosed, verdict_on
+from labkit.diagnosis.calls import HEAD, TAIL, read_log
+from labkit.diagnosis.evidence import Evidence, Seen
+from labkit.diagnosis.rules import RULED_OUT, RULES
+from labkit.feedback import Mismatch, NotJudged
+from labkit.program import Exit
+from workbench import World
+
+CONNECTION = "4<TCP:[127.0.0.1:4321->127.0.0.1:40000]>"
+LISTENS = "listen(3<TCP:[127.0.0.1:4321]>, 4096) = 0 <0.000012>"
+ACCEPTS = f"accept(3<TCP:[127.0.0.1:4321]>, NULL, NULL) = {CONNECTION} <0.000012>"
+SAYS = 'write(2<pipe:[7]>, "server: failed\\n", 15) = 15 <0.000012>'
+
+
+def log_of(*lines: str) -> bytes:
+    """strace's log of LINES, each of process 5, or of the one that it begins with."""
+    whole = [line if line[0].isdigit() else f"5 1795292228.976792338 {line}" for line in lines]
+    return "\n".join(whole).encode() + b"\n"
+
+
+def program(
+    *lines: str, status: Optional[int] = None, signal: Optional[int] = None, name: str = "server",
+    **how: Any,
+) -> Seen:
+    """One that did what LINES of strace's log say; it still runs where it has no end."""
+    ended = status is not None or signal is not None
+    what = {"stderr": "", "seconds": 0.0, "blocked": not ended, "transport": "tcp", **how}
+    return Seen(name, f"./{name} -p 4321", Exit(status, signal, 0.0, []) if ended else None,
+                strace=log_of(*lines) if lines else b"", **what)
+
+
+def evidence(*programs: Seen, suspicion: str = "other", expected: str = "this") -> Evidence:
+    return Evidence(expected, "that", suspicion, programs, Path("/nowhere"))
+
+
+CASES: dict[str, tuple[Evidence, str]] = {
+    "a stub": (evidence(program(stderr="server: not written yet: step 3: bind\n", status=1),
+                        suspicion="not-listening"), "not-written-yet"),
+    "a crash": (evidence(program(signal=11), suspicion="exit-status"), "crash"),
+    "a crash of a child": (evidence(program(
+        LISTENS, "9 1795292228.9 +++ killed by SIGABRT +++"), suspicion="no-answer"), "crash"),
+    "a crash that the test was made for": (
+        evidence(program(signal=11), suspicion="lookup-error"), "lookup-error"),
+    "a crash by what was sent": (evidence(program(
+        ACCEPTS, f'recvfrom({CONNECTION}, "%s%s%n", 99, 0, NULL, NULL) = 6 <0>', signal=11),
+        suspicion="messages"), "format-string"),
+    "SIGPIPE": (evidence(program(signal=13), suspicion="one-client-only"), "sigpipe"),
+    "SIGPIPE, suspected and not seen": (
+        evidence(program(LISTENS, status=0), suspicion="sigpipe"), "other"),
+    "an interrupted call": (evidence(program(
+        LISTENS, "accept(3<TCP:[127.0.0.1:4321]>, NULL, NULL) = -1 EINTR (Interrupted) <0.1>",
+        SAYS, "exit_group(1) = ?", status=1), suspicion="one-client-only"), "eintr"),
+    "an interrupted call, by Ctrl-C": (evidence(program(
+        "recvfrom(4<UDP:[127.0.0.1:1]>, 0x1, 9, 0, NULL, NULL) = ? ERESTARTSYS (To be) <0.1>",
+        "--- SIGINT {si_signo=SIGINT, si_code=SI_USER} ---",
+        "exit_group(1) = ?", status=1), suspicion="cut-file-kept"), "cut-file-kept"),
+    "a reset that ends a server": (evidence(program(
+        LISTENS, ACCEPTS, f"recvfrom({CONNECTION}, 0x1, 9, 0, NULL, NULL) = -1 ECONNRESET (C) <0>",
+        SAYS, "exit_group(1) = ?", status=1), suspicion="one-client-only"), "reset-ends-server"),
+    "a reset that ends a client": (evidence(program(
+        f"recvfrom({CONNECTION}, 0x1, 9, 0, NULL, NULL) = -1 ECONNRESET (C) <0>",
+        SAYS, "exit_group(1) = ?", status=1), suspicion="no-packets"), "ended-early"),
+    "no more descriptors": (evidence(program(
+        LISTENS, "accept4(3<TCP:[127.0.0.1:4321]>, NULL, NULL, 0) = -1 EMFILE (Too many) <0>",
+        SAYS, "exit_group(1) = ?", status=1), suspicion="exit-status"), "out-of-descriptors"),
+    "a port in host byte order": (evidence(program(
+        'connect(3<TCP:[1]>, {sa_family=AF_INET, sin_port=htons(57616), '
+        'sin_addr=inet_addr("127.0.0.1")}, 16) = -1 ECONNREFUSED (Connection refused) <0>',
+        status=1), suspicion="no-packets"), "byte-order"),
+    "an address in host byte order": (evidence(program(
+        'bind(3<TCP:[1]>, {sa_family=AF_INET, sin_port=htons(4321), '
+        'sin_addr=inet_addr("1.0.0.127")}, 16) = -1 EADDRNOTAVAIL (Cannot assign) <0>',
+        status=1), suspicion="not-listening"), "byte-order"),
+    "another port, not swapped": (evidence(program(
+        'connect(3<TCP:[1]>, {sa_family=AF_INET, sin_port=htons(4322), '
+        'sin_addr=inet_addr("127.0.0.1")}, 16) = -1 ECONNREFUSED (Connection refused) <0>',
+        status=1), suspicion="wrong-port"), "wrong-port"),
+    "no SO_REUSEADDR": (evidence(program(
+        "bind(3<TCP:[1]>, {sa_family=AF_INET}, 16) = -1 EADDRINUSE (Address already in use) <0>",
+        SAYS, "exit_group(1) = ?", status=1), suspicion="not-listening"), "no-reuseaddr"),
+    "SO_REUSEADDR, suspected and there": (evidence(program(
+        "setsockopt(3<TCP:[1]>, SOL_SOCKET, SO_REUSEADDR, [1], 4) = 0 <0>"),
+        suspicion="no-reuseaddr"), "other"),
+    "UDP for TCP": (evidence(program(
+        "socket(AF_INET, SOCK_DGRAM, IPPROTO_UDP) = 3<UDP:[1]> <0>",
+        "bind(3<UDP:[1]>, {sa_family=AF_INET}, 16) = 0 <0>"),
+        suspicion="not-listening"), "udp-not-tcp"),
+    "TCP for UDP": (evidence(program(
+        "socket(AF_INET, SOCK_STREAM, IPPROTO_TCP) = 3<TCP:[1]> <0>",
+        "bind(3<TCP:[1]>, {sa_family=AF_INET}, 16) = 0 <0>", transport="udp"),
+        suspicion="no-answer"), "tcp-not-udp"),
+    "processor time": (
+        evidence(program(seconds=2.0, blocked=False), suspicion="no-answer"), "busy-wait"),
+    "the same calls again and again": (evidence(program(
+        *["poll([{fd=0}], 1, 0) = 0 (Timeout) <0>"] * 300, blocked=False),
+        suspicion="no-answer"), "busy-wait"),
+    "the same calls, with something to do": (evidence(program(
+        *['read(0<pipe:[1]>, "x", 1) = 1 <0>'] * 300, blocked=False),
+        suspicion="no-answer"), "no-answer"),
+    "SO_LINGER 0": (evidence(program(
+        ACCEPTS, f"setsockopt({CONNECTION}, SOL_SOCKET, SO_LINGER, {{l_onoff=1, l_linger=0}}, 8)"
+        " = 0 <0>", f"close({CONNECTION}) = 0 <0>"), suspicion="unread-input-rst"), "linger-rst"),
+    "SO_LINGER 0, taken back": (evidence(program(
+        ACCEPTS, f"setsockopt({CONNECTION}, SOL_SOCKET, SO_LINGER, {{l_onoff=1, l_linger=0}}, 8)"
+        " = 0 <0>", f"setsockopt({CONNECTION}, SOL_SOCKET, SO_LINGER, {{l_onoff=0, l_linger=0}}, "
+        "8) = 0 <0>", f"close({CONNECTION}) = 0 <0>"),
+        suspicion="unread-input-rst"), "unread-input-rst"),
+    "SO_LINGER 0, suspected and not there": (evidence(program(
+        ACCEPTS, f"close({CONNECTION}) = 0 <0>"), suspicion="linger-rst"), "other"),
+    "another process has it": (evidence(program(
+        ACCEPTS, "clone(child_stack=NULL, flags=SIGCHLD) = 3 /* 9 in strace's PID NS */ <0>",
+        f'9 1795292228.9 recvfrom({CONNECTION}, "", 9, 0, NULL, NULL) = 0 <0>',
+        f"9 1795292228.9 close({CONNECTION}) = 0 <0>"),
+        suspicion="descriptor-leak", expected="the client receives end of file (a FIN)"),
+        "shared-descriptor"),
+    "no other process has it": (evidence(program(
+        ACCEPTS, "clone(child_stack=NULL, flags=SIGCHLD) = 3 /* 9 in strace's PID NS */ <0>",
+        f"close({CONNECTION}) = 0 <0>",
+        f'9 1795292228.9 recvfrom({CONNECTION}, "", 9, 0, NULL, NULL) = 0 <0>'),
+        suspicion="descriptor-leak", expected="the client receives end of file (a FIN)"),
+        "descriptor-leak"),
+    "a whole buffer is sent": (evidence(program(
+        ACCEPTS, f'recvfrom({CONNECTION}, "hello", 4096, 0, NULL, NULL) = 5 <0>',
+        f'sendto({CONNECTION}, "hello\\0\\0"..., 4096, 0, NULL, 0) = 4096 <0>'),
+        suspicion="messages"), "fixed-length"),
+    "part of a buffer is sent": (evidence(program(
+        ACCEPTS, f'recvfrom({CONNECTION}, "hello", 4096, 0, NULL, NULL) = 5 <0>',
+        f'sendto({CONNECTION}, "hello"..., 5, 0, NULL, 0) = 5 <0>'),
+        suspicion="messages"), "messages"),
+    "a part, and then the end": (evidence(program(
+        ACCEPTS, f'sendto({CONNECTION}, "hello"..., 4096, 0, NULL, 0) = 100 <0>',
+        f"shutdown({CONNECTION}, SHUT_WR) = 0 <0>"), suspicion="closes-both"), "partial-write"),
+    "a part, and then the rest": (evidence(program(
+        ACCEPTS, f'sendto({CONNECTION}, "hello"..., 4096, 0, NULL, 0) = 100 <0>',
+        f'sendto({CONNECTION}, "o"..., 3996, 0, NULL, 0) = 3996 <0>',
+        f"shutdown({CONNECTION}, SHUT_WR) = 0 <0>"), suspicion="closes-both"), "closes-both"),
+    "no socket": (evidence(program(SAYS), suspicion="no-packets"), "no-packets"),
+    "an error of its own": (evidence(program(status=1), suspicion="no-answer"), "ended-early"),
+    "one gives up, the other still runs": (evidence(
+        program(status=1, name="client"), program(LISTENS), suspicion="no-answer"), "no-answer"),
+    "nothing printed": (
+        evidence(program(LISTENS), expected="`./server` prints a line"), "stdout-not-flushed"),
+    "nothing printed, nor to be": (evidence(program(LISTENS)), "other"),
+    "not flushed, suspected after exit()": (
+        evidence(program(LISTENS, status=0), suspicion="stdout-not-flushed"), "other"),
+    "nothing is known": (evidence(program()), "other"),
+}
+
+
+@pytest.mark.parametrize("case", CASES, ids=[name.replace(" ", "-") for name in CASES])
+def test_a_cause_follows_from_evidence(case: str) -> None:
+    found, cause = CASES[case]
+    assert verdict_on(found)[0] == cause
+
+
+def test_every_rule_has_a_case() -> None:
+    for rule in RULES:
+        assert any(verdict_on(found) == (rule.cause, rule.words(found))
+                   for found, _ in CASES.values()), rule
+    assert RULED_OUT.keys() - {found.suspicion for found, _ in CASES.values()} == {"eintr"}
+
+
+def test_rules_speak_of_causes_that_are_explained() -> None:
+    for rule in RULES:
+        assert {rule.cause, *(rule.over or ()), *rule.but} <= CAUSES.keys(), rule
+    assert RULED_OUT.keys() <= CAUSES.keys()
+
+
+def test_without_a_log_nothing_is_ruled_out_by_it() -> None:
+    for suspicion in ("eintr", "linger-rst", "no-reuseaddr"):
+        assert verdict_on(evidence(program(), suspicion=suspicion)) == (suspicion, "")
+        if suspicion != "no-reuseaddr":
+            assert verdict_on(evidence(program(LISTENS), suspicion=suspicion))[0] == "other"
+
+
+def test_what_was_looked_at_is_told_where_it_does_not_decide() -> None:
+    assert verdict_on(evidence(program(
+        "listen(3<TCP:[1]>, 1) = -1 EACCES (no) <0>", "accept(3<TCP:[127.0.0.1:4321]>, "))) == (
+        "other", "`server` still runs and waits in accept(), and its listen() failed with EACCES")
+
+
+# -- The log -------------------------------------------------------------------
+
+
+def test_a_call_in_two_halves_is_one() -> None:
+    log = read_log(log_of(
+        f"recvfrom({CONNECTION},  <unfinished ...>",
+        '9 1795292228.9 write(1<pipe:[7]>, "a", 1) = 1 <0.1>',
+        '<... recvfrom resumed>"", 16384, 0, NULL, NULL) = 0 <0.1>',
+        "accept(3<TCP:[127.0.0.1:4321]>,  <detached ...>"))
+    assert [(call.process, call.name, call.result) for call in log.calls] == [
+        (5, "recvfrom", 0), (9, "write", 1), (5, "accept", None)]
+    assert log.calls[0].about == "TCP:[127.0.0.1:4321->127.0.0.1:40000]"
+    assert log.calls[2].lasts and log.whole
+
+
+@pytest.mark.parametrize("line, result, error, made", [
+    ("poll([{fd=3, events=POLLIN}], 1, -1) = 1 ([{fd=3, revents=POLLIN}]) <0.1>", 1, "", ""),
+    (f"{ACCEPTS}", 4, "", "TCP:[127.0.0.1:4321->127.0.0.1:40000]"),
+    ("fork() = 3 /* 9 in strace's PID NS */ <0.1>", 3, "", "9"),
+    ("read(0<pipe:[1]>, 0x1, 9) = ? ERESTARTSYS (To be restarted) <0.1>", None, "EINTR", ""),
+    ("fcntl(3<TCP:[1]>, F_GETFL) = 0x802 (flags O_RDWR|O_NONBLOCK) <0.1>", 0x802, "", ""),
+    ('write(1<pipe:[7]>, ") = -1 EINTR (", 13) = 13 <0.1>', 13, "", ""),
+])
+def test_a_result_is_read(line: str, result: Optional[int], error: str, made: str) -> None:
+    [call] = read_log(log_of(line)).calls
+    assert (call.result, call.error, call.made) == (result, error, made)
+
+
+def test_of_a_long_log_the_two_ends_are_read() -> None:
+    line = 'read(0<pipe:[1]>, "x", 1) = 1 <0.1>'
+    log = read_log(log_of(LISTENS, *[line] * 20_000, ACCEPTS))
+    assert not log.whole and log.calls[0].name == "listen" and log.calls[-1].name == "accept"
+    assert len(log.calls) < (HEAD + TAIL) / len(line)
+
+
+@pytest.mark.parametrize("log", [b"\0" * 999, b"5 1.0 \xff(", b"5 1 +++ killed by", b"5 1 --- x"])
+def test_what_is_no_log_shows_nothing(log: bytes) -> None:
+    found = replace(program(), strace=log)
+    assert verdict_on(evidence(found, suspicion="no-answer")) == ("no-answer", "")
+
+
+# -- Real programs -------------------------------------------------------------
+
+
+REAL = [
+    ("kill -SEGV $$", "crash"),
+    ("kill -PIPE $$", "sigpipe"),
+    ("echo 'server: not written yet: step 3: bind the address' >&2; exit 1", "not-written-yet"),
+    ("exit 1", "ended-early"),
+]
+
+
+@pytest.mark.parametrize("world", [True], indirect=True, ids=["recorded"])
+@pytest.mark.parametrize("script, cause", REAL, ids=[cause for _, cause in REAL])
+def test_of_a_program_that_has_ended(world: World, script: str, cause: str) -> None:
+    lab = world(server=script)
+    with pytest.raises(Mismatch) as caught:
+        lab.start_server("server", port=4321)
+    mismatch = diagnosed(lab, "01-tcp-echo", caught.value)
+    assert mismatch.cause == cause
+    told = dict(mismatch.parts())["likely cause"]
+    assert told.startswith(CAUSES[cause].text) and "`server`" in told
+
+
+def test_what_is_not_judged_is_not_diagnosed(world: World) -> None:
+    lab = world(server="kill -SEGV $$")
+    lab.wait_gone(lab.start("server"))
+    silent = NotJudged("`server` never listens", "not-listening")
+    assert diagnosed(lab, "01-tcp-echo", silent) is silent and silent.cause == "not-listening"
