@@ -5,7 +5,7 @@ PARTS := harness/labcap harness/labwire harness/labbox
 
 # Values reach the recipes through the environment as they were typed:
 # make expands nothing in them and no shell reads them a second time.
-VALUES := LAB SUBMISSION PAIR OUT N PROGRAM FAULT
+VALUES := LAB SUBMISSION PAIR OUT N PROGRAM FAULT DIR
 $(foreach v,$(VALUES),$(if $(filter-out undefined,$(origin $v)),\
     $(eval override export $v := $$(value $v))))
 
@@ -13,7 +13,7 @@ $(foreach v,$(VALUES),$(if $(filter-out undefined,$(origin $v)),\
 ALONE := env $(addprefix -u ,MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES $(VALUES))
 
 .DEFAULT_GOAL := all
-.PHONY: all help setup grade run watch flake test mutants bench \
+.PHONY: all help setup grade run watch starter flake test mutants bench \
     labs labcap labwire labbox clean $(LABS)
 .PHONY: try-labs needs-build needs-grade needs-watch needs-test needs-bench
 .NOTPARALLEL: # set up, then build, then run
@@ -41,6 +41,9 @@ watch: needs-watch labcap labbox try-labs ## type into a pair LAB=01 [PAIR=NAME]
 flake: needs-grade labcap labwire labbox try-labs ## grade N=3 times, all cores busy [LAB=01] [SUBMISSION=FOLDER]
 	@set -- $${SUBMISSION+-s "$$SUBMISSION"} $${OUT+-o "$$OUT"} $${N+-n "$$N"} $${LAB+"$$LAB"}; \
 	$(ALONE) harness/flake "$$@"
+
+starter: needs-grade ## write what a student starts from, LAB=01 DIR=FOLDER
+	@set -- "$${LAB-}" "$${DIR-}"; $(ALONE) harness/starter "$$@"
 
 # A lab that does not compile is for the grade to tell. What compiles is not built again.
 try-labs: needs-build

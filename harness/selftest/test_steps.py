@@ -3,56 +3,15 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from workbench import LABS_THERE, Benches, graded_tests
 
-from labkit.build import PROGRAMS
 from labkit.paths import LABS
+from labkit.starter.marks import Step, c_files, steps, without
 
 TESTS = {lab: graded_tests(lab) for lab in LABS_THERE}
 WARNINGS = ("-Wall", "-Wextra", "-Werror")
-
-STEP = re.compile(
-    r"[ \t]*/\* STEP (?P<number>\d+): .*?\*/\n(?P<code>.*?)"
-    r"[ \t]*/\* END STEP (?P=number)(?:; stub:(?P<stub>.*?))? \*/\n",
-    re.S,
-)
-
-
-class Step(NamedTuple):
-    """One step of a lab, and the C file it is in without it."""
-
-    lab: str
-    number: int
-    file: str
-    """A program's, or a module's: then it is a step of every program that needs the module."""
-    source: str
-    """The file's text with the step's stub in place of its code."""
-
-    def programs(self, there: list[str]) -> list[str]:
-        """Those of the programs THERE that may be without the step."""
-        own = self.file[: -len(".c")]
-        return [own] if own in PROGRAMS[self.lab] else there
-
-
-def sources(lab: str) -> list[Path]:
-    return sorted((LABS / lab).glob("*.c"))
-
-
-def steps(lab: str) -> list[Step]:
-    """The steps of all the lab's C files, in their order."""
-    found = []
-    for path in sources(lab):
-        text = path.read_text()
-        for match in STEP.finditer(text):
-            stub = (match["stub"] or "") + "\n"
-            source = text[: match.start()] + stub + text[match.end() :]
-            found.append(Step(lab, int(match["number"]), path.name, source))
-    return found
-
 
 STEPS = {lab: steps(lab) for lab in LABS_THERE}
 ALL_STEPS = [step for lab in LABS_THERE for step in STEPS[lab]]
@@ -64,8 +23,8 @@ each_lab = pytest.mark.parametrize("lab", LABS_THERE)
 def test_program_without_a_step_builds_and_is_caught(benches: Benches, step: Step) -> None:
     bench = benches(step.lab)
     programs = step.programs(bench.programs)
-    folder = bench.variant(f"without-step-{step.number}", programs, step.file, step.source,
-                           *WARNINGS)
+    folder = bench.variant(f"without-step-{step.number}", programs, step.file,
+                           without(step), *WARNINGS)
     judges = [test for test in TESTS[step.lab].values()
               if test.step == step.number and not set(programs).isdisjoint(test.programs)]
     assert any(bench.catches(test, folder) for test in judges), (
@@ -74,7 +33,7 @@ def test_program_without_a_step_builds_and_is_caught(benches: Benches, step: Ste
 
 @each_lab
 def test_every_mark_of_a_step_is_a_step(lab: str) -> None:
-    text = "".join(path.read_text() for path in sources(lab))
+    text = "".join(path.read_text() for path in c_files(lab))
     begun = re.findall(r"/\* STEP (\d+)", text)
     ended = re.findall(r"/\* END STEP (\d+)", text)
     assert begun == ended == [str(step.number) for step in STEPS[lab]]

@@ -63,7 +63,7 @@ static void filled(struct stream *stream, ssize_t n, const char *source)
         stream->next = stream->buffer;
         stream->len = (size_t)n;
     }
-    /* END STEP 16; stub:
+    /* END STEP 16; goes on; stub:
     (void)n;
     (void)source;
     stream->open = false; */
@@ -79,7 +79,7 @@ static void drained(struct stream *stream, ssize_t n, const char *target)
         stream->next += n;
         stream->len -= (size_t)n;
     }
-    /* END STEP 17; stub:
+    /* END STEP 17; goes on; stub:
     (void)n;
     (void)target;
     stream->len = 0; */
@@ -135,7 +135,7 @@ static void exchange(int conn_fd, struct stream *up, struct stream *down)
             if (shutdown(conn_fd, SHUT_WR) < 0 && errno != ENOTCONN)
                 die("shutdown");        /* ENOTCONN: recv() will say why */
         }
-        /* END STEP 18; stub: (void)half_closed; */
+        /* END STEP 18; silent; stub: (void)half_closed; */
 
         /* STEP 14: wait, without using the processor, for any of the four
          * things we could do now. poll() skips an fd of -1. */

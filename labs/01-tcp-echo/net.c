@@ -82,7 +82,7 @@ void ignore_sigpipe(void)
      * a word; when it is ignored, send() fails with EPIPE instead. */
     if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
         die("SIGPIPE");
-    /* END STEP 10 */
+    /* END STEP 10; silent */
 }
 
 /*
@@ -105,7 +105,7 @@ static void end_on_signals(void)
     if (sigaction(SIGINT, &action, NULL) < 0
         || sigaction(SIGTERM, &action, NULL) < 0)
         die("sigaction");
-    /* END STEP 11; stub: (void)stop; */
+    /* END STEP 11; silent; stub: (void)stop; */
 }
 
 /* -- A server's sockets --------------------------------------------------- */
@@ -184,7 +184,7 @@ static int bind_to(const char *address, const char *port)
         if (setsockopt(listen_fd, SOL_SOCKET, SO_REUSEADDR,
                        &yes, sizeof yes) < 0)
             die("SO_REUSEADDR");
-        /* END STEP 9 */
+        /* END STEP 9; silent */
 
         /* STEP 3: bind the address, so that clients know where to call. */
         if (bind(listen_fd, ai->ai_addr, ai->ai_addrlen) == 0)
@@ -192,7 +192,7 @@ static int bind_to(const char *address, const char *port)
         why = errno;                    /* close() may change errno */
         close(listen_fd);
         listen_fd = -1;
-        /* END STEP 3; stub: break; */
+        /* END STEP 3; waits; stub: break; */
     }
 
     freeaddrinfo(list);
@@ -242,7 +242,7 @@ int accept_client(int listen_fd)
     } while (conn_fd < 0 && (errno == EINTR || errno == ECONNABORTED));
     if (conn_fd < 0)                    /* a signal, or a client that has */
         return -1;                      /* left already, is no failure    */
-    /* END STEP 5; stub:
+    /* END STEP 5; waits; stub:
     (void)listen_fd;
     len = 0;
     conn_fd = -1;
@@ -363,7 +363,7 @@ void close_first(int conn_fd, int seconds)
                 break;                  /* the peer's FIN, or its reset */
         }
     }
-    /* END STEP 30; stub:
+    /* END STEP 30; silent; stub:
     (void)seconds;
     (void)now; */
 

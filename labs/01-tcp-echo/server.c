@@ -34,7 +34,7 @@ static void serve(int listen_fd)
          * it, it would wait for ever and we would run out of descriptors. */
         if (close(conn_fd) < 0)
             complain("close");
-        /* END STEP 8 */
+        /* END STEP 8; silent */
     }
 }
 

@@ -71,7 +71,7 @@ int main(int argc, char *argv[])
     errno = pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     if (errno != 0)
         die("pthread_attr_setdetachstate");
-    /* END STEP 24 */
+    /* END STEP 24; silent */
 
     if ((errno = pthread_attr_setstacksize(&attributes, STACK_SIZE)) != 0)
         die("pthread_attr_setstacksize");

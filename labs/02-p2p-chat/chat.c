@@ -111,7 +111,7 @@ _Noreturn static void listen_to_peer(int conn_fd, pid_t parent)
         die("prctl");
     if (getppid() != parent)
         _exit(1);
-    /* END STEP 9; stub: (void)parent; */
+    /* END STEP 9; silent; stub: (void)parent; */
 
     int failed = carry(conn_fd, STDOUT_FILENO);
     if (failed >= 0) {
@@ -167,7 +167,7 @@ static void start_child(int conn_fd)
     if (sigaction(SIGCHLD, &action, NULL) < 0)
         die("sigaction");
     ask_for_child(WNOHANG);             /* it may have ended before that */
-    /* END STEP 8; stub:
+    /* END STEP 8; goes on; stub:
     (void)conn_fd;
     (void)child_ended;
     (void)listen_to_peer; */
@@ -179,7 +179,7 @@ static void wait_for_child(void)
      * child's end ourselves; it may have been asked for already (ECHILD). */
     signal(SIGCHLD, SIG_DFL);
     ask_for_child(0);
-    /* END STEP 10 */
+    /* END STEP 10; silent */
 }
 
 void chat(int conn_fd)
@@ -197,7 +197,7 @@ void chat(int conn_fd)
      * gives back our descriptor, and the child still has its own. */
     if (why == 0 && shutdown(conn_fd, SHUT_WR) < 0)
         why = errno == ENOTCONN ? EPIPE : errno;    /* reset meanwhile */
-    /* END STEP 11 */
+    /* END STEP 11; silent */
 
     /* Also after an error: what came before it is still to be printed, and
      * the child may have told of it. Only EPIPE comes after the peer's FIN. */

@@ -33,7 +33,7 @@ int main(int argc, char *argv[])
      * to us, and they would wait for an answer that never comes. */
     if (close(listen_fd) < 0)
         complain("close");
-    /* END STEP 12 */
+    /* END STEP 12; silent */
 
     chat(conn_fd);
     return 0;

@@ -81,7 +81,7 @@ static void echo_one(int fd)
         complain("recvfrom");           /* the kernel has no memory, perhaps: */
         sleep(1);                       /* to ask again at once is no help */
     }
-    /* END STEP 2; stub: pause(); */
+    /* END STEP 2; waits; stub: pause(); */
 
     if (n < 0)
         return;
@@ -92,7 +92,10 @@ static void echo_one(int fd)
     if (sendto(fd, buffer, (size_t)n, 0,
                (struct sockaddr *)&peer_addr, peer_len) < 0)
         complain("sendto");
-    /* END STEP 3 */
+    /* END STEP 3; goes on; stub:
+    (void)fd;
+    (void)buffer;
+    (void)peer_len; */
 }
 
 int main(int argc, char *argv[])

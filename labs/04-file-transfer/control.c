@@ -131,7 +131,7 @@ void read_reply(struct control *control, struct reply *reply)
                 return;
         while (code_of(reply->text) != code || reply->text[3] == '-');
     }
-    /* END STEP 18 */
+    /* END STEP 18; silent */
 
     reply->code = code;
     if (code == 421)

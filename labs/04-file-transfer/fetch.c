@@ -259,10 +259,8 @@ bool get_file(struct control *control, const char *remote, const char *local)
         return failed(&transfer);
     }
     /* END STEP 20; stub:
-    if (begin_transfer(&transfer, "I", "RETR", remote)) {
-        enum end end = receive_all(&transfer, &saving, save_bytes);
-        whole = end_transfer(&transfer, end);
-    } */
+    (void)save_bytes;
+    whole = true; */
 
     if (!finish_saving(&saving, true)) {
         set_failure(&transfer.reply, local);

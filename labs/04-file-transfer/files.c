@@ -107,10 +107,11 @@ static int walk(int folder, const char *path, char name[NAME_MAX + 1])
         close_quietly(here);
         here = below;
     }
-    /* END STEP 12; stub:
+    /* END STEP 12; silent; stub:
     (void)next_name;
     here = openat(folder, ".", O_RDONLY | O_DIRECTORY);
-    snprintf(name, NAME_MAX + 1, "%s", path); */
+    path += strspn(path, "/");
+    snprintf(name, NAME_MAX + 1, "%s", path[0] == '\0' ? "." : path); */
 
     return here;
 }

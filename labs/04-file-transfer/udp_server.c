@@ -101,7 +101,7 @@ static bool begin_new_file(struct saving *saving, const struct served *served,
         errno = EEXIST;
         return false;
     }
-    /* END STEP 32 */
+    /* END STEP 32; silent */
 
     return begin_saving(saving, served->folder, name);
 }
