@@ -6,6 +6,7 @@ import importlib
 from pathlib import Path
 from typing import NamedTuple
 
+from known_wrong.twins import TWINS
 from labkit.paths import LABS
 
 CORRECT = Path(__file__).parent.parent / "correct"
@@ -43,6 +44,14 @@ class KnownWrong(NamedTuple):
             text = text.replace(old, new)
         return text
 
+    def twin(self, name: str, program: str) -> KnownWrong:
+        """The same fault in PROGRAM, to be found by the same rule; it is called NAME."""
+        rule, _, values = self.killed_by.partition("[")
+        named = [program if value == self.program else value for value in values[:-1].split("-")]
+        file = "" if self.file == f"{self.program}.c" else self.file
+        return self._replace(name=name, program=program, killed_by=f"{rule}[{'-'.join(named)}]",
+                             file=file)
+
     def source_in(self, lab: str) -> str:
         """The wrong file, made from LAB's own or its base's."""
         folder = CORRECT / lab / self.base if self.base else LABS / lab
@@ -50,9 +59,11 @@ class KnownWrong(NamedTuple):
 
 
 def of_every_lab() -> list[tuple[str, KnownWrong]]:
-    """Each with its lab, from the lab_*.py of this folder: their LAB and KNOWN_WRONG."""
+    """Each with its lab, from the lab_*.py of this folder: their LAB and KNOWN_WRONG; and twins."""
     found = []
     for file in sorted(Path(__file__).parent.glob("lab_*.py")):
         module = importlib.import_module(f"known_wrong.{file.stem}")
         found += [(module.LAB, wrong) for wrong in module.KNOWN_WRONG]
-    return found
+    by_name = {(lab, wrong.name): wrong for lab, wrong in found}
+    return found + [(lab, by_name[lab, of].twin(name, program))
+                    for lab, twins in TWINS.items() for name, (of, program) in twins.items()]

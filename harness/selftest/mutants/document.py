@@ -22,8 +22,8 @@ Claims = dict[str, dict[str, str]]
 
 _BEGIN, _END = "<!-- kill table -->\n", "<!-- end kill table -->\n"
 _LAB = re.compile(r"^## (\d\d-[\w-]+)$", re.M)
-_ROW = re.compile(r"^\| `(test_[^`]+)` \| (.*) \|$", re.M)
-_PROGRAM = re.compile(r"`([\w.-]+)`: ")
+_ROW = re.compile(r"^\| `(test_[^`]+)` \| (`.*) \|$", re.M)
+_PROGRAM = re.compile(r"(?:^|; )`([\w.-]+)`: ")
 Tests = Mapping[str, Mapping[str, GradedTest]]
 """By lab and name."""
 
@@ -68,9 +68,12 @@ def unexplained(tests: Mapping[str, GradedTest], claims: Mapping[str, str]) -> l
 def _table(lab: str, tests: Mapping[str, GradedTest], claims: Mapping[str, str]) -> str:
     wrong = {program.name: program for of_lab, program in of_every_lab() if of_lab == lab}
     found: dict[str, list[KnownWrong]] = {}
-    for name, test in claims.items():
-        if name in wrong:
-            found.setdefault(test, []).append(wrong[name])
+    shared: dict[str, list[KnownWrong]] = {}
+    for name in sorted(wrong):
+        if name in claims:
+            found.setdefault(claims[name], []).append(wrong[name])
+        else:
+            shared.setdefault(wrong[name].killed_by, []).append(wrong[name])
     alone = sum(name in found for name in tests)
     text = [f"\n\n{len(tests)} tests, {len(wrong)} known-wrong programs; {alone} tests alone find "
             f"some fault.\n<!-- made from: {_made_from(tests, wrong.values())} -->\n"]
@@ -78,16 +81,22 @@ def _table(lab: str, tests: Mapping[str, GradedTest], claims: Mapping[str, str])
         text += [f"\n### {' and '.join(programs)}\n\n", "| test | what it alone finds |\n",
                  "| --- | --- |\n"]
         own = [test for test in tests.values() if test.programs == programs]
-        text += [f"| `{test.name.replace('|', '&#124;')}` | {_cell(test, found)} |\n"
+        text += [f"| `{test.name}` | {_cell(test, found, shared)} |\n"
                  for test in own]
     return "".join(text)
 
 
-def _cell(test: GradedTest, found: Mapping[str, Sequence[KnownWrong]]) -> str:
+def _cell(
+    test: GradedTest, found: Mapping[str, Sequence[KnownWrong]],
+    shared: Mapping[str, Sequence[KnownWrong]],
+) -> str:
+    """What TEST alone has FOUND; else its reason, and the faults it is about with others."""
     if test.name in found:
         return "; ".join(f"`{wrong.name}`: {wrong.fault} ({wrong.cause})"
-                         for wrong in sorted(found[test.name], key=lambda wrong: wrong.name))
-    return f"*{test.reason}*" if test.reason is not None else "nothing"
+                         for wrong in found[test.name])
+    reason = f"*{test.reason or 'it does not say why it is there'}*"
+    faults = dict.fromkeys(f"{wrong.fault} ({wrong.cause})" for wrong in shared.get(test.name, ()))
+    return f"{reason}; with others: {'; '.join(faults)}" if faults else reason
 
 
 def _made_from(tests: Iterable[str], programs: Iterable[KnownWrong]) -> str:

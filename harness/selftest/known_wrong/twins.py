@@ -1,0 +1,36 @@
+"""The same fault in a program's twin: edits that fit it just as well, found by the same rule.
+
+Kept are those that one test alone finds (docs/kill-table.md tells which).
+"""
+
+from __future__ import annotations
+
+TWINS: dict[str, dict[str, tuple[str, str]]] = {
+    "02-p2p-chat": {
+        "server-ends-at-a-typed-exit": ("client-ends-at-a-typed-exit", "server"),
+        "server-drops-an-unfinished-line": ("client-drops-an-unfinished-line", "server"),
+        "client-killed-by-sigpipe": ("server-killed-by-sigpipe", "client"),
+        "turn_server-ignores-p": ("server-ignores-p", "turn_server"),
+        "server-dotted-addresses-only": ("turn_server-dotted-addresses-only", "server"),
+        "turn_server-no-ipv6": ("server-no-ipv6", "turn_server"),
+        "turn_server-no-reuseaddr": ("server-no-reuseaddr", "turn_server"),
+        "server-taken-port-is-a-success": ("turn_server-taken-port-is-a-success", "server"),
+        "turn_server-any-text-for-a-port": ("server-any-text-for-a-port", "turn_server"),
+        "server-polls-for-its-peer": ("turn_server-polls-for-its-peer", "server"),
+        "turn_server-dies-of-an-unknown-name": ("server-dies-of-an-unknown-name", "turn_server"),
+        "turn_client-ignores-p": ("client-ignores-p", "turn_client"),
+        "turn_client-ipv4-of-a-name-only": ("client-ipv4-of-a-name-only", "turn_client"),
+        "turn_client-first-address-only": ("client-first-address-only", "turn_client"),
+        "turn_client-usage-ends-with-1": ("client-usage-ends-with-1", "turn_client"),
+        "turn_client-dies-of-an-unknown-name": ("client-dies-of-an-unknown-name", "turn_client"),
+        "turn_client-prints-a-string": ("turn_server-prints-a-string", "turn_client"),
+        "turn_server-drops-empty-lines": ("turn_client-drops-empty-lines", "turn_server"),
+        "turn_server-sends-no-newline": ("turn_client-sends-no-newline", "turn_server"),
+        "turn_client-killed-by-sigpipe": ("turn_server-killed-by-sigpipe", "turn_client"),
+        "turn_server-takes-an-interruption-for-an-error":
+            ("turn_client-takes-an-interruption-for-an-error", "turn_server"),
+        "turn_server-reads-on-after-ctrl-d":
+            ("turn_client-reads-on-after-ctrl-d", "turn_server"),
+    },
+}
+"""By lab and name: which known-wrong program it is the twin of, and which program it is."""
