@@ -28,7 +28,7 @@ CARRY_IN = "    int failed = carry(conn_fd, STDOUT_FILENO);\n"
 CARRY_OUT = "    int failed = carry(STDIN_FILENO, conn_fd);\n"
 SAY_CLOSED = "    say_closed();\n    _exit(HAS_SAID_SO);\n"
 HALF_CLOSE = "    if (why == 0 && shutdown(conn_fd, SHUT_WR) < 0)"
-AFTER_HALF_CLOSE = "    /* END STEP 10; silent */\n"
+AFTER_HALF_CLOSE = "    /* END STEP 11; silent */\n"
 LAST_WAIT = "    wait_for_child();\n"
 END_WITH_PEER = (SAY_CLOSED, "    prctl(PR_SET_PDEATHSIG, 0);\n    kill(parent, SIGTERM);\n"
                  "    while (getppid() == parent)\n        poll(NULL, 0, 1);\n" + SAY_CLOSED)
