@@ -13,7 +13,7 @@ $(foreach v,$(VALUES),$(if $(filter-out undefined,$(origin $v)),\
 ALONE := env $(addprefix -u ,MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES $(VALUES))
 
 .DEFAULT_GOAL := all
-.PHONY: all help setup grade run watch starter flake test mutants bench \
+.PHONY: all help setup grade run watch starter flake test mutants gradescope bench \
     labs labcap labwire labbox clean $(LABS)
 .PHONY: try-labs needs-build needs-grade needs-watch needs-test needs-bench
 .NOTPARALLEL: # set up, then build, then run
@@ -57,6 +57,9 @@ test: needs-test all ## run all the suite's own tests
 mutants: needs-grade labcap labwire labbox ## faults x tests [LAB=01] [PROGRAM=NAME] [FAULT=WORD] [OUT=FOLDER]
 	@set -- $${PROGRAM+-p "$$PROGRAM"} $${FAULT+-f "$$FAULT"} $${OUT+-o "$$OUT"} $${LAB+"$$LAB"}; \
 	$(ALONE) harness/mutants "$$@"
+
+gradescope: needs-grade ## pack an autograder for Gradescope LAB=01 [OUT=FOLDER]
+	@set -- $${OUT+-o "$$OUT"} $${LAB+"$$LAB"}; $(ALONE) harness/command labkit.gradescope.pack "$$@"
 
 bench: needs-bench all ## measure speed
 	@$(ALONE) bench/run
