@@ -24,6 +24,12 @@ METADATA = {"id": 123456, "created_at": "2026-01-31T14:22:32.365935-07:00",
             "assignment": {"id": 25828, "title": "Echo", "total_points": "10.0"},
             "users": [{"id": 1234, "name": "Student", "email": "s@example.org"}],
             "previous_submissions": []}
+LIMITS = {
+    "no namespaces": ["--disable-userns", "--dev-bind", "/proc", "/proc"],
+    "masked /proc": ["--unshare-pid", "--proc", "/proc"],
+}
+"""What containers forbid: to make namespaces at all; or, parts of /proc being covered in
+them, to mount another one."""
 EMPTY = "int main(void) { return 0; }\n"
 
 
@@ -37,14 +43,14 @@ class Image:
         for name in ("source", "submission", "results"):
             (top / name).mkdir(parents=True)
 
-    def run(self, *command: str, namespaces: bool = True) -> subprocess.CompletedProcess[str]:
-        """Runs COMMAND in the image; without NAMESPACES it can make none itself."""
-        rights = (["--cap-add", "ALL"] if os.geteuid() == 0 and namespaces else
+    def run(self, *command: str, limits: str = "") -> subprocess.CompletedProcess[str]:
+        """Runs COMMAND in the image, with one of LIMITS, if any."""
+        rights = (["--cap-add", "ALL"] if os.geteuid() == 0 and limits != "no namespaces" else
                   ["--unshare-user", "--uid", "0", "--gid", "0"])
-        argv = ["bwrap", "--unshare-net", "--die-with-parent", "--new-session",
-                *rights, *([] if namespaces else ["--disable-userns"]),
-                "--ro-bind", "/usr", "/usr", "--ro-bind", "/etc", "/etc", "--dev", "/dev",
-                "--dev-bind", "/proc", "/proc", "--tmpfs", "/tmp", "--bind", str(self.top), "/autograder"]
+        argv = ["bwrap", "--unshare-net", "--die-with-parent", "--new-session", *rights,
+                *LIMITS.get(limits, ["--dev-bind", "/proc", "/proc"]), "--dev", "/dev",
+                "--ro-bind", "/usr", "/usr", "--ro-bind", "/etc", "/etc", "--tmpfs", "/tmp",
+                "--bind", str(self.top), "/autograder"]
         for path in ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"):
             if os.path.islink(path):
                 argv += ["--symlink", os.readlink(path), path]
@@ -66,7 +72,7 @@ class Image:
         (self.top / "submission_metadata.json").write_text(json.dumps(METADATA))
         self.results.write_text('{"score": 99}')  # of another run: must not be taken for this one's
 
-    def grade(self, **how: bool) -> tuple[subprocess.CompletedProcess[str], Optional[Any]]:
+    def grade(self, **how: str) -> tuple[subprocess.CompletedProcess[str], Optional[Any]]:
         """What run_autograder said, and the results that Gradescope finds, if any."""
         done = self.run("/autograder/run_autograder", **how)
         return done, json.loads(self.results.read_text()) if self.results.exists() else None
@@ -123,10 +129,13 @@ def test_scores_are_scaled_and_tests_hidden_as_the_instructor_says(image: Image)
     assert "Gradescope's assignment has" not in done.stdout
 
 
-def test_without_user_namespaces_there_is_no_score_and_one_message(image: Image) -> None:
+@pytest.mark.parametrize("limits", LIMITS)
+def test_where_nothing_can_be_sandboxed_there_is_no_score_and_one_message(
+    image: Image, limits: str
+) -> None:
     image.configure()
     image.submit(reference())
-    done, results = image.grade(namespaces=False)
+    done, results = image.grade(limits=limits)
     assert (done.returncode, results) == (3, None)
     assert "user namespaces" in done.stderr and "not graded" in done.stdout
 
