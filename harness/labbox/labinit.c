@@ -1,32 +1,41 @@
 /*
  * labinit - the first process of a sandbox: runs one program, tells what became of it.
  *
- *     labinit LIMITS PROGRAM [ARGUMENT...]
+ *     labinit [-b] LIMITS PROGRAM [ARGUMENT...]
  *
- * It is pid 1 of the sandbox's process namespace. Descriptors it is given:
+ * It is pid 1 of the sandbox's process namespace. With -b, for a build, the program has
+ * labinit's stdin, stdout and stderr and begins at once, and labinit exits as it did: 128 +
+ * the signal's number for one that a signal ended, BUILD_EXCEEDED + enum exceeded where it
+ * used too much. Without, descriptors it is given are:
  *     3        a SOCK_SEQPACKET socket for its reports
  *     4, 5, 6  the program's stdin, stdout and stderr
  * It makes the program's process at once, but lets it begin only when it is given one byte
  * on descriptor 3: so a sandbox can be made while other things are still being prepared,
  * and who wants to watch the process can be there before its first step.
- * LIMITS is a list like nproc=256,fsize=1048576 (getrlimit(2)); '-' for none.
+ * LIMITS is a list like nproc=256,fsize=1048576 (getrlimit(2)); '-' for none. Of memory,
+ * processes and work all in the sandbox have so much together (bounds.h): where it is more,
+ * they are all ended.
  *
  * Reports (64-bit numbers in host byte order):
  *     MADE errno, with the pidfd of the program's process when errno is 0
  *     STARTED errno: the process is the program now, when errno is 0
  *     ENDED wait-status, processor time in microseconds of it and of all
- *         processes it left waited for, number of processes left over;
- *         then the names of those, each ended by a NUL
+ *         processes it left waited for, which bound it crossed (enum exceeded) and
+ *         with how much, number of processes left over; then the names of those, each
+ *         ended by a NUL
  * A process that the program left is 'left over' when it lives a second after
  * the program's end. Everything left dies when labinit does, right after.
  */
+#include "bounds.h"
 #include "message.h"
+#include "refuse.h"
 
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,6 +50,8 @@
 
 enum { MADE = 1, STARTED, ENDED };
 enum { REPORT_FD = 3, PROGRAM_STDIN = 4, GRACE_MS = 1000, NAMES_BYTES = 1024 };
+enum { LOOK_MS = 50, LOOK_SHARE = 20 }; /* how often bounds are looked at, and at what cost */
+enum { BUILD_EXCEEDED = 190 };
 
 static const struct {
     const char *name;
@@ -51,37 +62,79 @@ static const struct {
     {"nproc", RLIMIT_NPROC}, {"stack", RLIMIT_STACK},
 };
 
+static struct bounds bounds;
+static struct crossing crossing; /* why all were ended */
+
+static const struct {
+    const char *name;
+    int64_t *bound;
+} shared_limits[] = {
+    {"memory", &bounds.memory},
+    {"processes", &bounds.processes},
+    {"work", &bounds.work},
+};
+
 static void report(const int64_t *numbers, size_t count, int fd)
 {
     if (message_send(REPORT_FD, numbers, count * sizeof *numbers, &fd, fd >= 0) < 0)
         _exit(1);
 }
 
-/* Sets one limit from 'name=number'. 0, or -1 with errno. */
+/* Whether ITEM is 'NAME=number'. */
+static bool names(const char *item, const char *name)
+{
+    size_t len = strlen(name);
+
+    return strncmp(item, name, len) == 0 && item[len] == '=';
+}
+
+/* Sets one limit of this process from 'name=number'; a bound is no concern here. 0 or -1. */
 static int set_limit(const char *item)
 {
     const char *equals = strchr(item, '=');
 
-    for (size_t i = 0; equals != NULL && i < sizeof limits / sizeof *limits; i++) {
-        size_t len = strlen(limits[i].name);
-        if ((size_t)(equals - item) != len || strncmp(item, limits[i].name, len) != 0)
-            continue;
-        rlim_t value = (rlim_t)strtoull(equals + 1, NULL, 10);
-        struct rlimit limit = {.rlim_cur = value, .rlim_max = value};
-        return setrlimit((__rlimit_resource_t)limits[i].resource, &limit);
-    }
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
+        if (names(item, limits[i].name)) {
+            rlim_t value = (rlim_t)strtoull(equals + 1, NULL, 10);
+            struct rlimit limit = {.rlim_cur = value, .rlim_max = value};
+            return setrlimit((__rlimit_resource_t)limits[i].resource, &limit);
+        }
+    for (size_t i = 0; i < sizeof shared_limits / sizeof *shared_limits; i++)
+        if (names(item, shared_limits[i].name))
+            return 0;
     errno = EINVAL;
     return -1;
 }
 
-static int set_limits(char *list)
+/* Sets one bound of all processes, if ITEM is one. 0. */
+static int set_bound(const char *item)
+{
+    for (size_t i = 0; i < sizeof shared_limits / sizeof *shared_limits; i++)
+        if (names(item, shared_limits[i].name))
+            *shared_limits[i].bound = strtoll(strchr(item, '=') + 1, NULL, 10);
+    return 0;
+}
+
+/* Calls SET for each item of LIST, which is cut up by that. 0, or -1 with errno. */
+static int set_all(char *list, int (*set)(const char *item))
 {
     char *rest = NULL;
 
     for (char *item = strtok_r(list, ",", &rest); item; item = strtok_r(NULL, ",", &rest))
-        if (strcmp(item, "-") != 0 && set_limit(item) < 0)
+        if (strcmp(item, "-") != 0 && set(item) < 0)
             return -1;
     return 0;
+}
+
+/* Where memory ends all the same, the kernel is to end these processes before all others. */
+static void be_first_to_go(void)
+{
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    ssize_t ignored = fd < 0 ? 0 : write(fd, "1000", 4);
+
+    (void)ignored;
+    if (fd >= 0)
+        close(fd);
 }
 
 /* The program's own stdio, limits and signals; nothing of ours. 0, or -1 with errno. */
@@ -90,7 +143,7 @@ static int prepare(char *limit_list)
     for (int fd = 0; fd < 3; fd++)
         if (dup2(PROGRAM_STDIN + fd, fd) < 0)
             return -1;
-    if (setsid() < 0 || set_limits(limit_list) < 0)
+    if (setsid() < 0 || set_all(limit_list, set_limit) < 0)
         return -1;
     for (int fd = REPORT_FD; fd < PROGRAM_STDIN + 3; fd++)
         close(fd);
@@ -99,13 +152,15 @@ static int prepare(char *limit_list)
 
 /*
  * The process that becomes the program when the other end of GO_FD says so. It has all
- * the rest behind it by then: its next call is execve. What fails is told to STATUS_FD.
+ * the rest behind it by then: its next calls are seccomp and execve. What fails is told to
+ * STATUS_FD.
  */
 static _Noreturn void become_program(char *limit_list, char **argv, int go_fd, int status_fd)
 {
     char go;
 
-    if (prepare(limit_list) == 0 && read(go_fd, &go, sizeof go) == sizeof go)
+    if (prepare(limit_list) == 0 && read(go_fd, &go, sizeof go) == sizeof go &&
+        refuse_calls() == 0)
         execv(argv[0], argv);
     int32_t error = errno;
     ssize_t ignored = write(status_fd, &error, sizeof error);
@@ -168,6 +223,48 @@ static int64_t now_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+/* Ends all processes in here if they use too much together; looks at it now and then only. */
+static void look_at_bounds(void)
+{
+    static int64_t next;
+    int64_t now = now_ms();
+
+    if (now < next || crossing.what != NOTHING)
+        return;
+    crossing = bounds_crossed(&bounds);
+    if (crossing.what != NOTHING)
+        kill(-1, SIGKILL); /* at once: none of them can make another meanwhile */
+    int64_t pause = LOOK_SHARE * (now_ms() - now);
+    next = now_ms() + (pause > LOOK_MS ? pause : LOOK_MS);
+}
+
+/* Waits for the end of a child, at most UNTIL, and not longer than until the next look. */
+static void rest(const sigset_t *child, int64_t until)
+{
+    int64_t left = until - now_ms();
+
+    left = left < 0 ? 0 : left > LOOK_MS ? LOOK_MS : left;
+    struct timespec time = {.tv_sec = left / 1000, .tv_nsec = left % 1000 * 1000000};
+    sigtimedwait(child, NULL, &time);
+    look_at_bounds();
+}
+
+/* Waits for the end of process PID, and reaps what others have left. Its wait status. */
+static int wait_for(pid_t pid, const sigset_t *child)
+{
+    int status;
+
+    for (;;) {
+        pid_t ended = waitpid(-1, &status, WNOHANG);
+        if (ended == pid)
+            return status;
+        if (ended < 0)
+            _exit(1);
+        if (ended == 0)
+            rest(child, INT64_MAX);
+    }
+}
+
 /* Reaps what the program left until nothing is left or the grace is over. */
 static void wait_for_rest(const sigset_t *child)
 {
@@ -177,13 +274,10 @@ static void wait_for_rest(const sigset_t *child)
         pid_t pid = waitpid(-1, NULL, WNOHANG);
         if (pid < 0)
             return; /* ECHILD: nothing is left */
-        int64_t left = end - now_ms();
-        if (pid > 0)
-            continue;
-        if (left <= 0)
+        if (pid == 0 && now_ms() >= end)
             return;
-        struct timespec rest = {.tv_sec = left / 1000, .tv_nsec = left % 1000 * 1000000};
-        sigtimedwait(child, NULL, &rest);
+        if (pid == 0)
+            rest(child, end);
     }
 }
 
@@ -227,39 +321,31 @@ static int64_t count_rest(char *names, size_t *len)
 static void report_end(pid_t pid, const sigset_t *child)
 {
     struct {
-        int64_t numbers[5];
+        int64_t numbers[7];
         char names[NAMES_BYTES];
     } message;
     struct rusage usage;
     size_t len = 0;
-    int status;
 
-    while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            _exit(1);
+    int status = wait_for(pid, child);
     wait_for_rest(child);
     getrusage(RUSAGE_CHILDREN, &usage);
     message.numbers[0] = ENDED;
     message.numbers[1] = status;
     message.numbers[2] = microseconds(usage.ru_utime);
     message.numbers[3] = microseconds(usage.ru_stime);
-    message.numbers[4] = count_rest(message.names, &len);
+    message.numbers[4] = crossing.what;
+    message.numbers[5] = crossing.seen;
+    message.numbers[6] = count_rest(message.names, &len);
     message_send(REPORT_FD, &message, sizeof message.numbers + len, NULL, 0);
 }
 
-int main(int argc, char **argv)
+/* Runs the program where LIMITS are; what became of it is told over REPORT_FD. 0 or 1. */
+static int run(char *limit_list, char **argv, const sigset_t *child)
 {
-    sigset_t child;
     char go;
 
-    if (argc < 3) {
-        fprintf(stderr, "usage: labinit LIMITS PROGRAM [ARGUMENT...] (the harness calls it)\n");
-        return 2;
-    }
-    /* The program is the same user: it must not look into or trace this process. */
-    if (prctl(PR_SET_DUMPABLE, 0) < 0)
-        return 1;
-    struct waiting made = make_process(argv[1], argv + 2);
+    struct waiting made = make_process(limit_list, argv);
     int pidfd = made.pid < 0 ? -1 : (int)syscall(SYS_pidfd_open, made.pid, 0);
     report((int64_t[]){MADE, pidfd < 0 ? errno : 0}, 2, pidfd);
     if (pidfd < 0)
@@ -271,9 +357,51 @@ int main(int argc, char **argv)
     report((int64_t[]){STARTED, error}, 2, -1);
     if (error)
         return 1;
+    set_all(limit_list, set_bound);
+    sigprocmask(SIG_BLOCK, child, NULL);
+    report_end(made.pid, child);
+    return 0;
+}
+
+/* Runs a command that builds. Its exit status, or BUILD_EXCEEDED and what it crossed. */
+static int run_build(char *limit_list, char **argv, const sigset_t *child)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        if (setsid() >= 0 && set_all(limit_list, set_limit) == 0 && refuse_calls() == 0)
+            execvp(argv[0], argv);
+        perror(argv[0]);
+        _exit(127);
+    }
+    if (pid < 0) {
+        perror("fork");
+        return 127;
+    }
+    set_all(limit_list, set_bound);
+    sigprocmask(SIG_BLOCK, child, NULL);
+    int status = wait_for(pid, child);
+    if (crossing.what != NOTHING)
+        return BUILD_EXCEEDED + (int)crossing.what;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int main(int argc, char **argv)
+{
+    sigset_t child;
+
+    bool builds = argc > 1 && strcmp(argv[1], "-b") == 0;
+    argv += builds;
+    argc -= builds;
+    if (argc < 3) {
+        fprintf(stderr, "usage: labinit [-b] LIMITS PROGRAM [ARGUMENT...]\n");
+        return 2;
+    }
+    be_first_to_go();
+    /* The program is the same user: it must not look into or trace this process. */
+    if (prctl(PR_SET_DUMPABLE, 0) < 0)
+        return 1;
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
-    sigprocmask(SIG_BLOCK, &child, NULL);
-    report_end(made.pid, &child);
-    return 0;
+    return builds ? run_build(argv[1], argv + 2, &child) : run(argv[1], argv + 2, &child);
 }

@@ -37,6 +37,8 @@ DEADLINE = 60.0
 """Seconds one build may take."""
 LOG_BYTES = 64 * 1024
 """Bytes of make's output that are kept."""
+OUTPUT_BYTES = 64 * 1024 * 1024
+"""Bytes of output after which make is ended."""
 FOLDER_BYTES = 512 * 1024 * 1024
 FOLDER_FILES = 20_000
 """What a build may leave in its folder, at most."""
@@ -130,7 +132,7 @@ def build(lab: str, source: Path, work: Path, reference: bool) -> Build:
         except Refused as refusal:
             return Build(folder, {}, f"{_REFUSED}{refusal}", False)
     _add_makefile(lab, folder)
-    made, log = _make(folder)
+    made, log = _make(work, folder)
     folder.chmod(0o755)  # make may have taken away everybody's rights
     found = {name: path for name in programs if _is_program(path := folder / name)}
     log += "".join(f"{_LEFT_OUT}{note}\n" for note in notes[:20])
@@ -159,13 +161,13 @@ def _add_makefile(lab: str, folder: Path) -> None:
         raise HarnessError(f"{error.filename}: {error.strerror}") from error
 
 
-def _make(folder: Path) -> tuple[bool, str]:
-    """Runs make in FOLDER; returns whether it succeeded, and what it said."""
+def _make(work: Path, folder: Path) -> tuple[bool, str]:
+    """Runs make in FOLDER of WORK; returns whether it succeeded, and what it said."""
     try:
         folder.chmod(0o755)
         sandbox.give_to_guest(folder)
         process = subprocess.Popen(
-            [*sandbox.build_argv(folder), "make", "-k"],
+            [*sandbox.build_argv(work, folder), "make", "-k"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -176,6 +178,9 @@ def _make(folder: Path) -> tuple[bool, str]:
     output = _Output(process, folder)
     complaint = output.take()
     log = output.kept.decode(errors="backslashreplace")
+    excess = sandbox.excess_of_build(process.returncode)
+    if excess is not None:
+        complaint = f"make was ended, for together its commands used too much: {excess}"
     if process.returncode != 0 and log.startswith("bwrap: "):
         raise HarnessError(f"no sandbox: {log.splitlines()[0]}; {NO_NAMESPACES}")
     if complaint:
@@ -193,7 +198,8 @@ class _Output:
         self._fd = process.stdout.fileno()
         self._folder = folder
         self._ended = False
-        self._too_much = False
+        self._said = 0
+        self._too_much: Optional[str] = None
 
     def take(self) -> Optional[str]:
         """Waits for make's end; returns why it was ended before, or None."""
@@ -202,7 +208,7 @@ class _Output:
         loop.add_probe(self._measure)
         complaint = None
         try:
-            loop.wait(lambda: self._ended or self._too_much)
+            loop.wait(lambda: self._ended or self._too_much is not None)
         except DeadlinePassed:
             complaint = f"make took more than {DEADLINE:.0f} s"
         finally:
@@ -212,13 +218,14 @@ class _Output:
             self._process.wait()  # bwrap holds the pipe as long as it lives
             assert self._process.stdout is not None
             self._process.stdout.close()
-        if self._too_much:
-            complaint = f"make filled its folder with more than {FOLDER_BYTES >> 20} MiB"
-        return complaint
+        return self._too_much or complaint
 
     def _read(self) -> None:
         data = os.read(self._fd, 1 << 16)
         self._ended = not data
+        self._said += len(data)
+        if self._said > OUTPUT_BYTES:
+            self._too_much = f"make printed more than {OUTPUT_BYTES >> 20} MiB"
         self.kept += data[: max(0, LOG_BYTES - len(self.kept))]
 
     def _measure(self) -> None:
@@ -231,7 +238,8 @@ class _Output:
                 except OSError:
                     continue  # it was a temporary file
             if files > FOLDER_FILES or size > FOLDER_BYTES:
-                self._too_much = True
+                self._too_much = (f"make filled its folder with more than {FOLDER_BYTES >> 20} "
+                                  f"MiB, or {FOLDER_FILES} files")
                 return
 
 

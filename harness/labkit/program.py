@@ -21,11 +21,11 @@ from labkit.network import Runs
 from labkit.processes import (
     Activity, Memory, activity_of, descriptors_of, memory_of, pid_of, threads_of, tree_of,
 )
-from labkit.sandbox import DESCRIPTORS, ENVIRONMENT, Shown, run_argv
+from labkit.sandbox import DESCRIPTORS, ENVIRONMENT, Excess, Shown, excess_of, run_argv
 from labkit.terminal import Typist, make_terminal
 
 _MADE, _STARTED, _ENDED = 1, 2, 3
-OUTPUT_LIMIT = 256 * 1024 * 1024
+OUTPUT_LIMIT = 64 * 1024 * 1024
 """Bytes of stdout, or of stderr, after which a program is ended."""
 
 Stdin = Union[bytes, int, None]
@@ -84,7 +84,8 @@ class Program:
         self.stdout = bytearray()
         self.stderr = bytearray()
         self.exit: Optional[Exit] = None
-        self.overflowed = False
+        self.excess: Optional[Excess] = None
+        """Why the harness ended it, if it did so for what it used."""
         self._loop = loop
         self._pidfd: Optional[int] = None
         self.pid: Optional[int] = None
@@ -169,7 +170,8 @@ class Program:
         if not data:
             self._forget_reader(fd)
         elif len(into) > OUTPUT_LIMIT:
-            self.overflowed = True
+            which = "stdout" if into is self.stdout else "stderr"
+            self.excess = Excess("too-much-output", f"{len(into) >> 20} MiB of {which}")
             self.kill()
 
     def _forget_reader(self, fd: int) -> None:
@@ -196,8 +198,9 @@ class Program:
         elif kind == _STARTED:
             self.started = True
         elif kind == _ENDED:
-            status, user, system, count = struct.unpack_from("=4q", data, 8)
-            names = [name.decode(errors="replace") for name in data[40:].split(b"\0")[:-1]]
+            status, user, system, crossed, used, count = struct.unpack_from("=6q", data, 8)
+            names = [name.decode(errors="replace") for name in data[56:].split(b"\0")[:-1]]
+            self.excess = self.excess or excess_of(crossed, used)
             names += ["?"] * (count - len(names))
             exited = os.WIFEXITED(status)
             self.exit = Exit(
@@ -206,6 +209,11 @@ class Program:
                 (user + system) / 1e6,
                 names,
             )
+
+    @property
+    def overflowed(self) -> bool:
+        """It was ended for all that it printed."""
+        return self.excess is not None and self.excess.cause == "too-much-output"
 
     def _sandbox_failed(self, why: str) -> None:
         self._loop.watch(self._reports.fileno(), 0, self._take_report)

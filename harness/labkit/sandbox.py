@@ -7,20 +7,31 @@ home folders, no tests, no other process. What its network is, its caller decide
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
+import subprocess
 import tempfile
 from pathlib import Path
-from typing import Iterator, NamedTuple, Optional, Sequence
+from typing import Iterator, Mapping, NamedTuple, Optional, Sequence
 
 from labkit.feedback import HarnessError
-from labkit.paths import LABINIT
+from labkit.paths import LABINIT, REPO
 
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/tmp", "TMPDIR": "/tmp"}
 
-BUILD_LIMITS = "core=0,cpu=60,fsize=268435456,nproc=512"
-RUN_LIMITS = "core=0,cpu=30,fsize=1073741824,nproc=4096"
-"""getrlimit(2): bytes, seconds of processor time, processes of the sandbox."""
+_MIB = 1024 * 1024
+BUILD_LIMITS = {"core": 1, "cpu": 20, "as": 2048 * _MIB, "fsize": 256 * _MIB, "nproc": 512,
+                "memory": 3072 * _MIB, "work": 60}
+RUN_LIMITS = {"core": 1, "cpu": 30, "fsize": 256 * _MIB, "nproc": 2560,
+              "memory": 512 * _MIB, "processes": 1536, "work": 5}
+"""What labinit takes: of each process bytes, seconds of processor time, processes of the
+sandbox (getrlimit(2)); and of all together bytes, processes, seconds (labbox/bounds.h).
+
+A core limit of 1 and not 0: the system's own collector of core dumps is not called then (core(5)).
+"""
+SCRATCH_BYTES = 64 * _MIB
+"""What fits into /tmp, and into /dev/shm."""
 DESCRIPTORS = 1024
 """What a program may have open, where a test does not say otherwise."""
 
@@ -44,6 +55,29 @@ class Shown(NamedTuple):
 
     path: Path
     read_only: bool
+
+
+class Excess(NamedTuple):
+    """What a program and all it started used too much of, for which it was ended."""
+
+    cause: str
+    """A key of CAUSES."""
+    seen: str
+    """In words behind 'it used'."""
+
+
+def excess_of(crossed: int, used: int) -> Optional[Excess]:
+    """What labinit tells: which bound was CROSSED (enum exceeded of bounds.h), with what."""
+    told = {1: Excess("too-much-memory", f"{used >> 20} MiB of memory"),
+            2: Excess("too-many-processes", f"{used} processes at a time"),
+            3: Excess("too-many-processes", f"{used} s of processor time in a crowd of threads "
+                                            "or processes")}
+    return told.get(crossed)
+
+
+def excess_of_build(status: int) -> Optional[str]:
+    """What a build used too much of, by the exit STATUS of a sandbox that build_argv() made."""
+    return {191: "memory", 192: "processes", 193: "processor time"}.get(status)
 
 
 @contextlib.contextmanager
@@ -83,23 +117,27 @@ def run_argv(
     own += ["--ro-bind", str(lab), "/lab"]
     if files is not None:
         own += ["--ro-bind" if files.read_only else "--bind", str(files.path), FILES]
-    limits = f"{RUN_LIMITS},nofile={descriptors}"
+    limits = _limits({**RUN_LIMITS, "nofile": descriptors})
     return [*_bwrap(own, FILES if files else "/lab"), "/run/labinit", limits, *argv]
 
 
-def build_argv(folder: Path) -> list[str]:
+def build_argv(work: Path, folder: Path) -> list[str]:
     """The words before a command that builds in FOLDER: writable, and no network at all.
 
     Its stdin, stdout and stderr are the caller's. As the real root it runs as GUEST_ID,
-    to whom FOLDER must belong then (see give_to_guest).
+    to whom FOLDER must belong then (see give_to_guest). WORK is a workspace().
     """
+    own = ["--as-pid-1", "--dir", "/run", "--ro-bind", str(work / "labinit"), "/run/labinit"]
     guest = ["setpriv", f"--reuid={GUEST_ID}", f"--regid={GUEST_ID}", "--clear-groups"]
     return [
         *(guest if guests_switch() else []),
-        *_bwrap(["--unshare-net", "--bind", str(folder), "/lab"]),
-        "prlimit",
-        *(f"--{limit}" for limit in BUILD_LIMITS.split(",")),
+        *_bwrap(["--unshare-net", "--bind", str(folder), "/lab", *own]),
+        *("/run/labinit", "-b", _limits(BUILD_LIMITS)),
     ]
+
+
+def _limits(limits: Mapping[str, int]) -> str:
+    return ",".join(f"{name}={value}" for name, value in limits.items())
 
 
 def guests_switch() -> bool:
@@ -137,11 +175,30 @@ def _bwrap(own: Sequence[str], current: str = "/lab") -> list[str]:
         *("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts"),
         *("--unshare-cgroup-try", "--uid", "1000", "--gid", "1000", "--hostname", "lab"),
         *("--die-with-parent", "--new-session"),
+        *(["--disable-userns"] if "--disable-userns" in _bwrap_options(bwrap) else []),
         *_system(),
-        *("--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"),
+        *("--proc", "/proc", "--dev", "/dev"),
+        *_scratch(bwrap, "/dev/shm"),
+        *_scratch(bwrap, "/tmp"),
         *own,
-        *("--remount-ro", "/", "--chdir", current),
+        *("--remount-ro", "/dev", "--remount-ro", "/", "--chdir", current),
     ]
+
+
+def _scratch(bwrap: str, path: str) -> list[str]:
+    """An empty folder in memory at PATH; bounded at once, or by labinit where bwrap is old."""
+    size = ["--size", str(SCRATCH_BYTES)] if "--size" in _bwrap_options(bwrap) else []
+    return [*size, "--tmpfs", path]
+
+
+@functools.lru_cache(maxsize=None)
+def _bwrap_options(bwrap: str) -> frozenset[str]:
+    """The options that this bwrap knows: 0.6 (Ubuntu 22.04) not all of those that 0.8 has."""
+    try:
+        told = subprocess.run([bwrap, "--help"], capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise HarnessError(f"{bwrap} cannot be run: {error.strerror}") from error
+    return frozenset(word for line in told.stdout.splitlines() for word in line.split()[:1])
 
 
 def _system() -> list[str]:
@@ -154,4 +211,6 @@ def _system() -> list[str]:
     for path in ("/etc/alternatives", "/etc/ld.so.cache"):
         if os.path.exists(path):
             args += ["--ro-bind", path, path]
+    if Path("/usr") in REPO.parents:  # the tests and the solutions
+        args += ["--tmpfs", str(REPO), "--remount-ro", str(REPO)]
     return args

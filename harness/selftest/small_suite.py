@@ -23,7 +23,7 @@ LAB = "01-tcp-echo"
 
 
 class SmallSuite:
-    """The copy; labcap, labwire and labbox in it are stubs."""
+    """The copy; labcap, labwire and labhost in it are stubs."""
 
     def __init__(self, top: Path) -> None:
         self.top = top
@@ -33,11 +33,12 @@ class SmallSuite:
                         ignore=shutil.ignore_patterns("__pycache__"))
         for name in ("grade", "flake", "command", "python", "pytest.ini", "conftest.py"):
             shutil.copy2(HARNESS / name, self.harness)
-        for stub in ("labcap/labcap", "labwire/labwire", "labbox/labhost", "labbox/labinit"):
+        for stub in ("labcap/labcap", "labwire/labwire", "labbox/labhost"):
             path = self.harness / stub
             path.parent.mkdir(exist_ok=True)
             path.write_text("#!/bin/sh\n")
             path.chmod(0o755)
+        shutil.copy2(HARNESS / "labbox" / "labinit", self.harness / "labbox")
         (self.harness / "tests").mkdir()
         lab = top / "labs" / "01-tcp-echo"
         lab.mkdir(parents=True)

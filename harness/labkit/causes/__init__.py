@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from labkit.causes.cause import Cause
 from labkit.causes.of_files import OF_FILES
+from labkit.causes.of_limits import OF_LIMITS
 from labkit.causes.of_sockets import OF_SOCKETS
 
 __all__ = ["CAUSES", "Cause"]
 
-CAUSES = {**OF_SOCKETS, **OF_FILES}
+CAUSES = {**OF_SOCKETS, **OF_FILES, **OF_LIMITS}
 """By short key: the faults that feedback can name, for someone who meets them first."""

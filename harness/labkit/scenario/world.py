@@ -160,11 +160,16 @@ class World:
     def _probe(self) -> None:
         """Ends a wait early when every program has stood still for STALL seconds.
 
-        Or when they send so much that the trace would fill the disk.
+        Or when they send so much that the trace would fill the disk, or one used too much.
         """
         if self.trace.exists() and (size := self.trace.stat().st_size) > FLOOD:
             raise Mismatch(expected="programs that send what the test gives them to send",
                            seen=f"{size >> 20} MiB of packets", cause="flood")
+        for program in self.programs:
+            if program.excess is not None:
+                raise Mismatch(expected=f"`{program.command}` uses what its work needs",
+                               seen=f"it was ended: it used {program.excess.seen}",
+                               cause=program.excess.cause)
         alive = any(program.exit is None for program in self.programs)
         states = [program.activity() for program in self.programs]
         signs = tuple((state.switches, state.pids, program.exit) for state, program in

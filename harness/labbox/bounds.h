@@ -1,0 +1,32 @@
+/*
+ * bounds.h - what all processes of a sandbox may use together, and what they use.
+ *
+ * getrlimit(2) bounds each process alone. Called by pid 1 of a process namespace, whose
+ * /proc shows all there are. Memory is what the processes have in memory besides their
+ * code, what they share counted once; with it files in /tmp and /dev, which lie in memory,
+ * and System V segments that nobody has attached.
+ */
+#ifndef BOUNDS_H
+#define BOUNDS_H
+
+#include <stdint.h>
+
+enum exceeded { NOTHING, TOO_MUCH_MEMORY, TOO_MANY_PROCESSES, TOO_MUCH_WORK };
+
+struct bounds { /* 0: no bound */
+    int64_t memory;    /* bytes */
+    int64_t processes; /* zombies among them */
+    int64_t work;      /* seconds of processor time that more than CROWD threads may use */
+};
+
+enum { CROWD = 64 };
+
+struct crossing {
+    enum exceeded what;
+    int64_t seen; /* bytes, processes or seconds */
+};
+
+/* Whether the sandbox exceeds BOUNDS now. Takes a few system calls for each process. */
+struct crossing bounds_crossed(const struct bounds *bounds);
+
+#endif
