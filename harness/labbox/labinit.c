@@ -6,7 +6,8 @@
  * It is pid 1 of the sandbox's process namespace. With -b, for a build, the program has
  * labinit's stdin, stdout and stderr and begins at once, and labinit exits as it did: 128 +
  * the signal's number for one that a signal ended, BUILD_EXCEEDED + enum exceeded where it
- * used too much. Without, descriptors it is given are:
+ * used too much, and never with 1, as bwrap does that cannot make the sandbox. Without,
+ * descriptors it is given are:
  *     3        a SOCK_SEQPACKET socket for its reports
  *     4, 5, 6  the program's stdin, stdout and stderr
  * It makes the program's process at once, but lets it begin only when it is given one byte
@@ -383,7 +384,9 @@ static int run_build(char *limit_list, char **argv, const sigset_t *child)
     int status = wait_for(pid, child);
     if (crossing.what != NOTHING)
         return BUILD_EXCEEDED + (int)crossing.what;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    if (WIFSIGNALED(status))
+        return 128 + WTERMSIG(status);
+    return WEXITSTATUS(status) == 1 ? 2 : WEXITSTATUS(status); /* 1 is the sandbox's own */
 }
 
 int main(int argc, char **argv)

@@ -15,7 +15,7 @@ from typing import Any, Optional, Sequence
 
 from labkit import sandbox
 from labkit.events import DeadlinePassed, EventLoop
-from labkit.feedback import HarnessError, Mismatch, clean
+from labkit.feedback import HarnessError, Mismatch, clean, clean_line
 from labkit.network import NO_NAMESPACES
 from labkit.intake import Refused, copy_reference, copy_submission
 from labkit.paths import LABS
@@ -115,13 +115,15 @@ def _linker_errors(lines: Sequence[str], name: str, errors: Sequence[int]) -> li
     return [i for i in errors if begins[-1] < i < ends[0]] if begins else []
 
 
-def build(lab: str, source: Path, work: Path, reference: bool) -> Build:
-    """Builds SOURCE as LAB in a new folder below WORK.
+def build(
+    lab: str, source: Path, work: Path, reference: bool, name: Optional[str] = None
+) -> Build:
+    """Builds SOURCE as LAB in a new folder of WORK, a sandbox.workspace().
 
-    reference: SOURCE is the lab itself, whose programs need not be built again when
+    name: of that folder, LAB's where there is none. reference: SOURCE is the lab itself, whose programs need not be built again when
     they are newer than their sources. Raises HarnessError.
     """
-    folder = work / lab
+    folder = work / (name or lab)
     programs = PROGRAMS[lab]
     if reference:
         copy_reference(source, folder)
@@ -181,8 +183,9 @@ def _make(work: Path, folder: Path) -> tuple[bool, str]:
     excess = sandbox.excess_of_build(process.returncode)
     if excess is not None:
         complaint = f"make was ended, for together its commands used too much: {excess}"
-    if process.returncode != 0 and log.startswith("bwrap: "):
-        raise HarnessError(f"no sandbox: {log.splitlines()[0]}; {NO_NAMESPACES}")
+    if process.returncode == 1:  # make has other words for its failures, see labinit.c
+        said = log.partition("\n")[0]
+        raise HarnessError(f"no sandbox: {clean_line(said)}; {NO_NAMESPACES}")
     if complaint:
         return False, f"{log}\nnot built: {complaint}\n"
     return process.returncode == 0, log

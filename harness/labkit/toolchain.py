@@ -32,16 +32,16 @@ def check(lab: str, work: Path) -> None:
 
     Raises HarnessError where that fails: then make, the compiler or the disk is to blame.
     """
-    top, name = work / "toolchain", PROGRAMS[lab][0]
-    source = top / "source"
+    source, name, made = work / "toolchain", PROGRAMS[lab][0], "toolchain-built"
     try:
-        source.mkdir(parents=True)
+        source.mkdir()
         (source / f"{name}.c").write_text(_PROGRAM, "ascii")
-        built = build(lab, source, top, reference=False)
+        built = build(lab, source, work, reference=False, name=made)
     except OSError as error:
         raise HarnessError(f"temporary files cannot be written: {error.strerror}") from error
     finally:
-        remove_tree(top)
+        remove_tree(source)
+        remove_tree(work / made)
     if name not in built.programs:
         said = [line for line in built.log.splitlines() if line.strip()]
         raise HarnessError("no program can be built here, not even a good one; make says: "
