@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Optional, Sequence
 
@@ -18,8 +20,8 @@ from labkit.tool import READY_FD, Tool
 _WHOLE = 1600
 """Bytes that hold every packet of a link, whose MTU is 1500, and what is recorded before it."""
 
-_FILES_AT_ONCE = 1000
-"""As many as one command line holds, whatever their names."""
+_FILES_AT_ONCE = 50
+"""Which a labcap gets; one command line holds twenty times as many, whatever their names."""
 
 
 class Capture:
@@ -97,13 +99,15 @@ def annotate(traces: Sequence[Path]) -> Optional[str]:
     Returns None; or, in a line, why some trace has none: it is as it was then, or as much
     as was recorded of it has its comments.
     """
-    complaints = []
-    for start in range(0, len(traces), _FILES_AT_ONCE):
-        files = [str(trace) for trace in traces[start:start + _FILES_AT_ONCE]]
-        try:
-            done = _labcap("annotate", *files)
-        except OSError as error:
-            return f"labcap cannot be run: {error.strerror}"
+    parts = [[str(trace) for trace in traces[start:start + _FILES_AT_ONCE]]
+             for start in range(0, len(traces), _FILES_AT_ONCE)]
+    try:
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            ended = list(pool.map(lambda files: _labcap("annotate", *files), parts))
+    except OSError as error:
+        return f"labcap cannot be run: {error.strerror}"
+    complaints: list[str] = []
+    for done in ended:
         if done.returncode != 0:
             complaints += done.stderr.splitlines() or [f"labcap ended with {done.returncode}"]
     if len(complaints) > 1:

@@ -16,21 +16,25 @@ from typing import Any, Callable, Optional, Sequence, TextIO
 
 import pytest
 
-from labkit import asked, paths
+from labkit import asked, paths, second_opinion
 from labkit.feedback import HarnessError, clean
-from labkit.grading import graded_test, test_files
+from labkit.grading import test_files
 from labkit.outputs import autolab, tap
 from labkit.outputs.classroom50 import Identity, NoIdentity
 from labkit.outputs.visibility import Rule, rules_of
 from labkit.results import Result
 from labkit.run import DEFAULT_OUT, Run, Session, UsageProblem
 from labkit.table import table
+from labkit.workers import Workers
 
 
 _STDOUT: dict[str, Optional[Callable[[Sequence[Result]], str]]] = {
     "table": None, "tap": tap.document, "autolab": autolab.document,
 }
 """What can be printed; the table needs more than the results."""
+
+_JOBS = 3
+"""Tests at a time for each processor: they wait more than they work."""
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
@@ -48,7 +52,7 @@ def _parse(argv: Optional[Sequence[str]]) -> argparse.Namespace:
                         default=str(DEFAULT_OUT),
                         help="folder for results and traces (%(default)s)")
     parser.add_argument("-j", dest="jobs", metavar="JOBS", type=_jobs,
-                        default=len(os.sched_getaffinity(0)) + 1,  # they wait more than they work
+                        default=_JOBS * len(os.sched_getaffinity(0)),
                         help="tests at a time (%(default)s)")
     parser.add_argument("-k", dest="expression", metavar="EXPRESSION", default="",
                         type=_expression,
@@ -141,14 +145,18 @@ class _Grade:
         os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
         args = [str(file) for lab in self._labs for file in test_files(lab)]
         args += ["-c", str(paths.HARNESS / "pytest.ini"), "--rootdir", str(paths.HARNESS)]
-        args += ["-p", "labkit.plugin", "-p", "xdist.plugin", "--tb=short"]
+        args += ["-p", "labkit.plugin", "-p", "no:faulthandler", "--tb=short"]
         args += ["-W", "default"]  # warnings are errors in the suite's own tests, not in a grade
         args += [f"--basetemp={session.work / 'pytest'}"]
         args += [f"-k={self._expression}"] if self._expression else []
-        args += [f"-n{self._jobs}"] if self._jobs > 1 else []
+        plugins: list[Any] = [self._run, progress]
+        if self._jobs > 1:
+            args.append("--capture=no")  # workers have no stdout
+            plugins.append(Workers(self._jobs))
+            second_opinion.load()
         said = io.StringIO()
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-            status = pytest.main(args, plugins=[self._run, progress])
+            status = pytest.main(args, plugins=plugins)
         return int(status), said.getvalue()
 
     def _sum_up(self, status: int, said: str, collected: bool) -> int:
@@ -208,11 +216,7 @@ class _Progress:
         self.collected &= not report.failed
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        self._total = sum(graded_test(item) is not None for item in session.items) or self._total
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:
-        self._total = len(ids)
+        self._total = len(session.items)
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         if report.when == "teardown":

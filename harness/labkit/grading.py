@@ -76,6 +76,20 @@ def because(why: str) -> Callable[[Test], Test]:
     return pytest.mark.because(why)
 
 
+def takes(seconds: float) -> Callable[[Test], Test]:
+    """Says that a graded test takes SECONDS, 2 or more, though nothing goes wrong in it.
+
+    Such tests are begun first, so that in the end nobody waits for one of them alone.
+    """
+    return pytest.mark.takes(seconds)
+
+
+def seconds_of(item: pytest.Item) -> float:
+    """What takes() says of ITEM; 0 for most tests."""
+    mark = item.get_closest_marker("takes")
+    return 0.0 if mark is None else float(mark.args[0])
+
+
 class Judged(NamedTuple):
     """What one graded test judges."""
 

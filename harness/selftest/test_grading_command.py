@@ -154,6 +154,57 @@ def test_crash():
     assert "process ended in this test" in grade.by_name["test_crash"]["output"]
 
 
+def test_a_crash_leaves_the_tests_behind_it_to_a_new_worker(suite: SmallSuite) -> None:
+    suite.tests('''
+@pytest.mark.parametrize("number", range(9))
+@graded(step=1, points=1, programs=("server",))
+def test_each(number):
+    if number in (2, 3, 5):
+        os.abort()
+''')
+    grade = suite.grade("-j2")
+    assert grade.status == 3
+    assert [t["status"] for t in grade.results["tests"]] == [
+        "error" if number in (2, 3, 5) else "passed" for number in range(9)]
+
+
+def test_long_tests_are_begun_first_and_results_stay_in_order(suite: SmallSuite) -> None:
+    suite.tests('''
+from labkit.grading import takes
+
+@graded(step=1, points=1, programs=("server",))
+def test_short(): pass
+
+@takes(2)
+@graded(step=1, points=1, programs=("server",))
+def test_long(): pass
+
+@takes(9)
+@graded(step=1, points=1, programs=("server",))
+def test_longest(): pass
+
+@pytest.fixture(scope="session", autouse=True)
+def order(request):
+    from labkit.workers import longest_first
+    with open(ORDER, "w") as file:
+        file.write(str(longest_first(request.session.items)))
+'''.replace("ORDER", repr(str(suite.top / "order"))))
+    assert list(suite.grade("-j2").by_name) == ["test_short", "test_long", "test_longest"]
+    assert (suite.top / "order").read_text() == "[2, 1, 0]"
+
+
+def test_workers_have_no_terminal_to_write_to(suite: SmallSuite) -> None:
+    suite.tests('''
+@graded(step=1, points=1, programs=("server",))
+def test_prints():
+    print("said")
+    os.system("echo said; echo said >&2")
+''')
+    grade = suite.grade("-j2")
+    assert grade.status == 0
+    assert "said" not in grade.stdout + grade.stderr
+
+
 def test_an_interrupted_run_is_3_and_leaves_no_results(suite: SmallSuite) -> None:
     assert suite.grade("-j1").status == 0  # its results must not be taken for the next run's
     suite.tests('''

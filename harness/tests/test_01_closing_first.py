@@ -11,7 +11,7 @@ from labkit.closing_first import (
     send_after_the_fin, start, wait_for_the_fin, wait_until_given_up, whole,
 )
 from labkit.echo import WRONG_PORTS, break_off, expect_usage_error, vanish
-from labkit.grading import counts_waking
+from labkit.grading import counts_waking, takes
 from labkit.scenario import Scenario
 
 LAB = "01-tcp-echo"
@@ -256,6 +256,7 @@ def test_closer_outlives_a_client_that_does_not_wait(lab: Scenario, program: str
     lab.expect_back_to(server, before)
 
 
+@takes(10)
 @for_both(hello=30, prompt=30, points=2)
 def test_closer_gives_up_a_client_that_stays(lab: Scenario, program: str) -> None:
     """10 s (prompt_server: 5 s) after its FIN the server waits no longer for the client's."""

@@ -11,7 +11,7 @@ from labkit.echo import (
     for_concurrent_servers, is_answered, leave, talk,
 )
 from labkit.feedback import Mismatch
-from labkit.grading import counts_waking, graded, makes_many_calls
+from labkit.grading import counts_waking, graded, makes_many_calls, takes
 from labkit.scenario import Scenario
 
 LAB = "01-tcp-echo"
@@ -145,6 +145,7 @@ def test_server_outlives_a_reset_among_others(lab: Scenario, program: str) -> No
         *(f"{number}:to_client.bytes={2 * len(TEXT)}" for number in (1, 2, 3, 4, 6, 7, 8, 9, 10)))
 
 
+@takes(3)
 @makes_many_calls
 @for_concurrent_servers(points=4)
 def test_server_serves_a_thousand_clients_at_once(lab: Scenario, program: str) -> None:

@@ -18,7 +18,7 @@ from labkit.ftp_serving import (
     expect_nothing_allowed, expect_service, for_server, half_a_file, reader, serve, writer,
 )
 from labkit.ftp_wire import CLIENT, CONTROL_PORT, SERVER, Data, expect_connections
-from labkit.grading import counts_waking
+from labkit.grading import counts_waking, takes
 from labkit.scenario import Scenario
 
 LAB = "04-file-transfer"
@@ -443,6 +443,7 @@ def test_server_keeps_each_clients_folder(lab: Scenario) -> None:
 # -- Step 16: many clients ---------------------------------------------------------------
 
 
+@takes(3)
 @counts_waking
 @for_server(step=16, points=3)
 def test_server_serves_others_while_a_client_is_silent(lab: Scenario) -> None:

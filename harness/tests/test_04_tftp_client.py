@@ -8,7 +8,7 @@ import pytest
 
 from labkit.echo import WRONG_PORTS, expect_usage_error
 from labkit.feedback import Mismatch
-from labkit.grading import counts_waking, graded, makes_many_calls
+from labkit.grading import counts_waking, graded, makes_many_calls, takes
 from labkit.program import Program
 from labkit.scenario import Scenario
 from labkit.tftp import (
@@ -181,6 +181,7 @@ def test_udp_client_asks_again(lab: Scenario) -> None:
     expect_spacing(expect_wire(lab, tftp.sides, "wrong-timeout"))
 
 
+@takes(8)
 @graded(step=24, points=3, **by_client)
 def test_udp_client_gives_up(lab: Scenario) -> None:
     """No answer, or no more of it: after 5 retransmissions exit status 1; six losses are no end."""

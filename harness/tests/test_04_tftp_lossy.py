@@ -16,7 +16,7 @@ import pytest
 
 from labkit.feedback import Mismatch
 from labkit.folders import Folder
-from labkit.grading import graded
+from labkit.grading import graded, takes
 from labkit.network import HOSTS
 from labkit.program import Program
 from labkit.scenario import Scenario
@@ -94,6 +94,7 @@ def test_pair_udp_makes_up_for_lost_requests(lab: Scenario) -> None:
     lab.expect_packets("connections=0")
 
 
+@takes(2)
 @pytest.mark.parametrize("verb, rules, cause", [
     ("get", ["drop udp 4"], "no-retransmission"),
     ("get", ["delay 1200 udp 5", "drop udp 10"], "sorcerers-apprentice"),

@@ -10,7 +10,7 @@ import pytest
 from labkit.echo import WRONG_PORTS, expect_usage_error
 from labkit.feedback import Mismatch
 from labkit.folders import Folder
-from labkit.grading import counts_waking, graded, makes_many_calls
+from labkit.grading import counts_waking, graded, makes_many_calls, takes
 from labkit.peer import difference
 from labkit.scenario import Scenario
 from labkit.tftp import (
@@ -271,6 +271,7 @@ def test_udp_server_waits_for_each_acknowledgement(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides, "wrong-block")
 
 
+@takes(2)
 @graded(step=26, points=2, **by_server)
 def test_udp_server_sends_again_what_is_not_acknowledged(lab: Scenario) -> None:
     """DATA, a window, OACK: each is sent again after a second, as it was; then it goes on."""
@@ -544,6 +545,7 @@ def test_udp_server_outlives_clients_it_cannot_reach(lab: Scenario) -> None:
     lab.expect_running(server, "unreachable-ends-server")
 
 
+@takes(8)
 @graded(step=25, points=3, **by_server)
 def test_udp_server_gives_up_clients_that_vanish(lab: Scenario) -> None:
     """Who is silent from some step on is sent to again, and given up; who loses six blocks not."""

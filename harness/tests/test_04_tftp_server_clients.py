@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from labkit.feedback import Mismatch
-from labkit.grading import graded
+from labkit.grading import graded, takes
 from labkit.scenario import Scenario
 from labkit.tftp import BLOCK, RRQ, WRQ, ack, blocks, data, error, request
 from labkit.tftp_faults import expect_no_surplus, send_too_much
@@ -49,6 +49,7 @@ def test_udp_server_tells_a_large_size(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
+@takes(2)
 @graded(step=29, points=1, **by_server)
 def test_udp_server_waits_as_long_as_it_has_agreed_to(lab: Scenario) -> None:
     """`timeout` 2: the OACK, and DATA, is not sent again before two seconds are over."""

@@ -1,14 +1,16 @@
 """The evidence of each test, drawn: the ladders of its trace as markup.
 
-labcap runs for several traces at once; a trace that cannot be drawn costs its own ladder.
+Several processes draw at once; a trace that cannot be drawn costs its own ladder.
 """
 
 from __future__ import annotations
 
+import itertools
+import multiprocessing
 import os
 import re
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +25,8 @@ OPEN_FLOWS = 3
 """So many are unfolded from the beginning, and every one that feedback points at."""
 PAGE_CHARACTERS = 48 * 1024 * 1024
 """Drawings that go beyond are left out, those of passed tests first."""
+_AT_ONCE = 8
+"""Traces that a process is given at a time."""
 _LARGEST = 10**6
 """Of a range of packet numbers that is told in feedback."""
 
@@ -38,12 +42,16 @@ class Evidence:
 
 def evidence_of(results: Sequence[Result], out: Path) -> list[Evidence]:
     """That of each of RESULTS, whose files are in OUT."""
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        told = pool.map(lambda result: _read(result, out), results)
-        drawn = [_draw(number, result, rows)
-                 for number, (result, rows) in enumerate(zip(results, told))]
+    fork = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(len(os.sched_getaffinity(0)) + 1, fork) as pool:  # labcap works, too
+        drawn = list(pool.map(_of_one, itertools.count(), results, itertools.repeat(out),
+                              chunksize=_AT_ONCE))
     _limit(results, drawn)
     return drawn
+
+
+def _of_one(number: int, result: Result, out: Path) -> Evidence:
+    return _draw(number, result, _read(result, out))
 
 
 def _read(result: Result, out: Path) -> Told:
