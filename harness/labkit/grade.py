@@ -127,6 +127,7 @@ class _Grade:
             raise
 
     def _graded(self) -> int:
+        self._run.open_out()
         asked.check_parts([paths.LABCAP, paths.LABWIRE, paths.LABHOST, paths.LABINIT])
         os.chdir(paths.HARNESS)  # modules are never taken from where the user happens to be
         progress = _Progress()

@@ -79,6 +79,7 @@ class Run:
         self._rules = rules
         self._owner = owner
         self._began = time.monotonic()
+        self._opened = False
         self.session: Optional[Session] = None
         self.problem: Optional[str] = None
         """Why the run as a whole failed, in one line."""
@@ -91,7 +92,7 @@ class Run:
 
     def open(self) -> Session:
         """Makes OUT ready and builds. Raises UsageProblem or HarnessError; close() undoes it."""
-        self._open_out()
+        self.open_out()
         try:
             work = self._undo.enter_context(sandbox.workspace())
         except OSError as error:
@@ -211,8 +212,14 @@ class Run:
             items = json.loads(self.session.items_file.read_text("ascii"))
             self.expect([GradedTest.from_json(item) for item in items])
 
-    def _open_out(self) -> None:
-        """Makes OUT and OUT/traces, and removes what an earlier run left in them."""
+    def open_out(self) -> None:
+        """Makes OUT and OUT/traces, and removes what an earlier run left in them.
+
+        open() does it, too; whatever fails from then on leaves no earlier grade there.
+        Raises UsageProblem or HarnessError.
+        """
+        if self._opened:
+            return
         traces = self.out / "traces"
         try:
             traces.mkdir(parents=True, exist_ok=True)
@@ -232,6 +239,7 @@ class Run:
             probe.unlink()
         except OSError as error:
             raise HarnessError(_why(f"OUT: {self.out} cannot be written to", error)) from error
+        self._opened = True
 
     def _take_lock(self) -> None:
         fd = os.open(self.out, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
