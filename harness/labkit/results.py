@@ -27,6 +27,8 @@ class Result:
     cause: Optional[str] = None
     judged: bool = True
     """False: FAILED for a fault that another test tells in full, see feedback.NotJudged."""
+    fault: str = ""
+    """In words, the fault behind which this test could not look, or tells for all such tests."""
     parts: Sequence[tuple[str, str]] = ()
     """Of `output` where it is a feedback: each part with its label."""
     packets: str = ""

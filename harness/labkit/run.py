@@ -19,6 +19,7 @@ from typing import Any, Optional, Sequence
 from labkit import paths, sandbox, toolchain
 from labkit.build import Build, build, remove_tree
 from labkit.capture import annotate
+from labkit.diagnosis import first_causes
 from labkit.feedback import HarnessError
 from labkit.grading import TRACE_NAME, GradedTest
 from labkit.outputs import classroom50, gradescope, junit
@@ -132,6 +133,7 @@ class Run:
             result.output = "not graded: the grader's own process ended in this test"
             result.parts, result.packets = (), ""
         results = list(self._results.values())
+        first_causes.settle(results)
         for result in results:
             result.visibility = visibility_of(result.test, self._rules)
         try:

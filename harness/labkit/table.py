@@ -6,9 +6,10 @@ import os
 import re
 import textwrap
 from pathlib import Path
-from typing import Sequence
+from typing import Mapping, Sequence
 
 from labkit import paths
+from labkit.diagnosis.first_causes import Fault, faults_of
 from labkit.feedback import clean_line
 from labkit.results import (
     ERROR, FAILED, NO_PROGRAM, PASSED, REPORT, RESULTS, Result, max_score, score,
@@ -16,6 +17,7 @@ from labkit.results import (
 
 WIDTH = 80
 _MARKS = {PASSED: "ok", FAILED: "FAIL", ERROR: "not graded"}
+_NOT_JUDGED = "not judged"
 _DETAIL_LINES = 40
 
 
@@ -25,14 +27,47 @@ def table(results: Sequence[Result], out: Path, seen_from: Path) -> str:
     told: dict[str, str] = {}
     for lab in sorted({result.test.lab for result in results}):
         of_lab = [result for result in results if result.test.lab == lab]
+        faults = faults_of(of_lab)
         lines += [_row(lab, of_lab, mark=False), "-" * WIDTH]
         titles = step_titles(lab)
+        if faults:
+            lines += _first(faults[0], titles, told)
         for step in sorted({result.test.step for result in of_lab}):
             of_step = [result for result in of_lab if result.test.step == step]
             lines.append(_row(_step_label(step, of_step, titles), of_step))
             lines += _feedback_of_step([r for r in of_step if r.status != PASSED], told)
+        lines += _not_judged(faults)
         lines.append("")
     return "\n".join([*lines, *_summary(results, out, seen_from)]) + "\n"
+
+
+def _first(fault: Fault, titles: Mapping[int, str], told: dict[str, str]) -> list[str]:
+    """The fault that is to be repaired first, in full."""
+    best, others = fault.best, len(fault.others)
+    step, tests = best.test.step, f"{others} more test{'s'[others == 1:]}"
+    what = fault.words or f"`{'`, `'.join(best.test.programs)}`"
+    what += f" (step {step}: {titles[step]})" if step in titles else f" (step {step})"
+    if others:
+        what += f": {tests} can judge nothing until that is repaired." if fault.blocks else \
+            f": {tests} find{'s' if others == 1 else ''} the same."
+    lines = ["THE FIRST THING TO REPAIR", *_wrap(what, 2)]
+    told[_fault_of(best)] = best.test.title
+    for line in best.output.split("\n"):
+        lines += _wrap(line, 4)
+    return [*lines, ""]
+
+
+def _not_judged(faults: Sequence[Fault]) -> list[str]:
+    """How many tests could judge nothing, and why: a line for each fault."""
+    lines: list[str] = []
+    for fault in faults:
+        if fault.blocks and fault.others:
+            count = len(fault.others)
+            lines += textwrap.wrap(
+                f"not judged: {count} test{'s'[count == 1:]}, as {fault.words} "
+                f"(step {fault.best.test.step})", WIDTH, initial_indent="  ",
+                subsequent_indent=" " * 14, break_on_hyphens=False)
+    return lines
 
 
 def step_titles(lab: str) -> dict[int, str]:
@@ -56,35 +91,60 @@ def _step_label(step: int, results: Sequence[Result], titles: dict[int, str]) ->
 
 def _row(label: str, results: Sequence[Result], mark: bool = True) -> str:
     points = f"{score(results)}/{max_score(results)}"
-    statuses = {result.status for result in results}
-    worst = next(status for status in (ERROR, FAILED, PASSED) if status in statuses)
     left = WIDTH - 20
     if len(label) > left:
         label = label[: left - 3].rsplit(" ", 1)[0] + "..."
-    return f"{label:<{left}} {points:>8} {_MARKS[worst] if mark else ''}".rstrip()
+    return f"{label:<{left}} {points:>8} {_mark(results) if mark else ''}".rstrip()
+
+
+def _mark(results: Sequence[Result]) -> str:
+    """The worst that became of RESULTS, in a word."""
+    statuses = {result.status for result in results}
+    worst = next(status for status in (ERROR, FAILED, PASSED) if status in statuses)
+    if worst == FAILED and not any(r.judged for r in results if r.status == FAILED):
+        return _NOT_JUDGED
+    return _MARKS[worst]
 
 
 def _feedback_of_step(results: Sequence[Result], told: dict[str, str]) -> list[str]:
     """The feedback of tests that did not pass; TOLD: which test told a fault first.
 
-    Each fault is told once; the tests that fail for the same reason are counted.
+    Each fault is told once; the tests that fail for the same reason are counted. Of a cause
+    that was explained before, only what is new is told. What was not judged is counted below
+    all steps.
     """
     lines: list[str] = []
     again: dict[str, list[Result]] = {}
     for result in results:
-        text = result.output + (f"\n{_last_lines(result.detail)}" if result.detail else "")
-        fault = text.partition("\nread on: ")[0]  # what to read differs from step to step
+        if not result.judged:
+            continue
+        fault = _fault_of(result)
         if fault in told:
             again.setdefault(told[fault], []).append(result)
             continue
         told[fault] = result.test.title
         lines += _heading(f"{_MARKS[result.status]}: {result.test.title}")
-        for line in text.split("\n"):
+        for line in _text(result).split("\n"):
             lines += _wrap(line, 8)
     for title, same in again.items():
         count = f"{len(same)} more test{'s' if len(same) > 1 else ''}"
-        lines += _heading(f"{_MARKS[same[0].status]}: {count}, for the reason told at '{title}'")
+        if title == same[0].test.title:
+            lines += _heading(f"{_MARKS[same[0].status]}: {title} (see above)")
+            same = same[1:]
+            count = f"{len(same)} more test{'s' if len(same) > 1 else ''}"
+        if same:
+            lines += _heading(
+                f"{_MARKS[same[0].status]}: {count}, for the reason told at '{title}'")
     return lines
+
+
+def _fault_of(result: Result) -> str:
+    """The same for all whose feedback is the same."""
+    return _text(result).partition("\nread on: ")[0]  # what to read differs from step to step
+
+
+def _text(result: Result) -> str:
+    return result.output + (f"\n{_last_lines(result.detail)}" if result.detail else "")
 
 
 def _heading(text: str) -> list[str]:
@@ -114,7 +174,8 @@ def _summary(results: Sequence[Result], out: Path, seen_from: Path) -> list[str]
         lines.append(f"Report:  {_short(out / REPORT, seen_from)}")
     lines += _without_calls(results)
     if not_passed:
-        first = min(not_passed, key=lambda r: (r.status != FAILED, r.test.lab, r.test.step))
+        first = min(not_passed, key=lambda r: (
+            r.status != FAILED, not r.judged, r.test.lab, r.test.step))
         lines += ["The first failed test alone, from the repository's top folder:",
                   f"  {clean_line(first.command)}"]
     return lines

@@ -9,12 +9,14 @@ from typing import Any, Optional
 import pytest
 
 from labkit.causes import CAUSES
+from labkit.causes.of_limits import OF_LIMITS
 from labkit.diagnosis import diagnosed, verdict_on
 from labkit.diagnosis.calls import HEAD, TAIL, read_log
 from labkit.diagnosis.evidence import Evidence, Seen
 from labkit.diagnosis.rules import RULED_OUT, RULES
 from labkit.feedback import Mismatch, NotJudged
 from labkit.program import Exit
+from labkit.sandbox import Excess
 from workbench import World
 
 CONNECTION = "4<TCP:[127.0.0.1:4321->127.0.0.1:40000]>"
@@ -45,6 +47,8 @@ def evidence(*programs: Seen, suspicion: str = "other", expected: str = "this") 
 
 
 CASES: dict[str, tuple[Evidence, str]] = {
+    **{limit: (evidence(program(signal=9, excess=Excess(limit, "9 MiB")), suspicion="no-answer"),
+               limit) for limit in OF_LIMITS},
     "a stub": (evidence(program(stderr="server: not written yet: step 3: bind\n", status=1),
                         suspicion="not-listening"), "not-written-yet"),
     "a crash": (evidence(program(signal=11), suspicion="exit-status"), "crash"),
@@ -68,6 +72,10 @@ CASES: dict[str, tuple[Evidence, str]] = {
     "a reset that ends a server": (evidence(program(
         LISTENS, ACCEPTS, f"recvfrom({CONNECTION}, 0x1, 9, 0, NULL, NULL) = -1 ECONNRESET (C) <0>",
         SAYS, "exit_group(1) = ?", status=1), suspicion="one-client-only"), "reset-ends-server"),
+    "a reset that ends a server of one peer, which should end otherwise": (evidence(program(
+        LISTENS, ACCEPTS, f"recvfrom({CONNECTION}, 0x1, 9, 0, NULL, NULL) = -1 ECONNRESET (C) <0>",
+        SAYS, "exit_group(0) = ?", status=0), suspicion="exit-status",
+        expected="`./turn_server` exits with status 1"), "exit-status"),
     "a reset that ends a client": (evidence(program(
         f"recvfrom({CONNECTION}, 0x1, 9, 0, NULL, NULL) = -1 ECONNRESET (C) <0>",
         SAYS, "exit_group(1) = ?", status=1), suspicion="no-packets"), "ended-early"),

@@ -418,6 +418,7 @@ def test_no_script_but_its_own_and_no_address_elsewhere_is_in_the_page(
     assert policy and re.fullmatch(
         r"default-src 'none'; style-src 'sha256-[\w+/]{43}='; script-src 'sha256-[\w+/]{43}='; "
         "base-uri 'none'; form-action 'none'", policy[1])
+    page = page.replace(policy[1], "")  # a hash may have // in it
     assert "//" not in re.sub(r"<script>.*</script>|<code>.*?</code>", "", page, flags=re.S)
     links = re.findall(r'(?:href|src)="(.*?)"', page)
     assert links and all(link.startswith(("#", "traces/")) for link in links)

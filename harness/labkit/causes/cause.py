@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 
@@ -10,3 +11,11 @@ class Cause(NamedTuple):
 
     text: str
     read: str
+
+    @property
+    def words(self) -> str:
+        """The fault alone: TEXT up to where it begins to explain."""
+        first = re.split(r"(?<=[.:;])\s", self.text, maxsplit=1)[0]
+        if first.count("'") % 2:  # in the middle of a quotation
+            first = self.text.split(". ")[0]
+        return first.rstrip(".:;")

@@ -13,6 +13,7 @@ from labkit import capture
 from labkit.diagnosis.calls import Log, read_log
 from labkit.feedback import HarnessError
 from labkit.program import Exit, Program
+from labkit.sandbox import Excess
 from labkit.scenario import Scenario
 
 STDERR = 4096
@@ -36,6 +37,8 @@ class Seen:
     """Its log of system calls; empty where there is none."""
     transport: str
     """What its lab's table has it use: 'tcp' or 'udp'."""
+    excess: Optional[Excess] = None
+    """What it used too much of, for which the harness ended it."""
 
     @cached_property
     def log(self) -> Log:
@@ -88,7 +91,7 @@ def _seen(lab: Scenario, of: str, program: Program) -> Seen:
         program.stderr[-STDERR:].decode(errors="replace"),
         ended.processor_seconds if ended is not None else state.seconds,
         ended is None and state.blocked, lab.calls.so_far(program),
-        transport_of(of, program.name))
+        transport_of(of, program.name), program.excess)
 
 
 def transport_of(lab: str, program: str) -> str:

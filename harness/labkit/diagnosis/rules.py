@@ -11,7 +11,7 @@ from typing import Collection, Mapping, NamedTuple, Optional
 
 from labkit.diagnosis import signs
 from labkit.diagnosis.evidence import Evidence
-from labkit.diagnosis.signs import Sign, gave_up
+from labkit.diagnosis.signs import Sign, gave_up, used
 
 
 class Rule(NamedTuple):
@@ -48,6 +48,9 @@ RESETS = UNCLEAR | {"descriptor-leak", "first-closer", "sigpipe", "unread-input-
 NO_FIN = UNCLEAR | {"descriptor-leak", "no-half-close"}
 
 RULES = (
+    Rule(used("too-many-processes"), "too-many-processes"),
+    Rule(used("too-much-memory"), "too-much-memory"),
+    Rule(used("too-much-output"), "too-much-output"),
     Rule(signs.not_written_yet, "not-written-yet"),
     Rule(signs.crashed_by_a_format, "format-string", over=SYMPTOMS),
     Rule(signs.crashed, "crash", but={

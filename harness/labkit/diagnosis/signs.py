@@ -40,6 +40,17 @@ def _in_any(look: Callable[[Seen], Optional[str]]) -> Sign:
 # -- How programs end ----------------------------------------------------------
 
 
+def used(limit: str) -> Sign:
+    """The harness ended a program for LIMIT, the key of a cause."""
+    @_in_any
+    def sign(program: Seen) -> Optional[str]:
+        if program.excess is None or program.excess.cause != limit:
+            return None
+        return f"`{program.name}` used {program.excess.seen}"
+
+    return sign
+
+
 @_in_any
 def not_written_yet(program: Seen) -> Optional[str]:
     found = NOT_WRITTEN_YET.search(program.stderr)
@@ -119,9 +130,13 @@ def gave_up(error: str, *names: str) -> Sign:
     return sign
 
 
+def reset_ended_it(evidence: Evidence) -> Optional[str]:
+    """A server, which was not to end, did after one connection had failed."""
+    return None if "exits with status" in evidence.expected else _ended_by_a_reset(evidence)
+
+
 @_in_any
-def reset_ended_it(program: Seen) -> Optional[str]:
-    """A server, which should go on, ended after one connection had failed."""
+def _ended_by_a_reset(program: Seen) -> Optional[str]:
     call = _failed_before_end(program)
     if call is None or program.exit is None or not _listens(program) or not _connected(call):
         return None

@@ -9,12 +9,13 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
+from typing import Callable, Optional
 from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
 from labkit.causes import CAUSES
+from labkit.diagnosis.first_causes import faults_of
 from labkit.feedback import clean
 from labkit.outputs.whole import write_whole
 from labkit.report.evidence import Evidence, evidence_of
@@ -93,6 +94,15 @@ class _Group(_Judged):
     entries: list[_Entry]
 
     @property
+    def judged(self) -> list[_Entry]:
+        return [entry for entry in self.entries if entry.result.judged]
+
+    @property
+    def not_judged(self) -> list[_Entry]:
+        """Those that only say that they could judge nothing."""
+        return [entry for entry in self.entries if not entry.result.judged]
+
+    @property
     def points(self) -> int:
         return score(entry.result for entry in self.entries)
 
@@ -120,6 +130,7 @@ def write_report(results: Sequence[Result], out: Path, of: Optional[str]) -> Non
     evidence = evidence_of(results, out)
     entries = [_Entry(number, *both) for number, both in enumerate(zip(results, evidence))]
     faults = _by_cause(entry for entry in entries if entry.status != PASSED)
+    faults.sort(key=_place_of(results))
     if faults:
         faults[0].entries[0].opened = True
     style, script = (_file(name) for name in ("page.css", "page.js"))
@@ -136,7 +147,7 @@ def _by_cause(entries: Iterable[_Entry]) -> list[_Group]:
     for entry in sorted(entries, key=lambda entry: (
             entry.status != FAILED, entry.result.test.lab, entry.result.test.step)):
         cause = entry.result.cause or ""
-        title = _first_words(CAUSES[cause].text) if cause in CAUSES else (
+        title = CAUSES[cause].words if cause in CAUSES else (
             "The grader could not do its work: this is no fault of the submission.")
         if cause == "other":
             title = "The cause is not clear from the test alone."
@@ -144,12 +155,13 @@ def _by_cause(entries: Iterable[_Entry]) -> list[_Group]:
     return list(groups.values())
 
 
-def _first_words(text: str) -> str:
-    """TEXT up to where it begins to explain."""
-    first = re.split(r"(?<=[.:;])\s", text, maxsplit=1)[0]
-    if first.count("'") % 2:  # in the middle of a quotation
-        first = text.split(". ")[0]
-    return first.rstrip(".:;")
+def _place_of(results: Sequence[Result]) -> Callable[[_Group], bool]:
+    """What sorts the fault that is to be repaired first to the front."""
+    labs = {result.test.lab for result in results}
+    firsts = [faults[0].best for lab in sorted(labs)
+              if (faults := faults_of([each for each in results if each.test.lab == lab]))]
+    first = firsts[0].cause if firsts else None
+    return lambda group: group.key != first
 
 
 def _labs(entries: Sequence[_Entry]) -> list[_Lab]:

@@ -215,15 +215,15 @@
     for (const line of all('.elsewhere')) {
       line.hidden = document.getElementById(line.dataset.of).hidden;
     }
-    for (const group of all('.group, .step')) {
+    for (const group of all('.group, .step, .unjudged')) {
       const left = all('.test, .elsewhere', group).some((entry) => !entry.hidden);
       group.hidden = !left;
-      if (group.matches('.step')) openFor(group, some);
+      if (group.matches('details')) openFor(group, some);
     }
     form.querySelector('output').textContent = some ? `${count} of ${tests.length} tests` : '';
   }
 
-  /* Steps are open while a filter is set, and then as they were. */
+  /* Steps, and what was not judged, are open while a filter is set, and then as they were. */
   function openFor(step, some) {
     if (some && !step.open) {
       step.open = true;

@@ -1,0 +1,155 @@
+"""Which fault is to be repaired first, and which failed tests are only its consequences.
+
+A program that does not compile, never listens or crashes at once fails nearly every test, and
+none of them judges what it is about. One of them tells the fault in full; the others say in a
+line that they could judge nothing. That depends on the results alone, not on their order.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple, Optional, Sequence
+
+from labkit.feedback import told
+from labkit.results import FAILED, Result
+
+ALWAYS = {
+    "not-built": "{} not compile",
+    "program-missing": "{} not there",
+    "not-written-yet": "step {step} of `{}` is not written yet",
+    "not-listening": "`{}` never listens",
+    "not-bound": "`{}` never has a UDP socket at its port",
+}
+"""By cause: faults behind which nothing can be seen, in a test that asks for what is missing."""
+_VERBS = {"not-built": ("does", "do"), "program-missing": ("is", "are")}
+"""Of faults that several programs have in common, and that are told once."""
+WHERE_MOST = {
+    "busy-wait": "`{}` does not wait, it spins",
+    "crash": "`{}` crashes",
+    "ended-early": "`{}` gives up and ends",
+    "no-answer": "`{}` does not answer",
+    "no-packets": "`{}` sends nothing",
+}
+"""And such that are so where they strike half of a program's tests."""
+FEWEST = 3
+"""Tests that such a fault must strike."""
+
+
+class Fault(NamedTuple):
+    """A fault that several tests of one lab have found, or could not look behind."""
+
+    words: str
+    """What it is, as in '`server` never listens'; '' where the cause's own words tell."""
+    best: Result
+    """The test that tells it best."""
+    others: tuple[Result, ...]
+
+    @property
+    def blocks(self) -> bool:
+        """The other tests could judge nothing."""
+        return bool(self.words)
+
+
+def settle(results: Sequence[Result]) -> None:
+    """Makes of each of RESULTS that is a mere consequence one that is not judged."""
+    groups: dict[tuple[str, str], list[Result]] = {}
+    for result in results:
+        key = _key(result)
+        if key:
+            groups.setdefault((result.test.lab, key), []).append(result)
+    for group in groups.values():
+        if group[0].cause in ALWAYS or _are_most(group, results) or not all(
+                result.judged for result in group):
+            _mark(_words(group), group)
+
+
+def _mark(words: str, group: Sequence[Result]) -> None:
+    best = _best(group)
+    for result in group:
+        result.fault = words
+        if result is not best:
+            result.judged = False
+            place = "" if best.test.step == result.test.step else f", see step {best.test.step}"
+            result.parts = [("not judged", f"{words}{place}")]
+            result.output, result.packets = told(result.parts), ""
+
+
+def faults_of(results: Sequence[Result]) -> list[Fault]:
+    """The faults that block tests of RESULTS, which are settled and of one lab, first one first.
+
+    Where none does: the fault that most tests have found, if more than FEWEST have.
+    """
+    groups: dict[str, list[Result]] = {}
+    for result in results:
+        if result.fault:
+            groups.setdefault(result.fault, []).append(result)
+    faults = [_fault(words, group) for words, group in groups.items()]
+    if faults:
+        return sorted(faults, key=lambda fault: _order(fault.best))
+    same: dict[tuple[str, str], list[Result]] = {}
+    for result in results:
+        if result.status == FAILED and result.cause not in (None, "other"):
+            same.setdefault((_whose(result), str(result.cause)), []).append(result)
+    most = min(same.values(), default=[], key=lambda group: (-len(group), _order(_best(group))))
+    return [_fault("", most)] if len(most) > FEWEST else []
+
+
+def _fault(words: str, group: Sequence[Result]) -> Fault:
+    best = _best(group)
+    return Fault(words, best, tuple(result for result in group if result is not best))
+
+
+def _best(group: Sequence[Result]) -> Result:
+    """Of tests with the same fault the one that tells it: in full, of one program, early."""
+    return min(group, key=lambda result: (
+        not result.judged, len(result.test.programs) > 1, _order(result)))
+
+
+def _order(result: Result) -> tuple[bool, int, int, str]:
+    """By steps; what is about the command line alone, step 0, comes last."""
+    test = result.test
+    return test.step == 0, test.step, len(test.programs), test.name
+
+
+def _are_most(group: Sequence[Result], results: Sequence[Result]) -> bool:
+    lab, program = group[0].test.lab, _whose(group[0])
+    tests = sum(result.test.lab == lab and program in result.test.programs for result in results)
+    return len(group) >= FEWEST and 2 * len(group) >= tests
+
+
+def _key(result: Result) -> str:
+    """The same for all results that may be consequences of one fault; '' for all else."""
+    cause = result.cause or ""
+    if result.status != FAILED or cause not in {**ALWAYS, **WHERE_MOST}:
+        return ""
+    if cause == "not-built":
+        return f"{cause}: {dict(result.parts).get('seen')}"
+    if cause == "program-missing":
+        return cause
+    return f"{cause}: {_whose(result)} {_step(result)}"
+
+
+def _words(group: Sequence[Result]) -> str:
+    """What the fault is that GROUP have in common."""
+    cause = group[0].cause or ""
+    words = {**ALWAYS, **WHERE_MOST}[cause]
+    if cause not in _VERBS:
+        return words.format(_whose(group[0]), step=_step(group[0]))
+    names = [f"`{name}`" for name in dict.fromkeys(map(_whose, sorted(group, key=_order)))]
+    if len(names) > 2:
+        names = [names[0], f"{len(names) - 1} other programs"]
+    return words.format(f"{' and '.join(names)} {_VERBS[cause][len(names) > 1]}")
+
+
+def _step(result: Result) -> str:
+    """The step that a program says is not written yet, '' if it says no such thing."""
+    found = re.search(r"(?:not written yet: |not judged: )step (\d+)", result.output)
+    return found[1] if found else ""
+
+
+def _whose(result: Result) -> str:
+    """The program that RESULT's fault is in: the one that its feedback names first."""
+    programs = result.test.programs
+    found: Optional[re.Match[str]] = re.search(
+        rf"(?:`(?:\./)?|builds )({'|'.join(map(re.escape, programs))})\b", result.output)
+    return found[1] if found and len(programs) > 1 else programs[0]

@@ -1,0 +1,178 @@
+"""Which fault stands at the top, and which failed tests are told in a line."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Sequence
+
+from labkit.diagnosis.first_causes import faults_of, settle
+from labkit.feedback import Mismatch, NotJudged
+from labkit.grading import GradedTest
+from labkit.results import FAILED, PASSED, Result
+from labkit.table import table
+
+LAB = "01-tcp-echo"
+
+
+def graded_test(step: int, *programs: str, number: int = 0) -> GradedTest:
+    name = f"test_{step}_{'_'.join(programs)}_{number}"
+    return GradedTest(f"tests/test.py::{name}", name, LAB, step, 1, programs,
+                      f"A test of step {step}, number {number}", f"01-{step:02}-{name}.pcapng")
+
+
+def result(
+    step: int, *programs: str, fault: Optional[Mismatch] = None, number: int = 0
+) -> Result:
+    test = graded_test(step, *programs, number=number)
+    if fault is None:
+        return Result(test, PASSED, "")
+    parts = fault.parts(test.handout)
+    text = "\n".join(f"{label}: {part}" for label, part in parts)
+    return Result(test, FAILED, text, fault.cause, not isinstance(fault, NotJudged), "", parts)
+
+
+def never_listens(program: str) -> Mismatch:
+    return Mismatch(f"`./{program} -p 4321` listens on 127.0.0.1 port 4321",
+                    "no listening socket at all", "not-listening")
+
+
+def crashed(program: str) -> Mismatch:
+    return Mismatch(f"`./{program}` goes on", "it ended by SIGSEGV", "crash")
+
+
+def unwritten(step: int) -> Mismatch:
+    mismatch = never_listens("server")
+    mismatch.cause = "not-written-yet"
+    mismatch.because = f"`server` says so on stderr: step {step}: bind the address"
+    mismatch.seen = f"server: not written yet: step {step}: bind the address"
+    return mismatch
+
+
+def outcome(results: Sequence[Result]) -> dict[str, tuple[bool, str]]:
+    return {each.test.name: (each.judged, each.output) for each in results}
+
+
+def test_one_test_tells_it_in_full_and_the_others_say_that_they_judge_nothing() -> None:
+    results = [result(step, "server", fault=never_listens("server")) for step in (9, 4, 6, 4)]
+    results += [result(0, "server"), result(5, "client", fault=Mismatch("a", "b", "fixed-length"))]
+    settle(results)
+    [fault] = faults_of(results)
+    assert fault.blocks and fault.words == "`server` never listens" and len(fault.others) == 3
+    assert fault.best is results[1] and fault.best.judged
+    assert results[0].output == "not judged: `server` never listens, see step 4"
+    assert results[3].output == "not judged: `server` never listens"
+    assert [each.judged for each in results] == [False, True, False, False, True, True]
+    assert all(each.score == 0 for each in results[:4]) and results[4].score == 1
+    assert {each.cause for each in results[:4]} == {"not-listening"}
+
+
+def test_the_order_of_results_does_not_matter() -> None:
+    def make() -> list[Result]:
+        return [*(result(step, "server", fault=never_listens("server"), number=n)
+                  for step in (4, 6) for n in range(4)),
+                *(result(12, "client", fault=crashed("client"), number=n) for n in range(5)),
+                result(13, "client", "server", fault=never_listens("server"))]
+
+    settle(expected := make())
+    for seed in range(5):
+        mixed = make()
+        random.Random(seed).shuffle(mixed)
+        settle(mixed)
+        assert outcome(mixed) == outcome(expected)
+        assert [(fault.words, fault.best.test) for fault in faults_of(mixed)] == [
+            (fault.words, fault.best.test) for fault in faults_of(expected)]
+
+
+def test_to_settle_twice_is_to_settle_once() -> None:
+    results = [result(step, "server", fault=unwritten(3)) for step in (3, 4, 5)]
+    settle(results)
+    once = outcome(results)
+    settle(results)
+    assert outcome(results) == once
+
+
+def test_each_program_has_its_own_fault_also_in_tests_of_a_pair() -> None:
+    results = [result(4, "server", fault=never_listens("server")),
+               result(20, "server_fork", fault=never_listens("server_fork")),
+               result(13, "client", "server", fault=never_listens("server")),
+               result(21, "client", "server_fork", fault=never_listens("server_fork"))]
+    settle(results)
+    assert [fault.words for fault in faults_of(results)] == [
+        "`server` never listens", "`server_fork` never listens"]
+    assert [each.judged for each in results] == [True, True, False, False]
+
+
+def test_what_a_gate_did_not_judge_refers_to_the_test_that_tells() -> None:
+    silent = NotJudged("`server` never listens", "not-listening")
+    results = [result(6, "server", fault=silent), result(7, "server", fault=silent),
+               result(4, "server", fault=never_listens("server"))]
+    settle(results)
+    assert [each.judged for each in results] == [False, False, True]
+    assert results[0].output == "not judged: `server` never listens, see step 4"
+
+
+def test_steps_that_are_not_written_are_told_apart() -> None:
+    results = [result(step, "server", fault=unwritten(missing), number=missing)
+               for step in (4, 9) for missing in (4, 7)]
+    settle(results)
+    assert [fault.words for fault in faults_of(results)] == [
+        "step 4 of `server` is not written yet", "step 7 of `server` is not written yet"]
+
+
+def test_a_crash_in_few_tests_hides_nothing() -> None:
+    results = [result(6, "server", fault=crashed("server"), number=n) for n in range(3)]
+    results += [result(6, "server", number=n) for n in range(3, 20)]
+    settle(results)
+    assert all(each.judged for each in results) and faults_of(results) == []
+
+
+def test_a_crash_in_most_tests_is_told_once() -> None:
+    results = [result(6, "server", fault=crashed("server"), number=n) for n in range(12)]
+    results += [result(0, "server", number=n) for n in range(3)]
+    settle(results)
+    [fault] = faults_of(results)
+    assert fault.words == "`server` crashes" and len(fault.others) == 11
+
+
+def test_programs_that_do_not_compile_for_one_reason_are_one_fault() -> None:
+    def not_built(program: str, why: str) -> Result:
+        return result(1, program, fault=Mismatch(f"`make` builds {program}", why, "not-built"))
+
+    results = [not_built(name, "net.c:3: error") for name in ("server", "client", "server_fork")]
+    results.append(not_built("server_poll", "server_poll.c:1: error"))
+    settle(results)
+    assert [fault.words for fault in faults_of(results)] == [
+        "`client` and 2 other programs do not compile", "`server_poll` does not compile"]
+
+
+def test_without_a_fault_that_blocks_the_one_that_most_tests_found_comes_first() -> None:
+    results = [result(6, "server", fault=Mismatch("a", str(n), "fixed-length"), number=n)
+               for n in range(4)]
+    results += [result(2, "server", fault=Mismatch("a", "b", "usage"))]
+    settle(results)
+    [fault] = faults_of(results)
+    assert not fault.blocks and fault.best.cause == "fixed-length" and len(fault.others) == 3
+    assert all(each.judged for each in results)
+
+
+def shown(results: Sequence[Result]) -> list[str]:
+    settle(results)
+    return table(results, Path("/out"), Path("/")).splitlines()
+
+
+def test_the_table_tells_the_first_fault_once_and_on_top() -> None:
+    results = [result(step, "server", fault=never_listens("server"), number=n)
+               for step in (4, 5, 6) for n in range(5)]
+    lines = shown(results)
+    assert lines[2] == "THE FIRST THING TO REPAIR"
+    assert lines[3].startswith("  `server` never listens (step 4: listen): 14 more tests can")
+    assert sum("likely cause: " in line for line in lines) == 1
+    assert lines.index("  not judged: 14 tests, as `server` never listens (step 4)") > 10
+    assert sum(line.endswith("0/5 not judged") for line in lines) == 2
+    assert all(len(line) <= 80 for line in lines) and len(lines) < 40
+
+
+def test_the_table_of_a_few_faults_has_no_first_one() -> None:
+    lines = shown([result(6, "server", fault=Mismatch("a", "b", "fixed-length"))])
+    assert "THE FIRST THING TO REPAIR" not in lines
