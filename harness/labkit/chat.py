@@ -14,7 +14,7 @@ from typing import Any, Optional
 from labkit.echo import half_close
 from labkit.feedback import Mismatch
 from labkit.peer import Peer, describe
-from labkit.processes import tree_of
+from labkit.processes import has_socket, tree_of
 from labkit.program import Program
 from labkit.scenario import Scenario
 
@@ -261,13 +261,4 @@ def _processes(program: Program) -> list[int]:
 
 def _holders(program: Program) -> int:
     """How many processes of PROGRAM have a socket open."""
-    return sum(map(_has_socket, _processes(program)))
-
-
-def _has_socket(pid: int) -> bool:
-    folder = f"/proc/{pid}/fd"
-    try:
-        links = [os.readlink(f"{folder}/{fd}") for fd in os.listdir(folder)]
-    except (FileNotFoundError, ProcessLookupError, PermissionError):
-        return False
-    return any(link.startswith("socket:") for link in links)
+    return sum(map(has_socket, _processes(program)))

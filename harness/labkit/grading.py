@@ -76,6 +76,10 @@ def because(why: str) -> Callable[[Test], Test]:
     return pytest.mark.because(why)
 
 
+half_written = because("a program that is written up to this step, and no further, passes it")
+"""Marks a test of what a program can do before most of its steps are written."""
+
+
 def takes(seconds: float) -> Callable[[Test], Test]:
     """Says that a graded test takes SECONDS, 2 or more, though nothing goes wrong in it.
 

@@ -32,7 +32,8 @@ class Endpoint(NamedTuple):
     local: tuple[str, int]
     remote: tuple[str, int]
     queue: int
-    """Of a listening socket: connections that wait to be accepted."""
+    """Of a listening socket: connections that wait to be accepted; of a UDP socket: bytes of memory
+    that hold datagrams which nobody has received yet."""
     limit: int
     """Of a listening socket: how long that queue may be (listen(2), backlog)."""
 

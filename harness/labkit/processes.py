@@ -54,6 +54,16 @@ def pids_inside(pid: int) -> list[int]:
     return [int(word) for word in ids.split()]
 
 
+def has_socket(pid: int) -> bool:
+    """Whether the process PID has a socket open, of whatever kind."""
+    folder = f"/proc/{pid}/fd"
+    try:
+        links = [os.readlink(f"{folder}/{fd}") for fd in os.listdir(folder)]
+    except (*_ENDED, PermissionError):
+        return False
+    return any(link.startswith("socket:") for link in links)
+
+
 def _field(path: str, name: str, what: str) -> str:
     found = re.search(rf"^{name}:\t(.*)", Path(path).read_text("ascii", "replace"), re.M)
     if found is None:

@@ -64,6 +64,16 @@ def expect_reply(
                        cause="reply-from-elsewhere")
 
 
+def expect_takes(lab: Scenario, program: Program, address: Address) -> None:
+    """PROGRAM receives what comes to its socket at ADDRESS, whatever it does with it."""
+    sender, own = lab.bind_datagrams(), lab.bind_datagrams()
+    for _ in range(3):
+        sender.send(TEXT, address)
+    sender.send(TEXT, own.address)
+    own.expect(TEXT)  # sent last: what was sent before has arrived, too
+    lab.expect_taken(program, address)
+
+
 # -- A client asks -----------------------------------------------------------
 
 

@@ -10,6 +10,7 @@ from known_wrong import CORRECT
 from workbench import Workbench
 
 from labkit.build import PROGRAMS, build
+from labkit.paths import LABINIT
 
 
 def designs_of(lab: str) -> list[Path]:
@@ -29,8 +30,9 @@ def build_design(bench: Workbench, design: Path) -> Path:
     with tempfile.TemporaryDirectory() as submission:
         for source in (*design.parent.glob("*.h"), *design.iterdir()):
             shutil.copy(source, submission)
-        done = build(bench.lab, Path(submission), bench.folder(f"build-{design.name}"),
-                     reference=False)
+        work = bench.folder(f"build-{design.name}")
+        shutil.copy2(LABINIT, work)  # what a sandbox.workspace() has
+        done = build(bench.lab, Path(submission), work, reference=False)
     assert list(done.programs) == programs_of(design), done.log
     assert "warning" not in done.log, done.log
     for name in set(bench.programs) - set(done.programs):

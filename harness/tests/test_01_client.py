@@ -9,7 +9,7 @@ import pytest
 from labkit.echo import (
     BIG, BINARY, PORT, TEXT, WRONG_PORTS, expect_usage_error, finish, serve_once, vanish
 )
-from labkit.grading import counts_waking, graded
+from labkit.grading import counts_waking, graded, half_written
 from labkit.scenario import Scenario
 
 LAB = "01-tcp-echo"
@@ -94,6 +94,29 @@ def test_client_says_that_nobody_listens(lab: Scenario) -> None:
 
 
 # -- Step 14 to 17: both directions at once ----------------------------------
+
+
+@half_written
+@graded(step=14, points=2, programs=("client",))
+def test_client_waits_for_something_to_do(lab: Scenario) -> None:
+    """A client that nobody types to, and nobody answers, stays connected, and is silent."""
+    listener = lab.listen(PORT)
+    client = lab.start("client")
+    peer = lab.accept(listener)
+    lab.expect_running(client, "ended-early")
+    peer.expect_nothing()
+    lab.expect_silence(client)
+
+
+@half_written
+@graded(step=15, points=2, programs=("client",))
+def test_client_ends_with_a_silent_server(lab: Scenario) -> None:
+    """A server that closes without a word, our stdin still open: exit status 0."""
+    listener = lab.listen(PORT)
+    client = lab.start("client")
+    peer = lab.accept(listener)
+    peer.half_close()
+    finish(lab, client)
 
 
 @counts_waking

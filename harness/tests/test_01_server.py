@@ -11,7 +11,7 @@ from labkit.echo import (
     for_every_server, leave, talk, vanish,
 )
 from labkit.feedback import Mismatch
-from labkit.grading import counts_waking, graded
+from labkit.grading import counts_waking, graded, half_written
 from labkit.scenario import Scenario
 
 LAB = "01-tcp-echo"
@@ -67,6 +67,17 @@ def test_server_speaks_tcp(lab: Scenario, program: str) -> None:
     lab.start_server(program, port=PORT)
     if lab.network.sockets.udp():
         raise Mismatch(expected="a TCP socket only", seen="a UDP socket", cause="udp-not-tcp")
+
+
+@half_written
+@for_every_server(step=2, points=3, poll=25)
+def test_server_has_a_socket(lab: Scenario, program: str) -> None:
+    """The server creates a socket, and does not end."""
+    server = lab.start(program)
+    lab.expect_running(server, "ended-early")
+    if not lab.has_socket(server):
+        raise Mismatch(expected=f"`{server.command}` has a socket", seen="it has none",
+                       cause="not-listening")
 
 
 @for_every_server(step=3, points=2, poll=25)
@@ -135,6 +146,20 @@ def test_server_waits_without_using_the_processor(lab: Scenario, program: str) -
 # -- Step 5: accept --------------------------------------------------------
 
 
+@half_written
+@for_every_server(step=5, points=3, poll=25)
+def test_server_accepts_a_client(lab: Scenario, program: str) -> None:
+    """A client that connects is told of: `connection from IP port PORT`."""
+    server = lab.start_server(program, port=PORT)
+    lab.expect_line(server, "listening on 127.0.0.1 port 4321")
+    peer = lab.connect(PORT)
+    lab.wait_for(lambda: not any(each.queue for each in lab.listening()),
+                 f"`{server.command}` accepts {peer.label}",
+                 lambda: f"it waits in the kernel's queue{server.last_words}", "not-accepted",
+                 poll=0.001)
+    lab.expect_line(server, f"connection from 127.0.0.1 port {peer.port}")
+
+
 @for_every_server(step=5, points=3, poll=25)
 def test_server_tells_who_connects(lab: Scenario, program: str) -> None:
     """`connection from IP port PORT` is printed for each client, with its real port."""
@@ -175,6 +200,29 @@ def test_server_serves_the_client_that_had_to_wait(lab: Scenario, program: str) 
 
 
 # -- Step 6 and 7: echo ----------------------------------------------------
+
+
+@half_written
+@for_every_server(step=6, points=3)
+def test_server_goes_on_after_a_silent_client(lab: Scenario, program: str) -> None:
+    """After a client that says nothing and half-closes, the next one is accepted."""
+    server = lab.start_server(program, port=PORT)
+    lab.expect_line(server, "listening on 127.0.0.1 port 4321")
+    for label in ("the first client", "the next client"):
+        peer = lab.connect(PORT, label=label, cause="one-client-only")
+        lab.expect_line(server, f"connection from 127.0.0.1 port {peer.port}",
+                        cause="one-client-only")
+        peer.half_close()
+
+
+@half_written
+@for_every_server(step=7, points=3)
+def test_server_sends_back_what_comes(lab: Scenario, program: str) -> None:
+    """Two lines come back, one after the other; how it ends is not looked at."""
+    lab.start_server(program, port=PORT)
+    peer = lab.connect(PORT)
+    talk(peer)
+    talk(peer, b"and once more\n", cause="single-read")
 
 
 @for_every_server(step=6, points=4)

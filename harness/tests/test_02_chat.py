@@ -16,7 +16,7 @@ from labkit.chat import (
     CHAT, LINE, LONG_LINE, MIB, PORTS, Conversation, converse, expect_not_listening,
 )
 from labkit.echo import BINARY, finish, vanish
-from labkit.grading import counts_waking, graded, graded_each
+from labkit.grading import counts_waking, graded, graded_each, half_written
 from labkit.program import Program
 from labkit.scenario import Scenario
 
@@ -352,7 +352,7 @@ def test_chat_server_ends_by_a_signal_while_it_sends(lab: Scenario) -> None:
     lab.end_by_signal(talk.program, signal.SIGTERM)
 
 
-# -- Step 10: half-close -------------------------------------------------------------------
+# -- Step 11: half-close -------------------------------------------------------------------
 
 
 @graded_each(CHAT, step=11, points=3)
@@ -390,7 +390,19 @@ def test_chat_sends_all_though_the_peer_has_closed(lab: Scenario, program: str) 
     talk.expect_wire(first_closer="peer")
 
 
-# -- Step 11: the other half ---------------------------------------------------------------
+# -- Step 10: the other half ---------------------------------------------------------------
+
+
+@half_written
+@graded_each(CHAT, step=10, points=2)
+def test_chat_hears_on_after_its_stdin(lab: Scenario, program: str) -> None:
+    """When stdin has ended, what the peer says is still printed; exit status 0 at its end."""
+    talk = converse(lab, program)
+    talk.program.close_stdin()
+    lab.expect_running(talk.program, "closes-both")
+    talk.hear(LINE, cause="closes-both")
+    talk.peer_closes()
+    talk.expect_exit()
 
 
 @graded_each(CHAT, step=10, points=2)

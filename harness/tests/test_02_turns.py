@@ -10,8 +10,8 @@ from labkit.chat import (
     LINE, LONG_LINE, MIB, MORE, PORTS, TURNS, Conversation, converse, expect_nothing_printed,
     its_turn, peers_turn,
 )
-from labkit.echo import break_off, finish, vanish
-from labkit.grading import counts_waking, graded, graded_each
+from labkit.echo import break_off, finish, half_close, vanish
+from labkit.grading import counts_waking, graded, graded_each, half_written
 from labkit.program import Program
 from labkit.scenario import Scenario
 
@@ -27,7 +27,7 @@ server_test = dict(step=1, programs=("turn_server",))
 client_test = dict(step=2, programs=("turn_client",))
 
 
-# -- Step 1: a line, and not what one call gives -----------------------------------
+# -- Step 3: a line, and not what one call gives -----------------------------------
 
 
 @graded_each(TURNS, step=3, points=2)
@@ -112,7 +112,7 @@ def test_turns_print_a_last_line_without_newline(lab: Scenario, program: str) ->
     talk.expect_wire(first_closer="peer")
 
 
-# -- Step 2: printed at once ---------------------------------------------------------
+# -- Step 4: printed at once ---------------------------------------------------------
 
 
 @graded_each(TURNS, step=4, points=1)
@@ -137,7 +137,7 @@ def test_turn_client_says_that_stdout_is_full(lab: Scenario) -> None:
     talk.expect_error(r".*No space left on device")
 
 
-# -- Step 3: sent whole, with its newline ------------------------------------------
+# -- Step 5: sent whole, with its newline ------------------------------------------
 
 
 @graded_each(TURNS, step=5, points=1)
@@ -171,7 +171,16 @@ def test_turns_wait_for_a_slow_reader(lab: Scenario, program: str) -> None:
     end(talk)
 
 
-# -- Step 4 and 5: whose turn it is ------------------------------------------------
+# -- Step 1 and 2: whose turn it is ------------------------------------------------
+
+
+@half_written
+@graded(points=2, **server_test)
+def test_turn_server_ends_with_a_silent_client(lab: Scenario) -> None:
+    """A client that closes without a word ends the server, too: exit status 0."""
+    server = lab.start_server("turn_server", port=PORT)
+    half_close(lab.connect(PORT))
+    lab.expect_exit(server, 0)
 
 
 @graded_each(TURNS, step=LOOP, points=2)

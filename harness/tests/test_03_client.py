@@ -8,7 +8,7 @@ import pytest
 
 from labkit.datagrams import MOST
 from labkit.echo import WRONG_PORTS, expect_usage_error, finish
-from labkit.grading import counts_waking, graded
+from labkit.grading import counts_waking, graded, half_written
 from labkit.program import Program
 from labkit.scenario import STALL, Scenario
 from labkit.udp_echo import (
@@ -189,6 +189,15 @@ def test_client_says_that_stdin_cannot_be_read(lab: Scenario) -> None:
 # -- Step 5: a socket that is connected ----------------------------------------
 
 
+@half_written
+@graded(step=5, points=2, programs=("client",))
+def test_client_says_that_a_host_cannot_be_reached(lab: Scenario) -> None:
+    """An address to which no way leads: a line `client: ...` on stderr, exit status 1."""
+    client = lab.start("client", *PATIENT, "203.0.113.1", stdin=TEXT + b"\n")
+    lab.expect_exit(client, 1)
+    lab.expect_complaint(client, r"client: .+: Network is unreachable")
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 @graded(step=5, points=1, programs=("client",))
 def test_client_says_that_nothing_listens(lab: Scenario, host: str) -> None:
@@ -233,6 +242,15 @@ def test_client_ignores_strangers(lab: Scenario, host: str, port: int) -> None:
 
 
 # -- Step 6: send it -----------------------------------------------------------
+
+
+@half_written
+@graded(step=6, points=2, programs=("client",))
+def test_client_sends_its_line(lab: Scenario) -> None:
+    """A line is sent to the server, as one datagram; what becomes of it is not looked at."""
+    server = lab.bind_datagrams(PORT)
+    lab.start("client", *PATIENT, stdin=TEXT + b"\n")
+    server.expect(TEXT)
 
 
 @graded(step=6, points=1, programs=("client",))
@@ -582,7 +600,7 @@ def test_client_prints_each_reply_once(lab: Scenario, fault: str, cause: str) ->
     lab.expect_datagrams(server.received, server.sent)
 
 
-# -- Step 10: the server's other addresses -------------------------------------
+# -- Step 11: the server's other addresses -------------------------------------
 
 
 @graded(step=11, points=1, programs=("client",))
@@ -607,7 +625,7 @@ def test_client_tries_every_address(lab: Scenario) -> None:
     lab.expect_datagrams([len(TEXT)], [len(TEXT)], server=("::1", PORT), others=[SERVER])
 
 
-# -- Step 11: print the reply --------------------------------------------------
+# -- Step 10: print the reply --------------------------------------------------
 
 
 @graded(step=10, points=2, programs=("client",))

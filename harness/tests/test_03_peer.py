@@ -15,9 +15,9 @@ from labkit.datagram_peer import (
 from labkit.datagrams import MOST
 from labkit.echo import BINARY, WRONG_PORTS, expect_usage_error
 from labkit.feedback import Mismatch
-from labkit.grading import counts_waking, graded
+from labkit.grading import counts_waking, graded, half_written
 from labkit.scenario import Scenario
-from labkit.udp_echo import FULL_PACKET, payload
+from labkit.udp_echo import FULL_PACKET, expect_takes, payload
 
 LAB = "03-udp"
 
@@ -242,6 +242,13 @@ def test_peer_may_be_the_first_to_start(lab: Scenario) -> None:
 
 
 # -- Step 15: what comes is printed --------------------------------------------------
+
+
+@half_written
+@graded(step=15, points=2, **peer_test)
+def test_peer_takes_what_comes(lab: Scenario) -> None:
+    """The peer receives each datagram, and goes on: none stays behind in the kernel."""
+    expect_takes(lab, start_peer(lab), (LOOPBACK, PORT))
 
 
 @graded(step=15, points=2, **peer_test)

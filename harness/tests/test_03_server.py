@@ -11,10 +11,10 @@ import pytest
 from labkit.datagrams import MOST
 from labkit.echo import WRONG_PORTS, expect_usage_error
 from labkit.feedback import Mismatch
-from labkit.grading import counts_waking, graded
+from labkit.grading import counts_waking, graded, half_written
 from labkit.scenario import Scenario
 from labkit.udp_echo import (
-    FORMAT, FULL_PACKET, PORT, SERVER, TEXT, ask, expect_reply, payload,
+    FORMAT, FULL_PACKET, PORT, SERVER, TEXT, ask, expect_reply, expect_takes, payload,
 )
 
 LAB = "03-udp"
@@ -139,6 +139,14 @@ def test_server_tells_the_port_it_got(lab: Scenario) -> None:
 
 
 # -- Step 2: take a datagram, whole --------------------------------------------
+
+
+@half_written
+@graded(step=2, points=2, programs=("server",))
+def test_server_takes_what_comes(lab: Scenario) -> None:
+    """The server receives each datagram, and goes on: none stays behind in the kernel."""
+    server = lab.start_datagram_server("server", port=PORT)
+    expect_takes(lab, server, SERVER)
 
 
 @graded(step=2, points=2, programs=("server",))

@@ -88,7 +88,7 @@ def test_client_tries_every_address_of_a_name(lab: Scenario, address: str) -> No
                        packets="ip6" if address == HOST_6 else "ip")
 
 
-# -- Step 17: a reply, of one line or many ------------------------------------------------
+# -- Step 18: a reply, of one line or many ------------------------------------------------
 
 
 MANY_LINES = {
@@ -252,7 +252,7 @@ def test_client_takes_no_noise_for_a_reply(lab: Scenario) -> None:
     folder.expect_names()
 
 
-# -- Step 18: login ---------------------------------------------------------------------------
+# -- Step 17: login ---------------------------------------------------------------------------
 
 
 @graded(step=17, points=2, **client_test)

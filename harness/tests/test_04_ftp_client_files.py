@@ -29,7 +29,7 @@ OLD = b"what was there before\n"
 client_test = dict(programs=("client",))
 
 
-# -- Step 6: a temporary name until the file is whole ---------------------------------------
+# -- Step 5: a temporary name until the file is whole ---------------------------------------
 
 
 @pytest.mark.parametrize("old", [None, OLD], ids=["new", "old"])

@@ -142,7 +142,7 @@ def test_server_ends_whatever_its_clients_do(lab: Scenario) -> None:
     expect_sessions(lab, stranger, *users, orderly=False)
 
 
-# -- Step 7: command lines ---------------------------------------------------------------
+# -- Step 6: command lines ---------------------------------------------------------------
 
 
 @for_server(step=6, points=2)
@@ -271,7 +271,7 @@ def test_server_takes_any_byte_in_a_line(lab: Scenario) -> None:
     expect_sessions(lab, *strangers, client)
 
 
-# -- Step 8: the login -------------------------------------------------------------------
+# -- Step 7: the login -------------------------------------------------------------------
 
 
 @for_server(step=7, points=3)
@@ -375,7 +375,7 @@ def test_server_forgets_a_login_when_another_begins(lab: Scenario) -> None:
     expect_sessions(lab, client)
 
 
-# -- Step 9: the folder we are in --------------------------------------------------------
+# -- Step 8: the folder we are in --------------------------------------------------------
 
 
 @for_server(step=8, points=2)

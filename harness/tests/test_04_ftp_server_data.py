@@ -20,7 +20,7 @@ from labkit.scenario import Scenario
 LAB = "04-file-transfer"
 
 
-# -- Step 10: passive data connections ---------------------------------------------------
+# -- Step 9: passive data connections ----------------------------------------------------
 
 
 @pytest.mark.parametrize("how", PASSIVE)
@@ -121,7 +121,7 @@ def test_server_keeps_no_port_that_nobody_used(lab: Scenario) -> None:
     expect_connections(lab, Data(len(HELLO), SERVER, CLIENT))
 
 
-# -- Step 11: active data connections ----------------------------------------------------
+# -- Step 10: active data connections ----------------------------------------------------
 
 
 @pytest.mark.parametrize("how", ACTIVE)

@@ -30,7 +30,7 @@ SIZES = (0, 1, 511, 512, 513, 65_535, 65_536, 65_537, 1 << 20)
 each_way = pytest.mark.parametrize("how", WAYS)
 
 
-# -- Step 5: never out of the folder -----------------------------------------------------
+# -- Step 12: never out of the folder ----------------------------------------------------
 
 
 OUTSIDE = {"secret.txt": SECRET, "served-too/secret.txt": SECRET}
@@ -166,7 +166,7 @@ def test_server_sends_no_device(lab: Scenario) -> None:
     expect_sessions(lab, client)
 
 
-# -- Step 6: whole files only ------------------------------------------------------------
+# -- Step 5: whole files only ------------------------------------------------------------
 
 
 @for_server(step=5, points=3)
@@ -290,7 +290,7 @@ def test_server_says_that_it_cannot_write(lab: Scenario) -> None:
     expect_sessions(lab, client)
 
 
-# -- Step 12: files to the client --------------------------------------------------------
+# -- Step 11: files to the client --------------------------------------------------------
 
 
 @for_server(step=11, points=3)

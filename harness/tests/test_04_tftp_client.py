@@ -88,7 +88,7 @@ def test_udp_client_waits_without_using_the_processor(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides, "eintr")
 
 
-# -- Step 32: the request --------------------------------------------------------
+# -- Step 24: the request --------------------------------------------------------
 
 
 @graded(step=24, points=2, **by_client)
@@ -291,7 +291,7 @@ def test_udp_client_sends_no_file_that_is_not_there(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
-# -- Step 25: send a file ------------------------------------------------------
+# -- Step 26: send a file ------------------------------------------------------
 
 
 @pytest.mark.parametrize("sizes", [(0, 1, 511), (512, 1024, 5120), (513, 1023, 1025, 100_000)],
@@ -385,7 +385,7 @@ def test_udp_client_does_not_send_a_part_as_the_whole(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
-# -- Step 26: only new ACKs move on ----------------------------------------------
+# -- Step 27: only new ACKs move on ----------------------------------------------
 
 
 @graded(step=27, points=3, **by_client)
@@ -443,7 +443,7 @@ def test_udp_client_counts_past_65535_blocks(lab: Scenario, verb: str) -> None:
     lab.end_recording()  # of which scapy would take seconds
 
 
-# -- Step 28: the right port -----------------------------------------------------
+# -- Step 30: the right port -----------------------------------------------------
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2"],

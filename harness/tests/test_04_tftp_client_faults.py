@@ -25,7 +25,7 @@ by_client = dict(programs=("udp_client",))
 HOST = "127.0.0.1"
 
 
-# -- Step 6: whole files only ----------------------------------------------------
+# -- Step 5: whole files only ----------------------------------------------------
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
@@ -64,7 +64,7 @@ def test_udp_client_keeps_the_old_file_where_there_is_no_new_one(lab: Scenario) 
     expect_wire(lab, tftp.sides)
 
 
-# -- Step 24: options ----------------------------------------------------------
+# -- Step 29: options ----------------------------------------------------------
 
 
 @graded(step=29, points=1, **by_client)
@@ -92,7 +92,7 @@ def test_udp_client_saves_no_part_after_a_senseless_oack(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
-# -- Step 27: receive a file -----------------------------------------------------
+# -- Step 28: receive a file -----------------------------------------------------
 
 
 @graded(step=28, points=1, **by_client)
@@ -112,7 +112,7 @@ def test_udp_client_saves_no_more_of_a_block_than_it_may_have(lab: Scenario) -> 
     expect_wire(lab, tftp.sides)
 
 
-# -- Step 32: the request --------------------------------------------------------
+# -- Step 24: the request --------------------------------------------------------
 
 
 @graded(step=24, points=1, **by_client)

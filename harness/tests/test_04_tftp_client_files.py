@@ -22,7 +22,7 @@ by_client = dict(programs=("udp_client",))
 HOST = "127.0.0.1"
 
 
-# -- Step 6: whole files only ----------------------------------------------------
+# -- Step 5: whole files only ----------------------------------------------------
 
 
 @graded(step=5, points=3, **by_client)
@@ -79,7 +79,7 @@ def test_udp_client_says_that_it_cannot_save(lab: Scenario) -> None:
         expect_failed(lab, client, cause="no-error-told")
         folder.expect_names()
     expect_wire(lab, tftp.sides)
-# -- Step 27: receive a file -----------------------------------------------------
+# -- Step 28: receive a file -----------------------------------------------------
 
 
 @pytest.mark.parametrize("sizes", [(0, 1, 511), (512, 1024, 5120), (513, 1023, 1025, 100_000)],

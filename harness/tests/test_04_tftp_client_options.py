@@ -20,7 +20,7 @@ by_client = dict(programs=("udp_client",))
 HOST = "127.0.0.1"
 
 
-# -- Step 24: options ----------------------------------------------------------
+# -- Step 29: options ----------------------------------------------------------
 
 
 @pytest.mark.parametrize("verb", ["get", "put"])
@@ -115,7 +115,7 @@ def test_udp_client_takes_no_option_it_did_not_ask_for(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
-# -- Step 29: windows ------------------------------------------------------------
+# -- Step 31: windows ------------------------------------------------------------
 
 
 @graded(step=31, points=2, **by_client)

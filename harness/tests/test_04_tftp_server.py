@@ -231,7 +231,7 @@ def test_udp_server_outlives_long_requests(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
-# -- Step 25: send a file ------------------------------------------------------
+# -- Step 26: send a file ------------------------------------------------------
 
 
 @pytest.mark.parametrize("sizes", [(0, 1, 511), (512, 1024, 5120), (513, 1023, 1025, 100_000)],
@@ -359,7 +359,7 @@ def test_udp_server_ends_a_transfer_by_an_error(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
-# -- Step 26: only new ACKs move on ----------------------------------------------
+# -- Step 27: only new ACKs move on ----------------------------------------------
 
 
 @graded(step=27, points=3, **by_server)
@@ -408,7 +408,7 @@ def test_udp_server_sends_more_than_65535_blocks(lab: Scenario) -> None:
     lab.end_recording()  # of which scapy would take seconds
 
 
-# -- Step 28: the right port -----------------------------------------------------
+# -- Step 30: the right port -----------------------------------------------------
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2"],
@@ -438,7 +438,7 @@ def test_udp_server_ignores_strangers(lab: Scenario, host: str) -> None:
     expect_wire(lab, tftp.sides, "strange-port")
 
 
-# -- Step 30: a new port for each transfer ---------------------------------------
+# -- Step 25: a new port for each transfer ---------------------------------------
 
 
 @graded(step=25, points=2, **by_server)

@@ -22,7 +22,7 @@ TWO_SECONDS = 1.9
 """Seconds: two, less what clocks differ."""
 
 
-# -- Step 5: the folder and nothing outside it -------------------------------------
+# -- Step 12: the folder and nothing outside it ------------------------------------
 
 
 @graded(step=12, points=1, **by_server)
@@ -35,7 +35,7 @@ def test_udp_server_takes_dots_for_letters(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
-# -- Step 24: options ----------------------------------------------------------
+# -- Step 29: options ----------------------------------------------------------
 
 
 @graded(step=29, points=1, **by_server)
@@ -69,7 +69,7 @@ def test_udp_server_waits_as_long_as_it_has_agreed_to(lab: Scenario) -> None:
                        f"{shortest:.1f} s", "wrong-timeout")
 
 
-# -- Step 27: receive a file -----------------------------------------------------
+# -- Step 28: receive a file -----------------------------------------------------
 
 
 @graded(step=28, points=1, **by_server)
@@ -87,7 +87,7 @@ def test_udp_server_saves_no_more_of_a_block_than_it_may_have(lab: Scenario) -> 
     expect_wire(lab, tftp.sides)
 
 
-# -- Step 30: a new port for each transfer ---------------------------------------
+# -- Step 25: a new port for each transfer ---------------------------------------
 
 
 @graded(step=25, points=2, **by_server)
@@ -122,7 +122,7 @@ def test_udp_server_tells_hosts_apart(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
-# -- Step 31: new files only -----------------------------------------------------
+# -- Step 32: new files only -----------------------------------------------------
 
 
 @graded(step=32, points=1, **by_server)

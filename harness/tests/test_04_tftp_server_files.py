@@ -22,7 +22,7 @@ LAB = "04-file-transfer"
 by_server = dict(programs=("udp_server",))
 
 
-# -- Step 5: the folder and nothing outside it -------------------------------------
+# -- Step 12: the folder and nothing outside it ------------------------------------
 
 
 @graded(step=12, points=2, **by_server)
@@ -115,7 +115,7 @@ def expect_same_outside(folder: Folder, before: Sequence[str], cause: str) -> No
                         cause=cause)
 
 
-# -- Step 6: whole files only ----------------------------------------------------
+# -- Step 5: whole files only ----------------------------------------------------
 
 
 @graded(step=5, points=2, **by_server)
@@ -170,7 +170,7 @@ def test_udp_server_says_that_it_cannot_write(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
-# -- Step 27: receive a file -----------------------------------------------------
+# -- Step 28: receive a file -----------------------------------------------------
 
 
 @pytest.mark.parametrize("sizes", [(0, 1, 511), (512, 1024, 5120), (513, 1023, 1025, 100_000)],
@@ -272,7 +272,7 @@ def test_udp_server_outlives_garbage_in_a_transfer(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
-# -- Step 31: new files only -----------------------------------------------------
+# -- Step 32: new files only -----------------------------------------------------
 
 
 @graded(step=32, points=2, **by_server)

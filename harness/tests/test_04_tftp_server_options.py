@@ -21,7 +21,7 @@ LAB = "04-file-transfer"
 by_server = dict(programs=("udp_server",))
 
 
-# -- Step 24: options ----------------------------------------------------------
+# -- Step 29: options ----------------------------------------------------------
 
 
 @pytest.mark.parametrize("size", [8, 511, 1024, 1428, 8192])
@@ -160,7 +160,7 @@ def test_udp_server_ends_a_transfer_whose_options_are_refused(lab: Scenario) -> 
     expect_wire(lab, tftp.sides, "bad-options")
 
 
-# -- Step 29: windows ------------------------------------------------------------
+# -- Step 31: windows ------------------------------------------------------------
 
 
 @pytest.mark.parametrize("window", [1, 2, 4, 7])

@@ -215,6 +215,11 @@ OF_SOCKETS = {
         "alone waits for ever. The wait needs an end.",
         "poll(2), timeout; socket(7), SO_RCVTIMEO",
     ),
+    "not-accepted": Cause(
+        "The client waits in the kernel's queue: the kernel has answered its SYN and connected it, "
+        "but the server does not call accept(), which takes it out of there.",
+        "accept(2); listen(2), backlog",
+    ),
     "not-bound": Cause(
         "There is no UDP socket at the port where the others send to: socket() and bind() must "
         "have succeeded, and the program must not have ended.",

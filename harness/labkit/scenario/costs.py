@@ -8,6 +8,7 @@ import time
 from typing import NamedTuple
 
 from labkit.feedback import HarnessError, Mismatch
+from labkit.processes import has_socket, tree_of
 from labkit.program import Program
 from labkit.scenario.world import PATIENCE, World
 
@@ -30,6 +31,10 @@ class Costs(World):
         """What the program has, once it waits for something: mostly before its first client."""
         self.wait_blocked(program)
         return _footprint(program)
+
+    def has_socket(self, program: Program) -> bool:
+        """Whether the program, or a child of it, has a socket open, of whatever kind."""
+        return program.pid is not None and any(map(has_socket, tree_of(program.pid)))
 
     def expect_back_to(self, program: Program, before: Footprint) -> None:
         """Waits until the program has no more of anything than BEFORE its clients came."""

@@ -123,6 +123,20 @@ class Datagrams(Programs, Wire):
                            cause=cause or self._fault_told(program) or "ended-early")
         return ports[0]
 
+    def expect_taken(self, program: Program, address: Address) -> None:
+        """Waits until PROGRAM has received all that has come to its socket at ADDRESS, and goes on.
+
+        What was sent has to be there already, see the tests' expect_takes().
+        """
+        def left() -> int:
+            return sum(e.queue for e in self._bound(program.host) if e.local == address)
+
+        expected = f"`{program.command}` receives each datagram that comes"
+        self.wait_for(lambda: left() == 0 or program.exit is not None, expected,
+                      lambda: f"{left()} bytes of memory hold what it has left in the kernel"
+                      f"{program.last_words}", "no-answer", poll=0.001)
+        self.expect_running(program, "ended-early")
+
     def _bound(self, host: Optional[str]) -> list[Endpoint]:
         """The UDP sockets of the programs on HOST."""
         own = {peer.address for peer, at in self._hosts.items()

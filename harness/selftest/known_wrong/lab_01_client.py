@@ -263,4 +263,17 @@ KNOWN_WRONG = [
         "ends_with_status_1_when_it_is_reset_while_it_sends", "exit-status",
         ("        die(target);", "        exit(0);"),
     ),
+    # What a program does before most of its steps are written
+    client(
+        "leaves-once-connected", "ends as soon as it is connected",
+        "waits_for_something_to_do", "ended-early",
+        ("    exchange(conn_fd, &up, &down);", "    (void)exchange;\n    (void)down;"),
+    ),
+    client(
+        "end-of-file-is-an-error", "wrong exit status",
+        "ends_with_a_silent_server", "exit-status",
+        ("    if (n == 0)\n        stream->open = false;",
+         "    if (n == 0 && source[0] == 'r')\n        die(source);\n"
+         "    if (n == 0)\n        stream->open = false;"),
+    ),
 ]

@@ -390,4 +390,26 @@ KNOWN_WRONG = [
          "port, "),
         file=NET,
     ),
+    # What a program does before most of its steps are written
+    server(
+        "ends-before-it-listens", "no call of socket() at all",
+        "has_a_socket", "ended-early",
+        ("    serve(start_server(address, port));", "    exit(start_server != NULL && serve);"),
+        ("#include <unistd.h>", "#include <stdlib.h>\n#include <unistd.h>"),
+    ),
+    server(
+        "never-accepts", "listens, and does nothing more",
+        "accepts_a_client", "not-accepted",
+        (BEFORE_ACCEPT, "        pause();\n" + BEFORE_ACCEPT), file=NET,
+    ),
+    server(
+        "ends-with-its-first-client", "only one client ever served",
+        "goes_on_after_a_silent_client", "one-client-only",
+        (SERVE, SERVE + "        _exit(0);\n"),
+    ),
+    server(
+        "answers-nothing", "data is received and thrown away",
+        "sends_back_what_comes", "no-answer",
+        (BEFORE_SENDING, "        if (n < 0 && send_all("), file=ECHO,
+    ),
 ]

@@ -416,6 +416,16 @@ ERRORS = [
         "goes_both_ways_at_any_time", "stdout-not-flushed",
         ("next_client(listen_fd, true)", "next_client(listen_fd, false)"), file="server.c",
     ),
+    wrong(
+        "server", "leaves-with-its-stdin", "closes both directions too early",
+        "hears_on_after_its_stdin", "closes-both",
+        ("    wait_for_child();", "    kill(child, SIGKILL);\n    wait_for_child();"),
+    ),
+    wrong(
+        "client", "leaves-with-its-stdin", "closes both directions too early",
+        "hears_on_after_its_stdin", "closes-both",
+        ("    wait_for_child();", "    kill(child, SIGKILL);\n    wait_for_child();"),
+    ),
 ]
 
 KNOWN_WRONG = HALF_CLOSING + PEER_CLOSED + BYTES + TOGETHER + ERRORS

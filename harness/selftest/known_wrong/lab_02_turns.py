@@ -326,6 +326,12 @@ CLOSING = [
         "end_at_the_end_of_stdin", "descriptor-leak",
         ("    alarm(PATIENCE);", "    for (;;)\n        pause();"),
     ),
+    wrong(
+        "turn_server", "silent-client-is-an-error", "wrong exit status",
+        "turn_server_ends_with_a_silent_client", "exit-status",
+        ("    hang_up(conn_fd);\n    return 0;", "    hang_up(conn_fd);\n    return 1;"),
+        file="turn_server.c",
+    ),
 ]
 
 KNOWN_WRONG = LINES + TURNS + TOGETHER + CLOSING

@@ -675,4 +675,17 @@ KNOWN_WRONG = [
         ("if (fflush(stdout) == EOF || ferror(stdout))\n        die(\"stdout\");",
          "fflush(stdout);\n    clearerr(stdout);"),
     ),
+    # What a program does before most of its steps are written
+    client(
+        "unreachable-host-is-a-success", "wrong exit status",
+        "says_that_a_host_cannot_be_reached", "exit-status",
+        ("        die_sending(plan->host, plan->port);\n    /* END",
+         "        exit(0);\n    /* END"),
+    ),
+    client(
+        "never-sends", "local faking without any packet",
+        "sends_its_line", "no-packets",
+        ("    while (send(fd, line->text, line->len, 0) < 0)",
+         "    while (0 && send(fd, line->text, line->len, 0) < 0)"),
+    ),
 ]

@@ -465,6 +465,11 @@ TOGETHER = [
         (END_OF_STDIN, END_OF_STDIN + "        if (waited_for[1].fd < 0)\n"
          "            signal(SIGTERM, SIG_IGN);\n"), base="peer-poll",
     ),
+    wrong(
+        "never-receives", "has a socket, and only sends",
+        "takes_what_comes", "no-answer",
+        ("    n = recvfrom(fd, text, ", "    pause();\n    n = recvfrom(fd, text, "),
+    ),
 ]
 
 KNOWN_WRONG = SET_UP + SENDING + PRINTING + TOGETHER

@@ -372,4 +372,10 @@ KNOWN_WRONG = [
          "    connect(fd, &(struct sockaddr){ AF_UNSPEC, \"\" }, sizeof(struct sockaddr));\n"
          "    return;\n" + BEFORE_SENDING),
     ),
+    # What a program does before most of its steps are written
+    server(
+        "never-receives", "has a socket, and does nothing more",
+        "takes_what_comes", "no-answer",
+        (BEFORE_RECEIVING, "    pause();\n" + BEFORE_RECEIVING),
+    ),
 ]
