@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any, Callable, Optional, Sequence
 
@@ -302,6 +303,27 @@ def test_one_run_writes_everything(small_suite: SmallSuite, tmp_path: Path) -> N
     assert grade.status == 1 and not (small_suite.out / "result.json").exists()
     assert json.loads(grade.stdout.splitlines()[-1])["scores"] == {"01-tcp-echo": 1}
     assert [test["visibility"] for test in grade.results["tests"]] == ["hidden", "visible"]
+
+
+def test_classroom_50s_autograder_leaves_a_result_or_an_error(
+    small_suite: SmallSuite, tmp_path: Path
+) -> None:
+    small_suite.tests(TESTS)
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
+    script = SCHEMAS.parent.parent.parent / "classroom50" / "autograder.py"
+    for broken in (False, True):
+        (checkout / "result.json").write_text('{"score": 99}')  # the student's own
+        if broken:
+            (small_suite.harness / "labcap" / "labcap").unlink()
+        done = subprocess.run([sys.executable, script], cwd=checkout, capture_output=True,
+                              env={**ENVIRONMENT, "LAB_SUITE": str(small_suite.top)}, check=False)
+        assert done.returncode == (3 if broken else 0), done.stderr
+        assert (checkout / "result.json").exists() != broken
+        if not broken:
+            data = json.loads((checkout / "result.json").read_text())
+            must_fit(data, schema("classroom50"))
+            assert (data["owner"], data["max-score"]) == ("alice", 3)
 
 
 def test_a_rule_that_hides_nothing_is_a_wrong_call(small_suite: SmallSuite) -> None:
