@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -360,3 +361,11 @@ def test_a_run_that_came_to_nothing_says_so_in_tap_too(small_suite: SmallSuite) 
     grade = small_suite.grade("-j1", "--format=tap")
     assert grade.status == 3 and "is not built" in grade.stderr
     assert grade.stdout.startswith("TAP version 14\nBail out! not graded: harness/labcap/labcap")
+
+
+def test_what_instructors_are_told_is_there(small_suite: SmallSuite) -> None:
+    text = (SCHEMAS.parent.parent.parent / "docs" / "grading-a-class.md").read_text("utf-8")
+    known = small_suite.grade("-h").stdout
+    options = set(re.findall(r"(?<![\w-])--[a-z]\w+", text))
+    assert {"--classroom50", "--format", "--hidden", "--visibility"} <= options
+    assert [option for option in options if option not in known] == []
