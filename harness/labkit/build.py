@@ -7,6 +7,7 @@ import os
 import re
 import selectors
 import shutil
+import signal
 import stat
 import subprocess
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from labkit.feedback import HarnessError, Mismatch, clean, clean_line
 from labkit.network import NO_NAMESPACES
 from labkit.intake import Refused, copy_reference, copy_submission
 from labkit.paths import LABS
+from labkit.processes import tree_of
+from labkit.trees import DEPTH, measure
 
 PROGRAMS = {
     "01-tcp-echo": ("server", "client", "server_fork", "server_thread", "server_poll",
@@ -141,19 +144,6 @@ def build(
     return Build(folder, found, clean(log, LOG_BYTES), made and len(found) == len(programs))
 
 
-def remove_tree(folder: Path) -> None:
-    """Removes FOLDER, also where a build has taken away its own rights to it."""
-    with contextlib.suppress(OSError):
-        folder.chmod(0o700)
-    for path, names, _ in os.walk(folder):
-        for name in names:
-            inner = os.path.join(path, name)
-            if not os.path.islink(inner):
-                with contextlib.suppress(OSError):
-                    os.chmod(inner, 0o700)
-    shutil.rmtree(folder, ignore_errors=True)
-
-
 def _add_makefile(lab: str, folder: Path) -> None:
     if any((folder / name).is_file() for name in MAKEFILES):
         return
@@ -187,7 +177,7 @@ def _make(work: Path, folder: Path) -> tuple[bool, str]:
         said = log.partition("\n")[0]
         raise HarnessError(f"no sandbox: {clean_line(said)}; {NO_NAMESPACES}")
     if complaint:
-        return False, f"{log}\nnot built: {complaint}\n"
+        return False, f"not built: {complaint}\n{log}\n"
     return process.returncode == 0, log
 
 
@@ -217,11 +207,18 @@ class _Output:
         finally:
             loop.close()
             if not self._ended:
-                self._process.kill()  # and so all of its sandbox
-            self._process.wait()  # bwrap holds the pipe as long as it lives
+                self._end_sandbox()
+            self._process.wait()
             assert self._process.stdout is not None
             self._process.stdout.close()
         return self._too_much or complaint
+
+    def _end_sandbox(self) -> None:
+        """Ends its pid 1: bwrap, who waits for that, ends when all others in there are gone."""
+        first = tree_of(self._process.pid)[1:2]
+        for pid in first or [self._process.pid]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def _read(self) -> None:
         data = os.read(self._fd, 1 << 16)
@@ -232,18 +229,10 @@ class _Output:
         self.kept += data[: max(0, LOG_BYTES - len(self.kept))]
 
     def _measure(self) -> None:
-        files = size = 0
-        for path, _, names in os.walk(self._folder):
-            for name in names:
-                files += 1
-                try:
-                    size += os.lstat(os.path.join(path, name)).st_blocks * 512
-                except OSError:
-                    continue  # it was a temporary file
-            if files > FOLDER_FILES or size > FOLDER_BYTES:
-                self._too_much = (f"make filled its folder with more than {FOLDER_BYTES >> 20} "
-                                  f"MiB, or {FOLDER_FILES} files")
-                return
+        found = measure(self._folder, FOLDER_FILES)
+        if found.files > FOLDER_FILES or found.bytes > FOLDER_BYTES or found.deep:
+            self._too_much = (f"make filled its folder with more than {FOLDER_BYTES >> 20} MiB, "
+                              f"{FOLDER_FILES} files, or folders {DEPTH} deep")
 
 
 def _is_program(path: Path) -> bool:

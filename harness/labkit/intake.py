@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import shutil
 import stat
@@ -27,20 +28,22 @@ def copy_submission(source: Path, target: Path, programs: tuple[str, ...]) -> li
 
     No link is followed and nothing but a regular file is opened. Object code, hidden
     folders and anything that has the name of one of PROGRAMS stays behind: those are
-    built from source. Raises Refused when there is too much; HarnessError when a file
-    cannot be read or written.
+    built from source; so does a second name of a file that is not the submission's owner's.
+    Raises Refused when there is too much; HarnessError when a file cannot be read or written.
     """
     left_out: list[str] = []
-    count = total = 0
+    total = 0
+    owner = os.stat(source).st_uid
     for entry, place in _walk(source, target, left_out):
         if place.parent == target and entry.name in programs:
             left_out.append(f"{_shown(source, entry)}: is built from source")
             continue
-        count += 1
-        if count > FILE_COUNT:
-            raise Refused(f"the submission has more than {FILE_COUNT} files")
         with _open_regular(Path(entry.path)) as file:
-            size = os.fstat(file.fileno()).st_size
+            status = os.fstat(file.fileno())
+            size = status.st_size
+            if status.st_nlink > 1 and status.st_uid != owner:
+                left_out.append(f"{_shown(source, entry)}: hard link to somebody else's file")
+                continue
             total += size
             if total > TOTAL_BYTES:
                 raise Refused(f"the submission is larger than {TOTAL_BYTES >> 20} MiB")
@@ -66,6 +69,7 @@ def _walk(
     source: Path, target: Path, left_out: list[str]
 ) -> Iterator[tuple["os.DirEntry[str]", Path]]:
     """The regular files below SOURCE, each with its place below TARGET, which is made."""
+    count = 0
     waiting = [(source, target, 0)]
     while waiting:
         folder, into, depth = waiting.pop()
@@ -74,10 +78,13 @@ def _walk(
         try:
             into.mkdir()
             with os.scandir(folder) as entries:
-                found = sorted(entries, key=lambda entry: entry.name)
+                found = list(itertools.islice(entries, FILE_COUNT + 1))
         except OSError as error:
             raise HarnessError(_why(error)) from error
-        for entry in found:
+        count += len(found)
+        if count > FILE_COUNT:
+            raise Refused(f"the submission has more than {FILE_COUNT} files and folders")
+        for entry in sorted(found, key=lambda entry: entry.name):
             if entry.is_dir(follow_symlinks=False):
                 if entry.name.startswith("."):
                     left_out.append(f"{_shown(source, entry)}: hidden folder")

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Optional, Sequence
 
 from labkit import paths, sandbox, toolchain
-from labkit.build import Build, build, remove_tree
+from labkit.build import Build, build
 from labkit.capture import annotate
 from labkit.diagnosis import first_causes
 from labkit.feedback import HarnessError
@@ -100,7 +100,6 @@ class Run:
             raise HarnessError(_why("temporary files cannot be written", error)) from error
         builds = {}
         for lab in self.labs:
-            self._undo.callback(remove_tree, work / lab)
             source = self.submission or paths.LABS / lab
             builds[lab] = build(lab, source, work, self.submission is None)
             if not builds[lab].ok:

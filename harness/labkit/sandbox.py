@@ -7,6 +7,7 @@ home folders, no tests, no other process. What its network is, its caller decide
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import functools
 import os
 import shutil
@@ -17,6 +18,7 @@ from typing import Iterator, Mapping, NamedTuple, Optional, Sequence
 
 from labkit.feedback import HarnessError
 from labkit.paths import LABINIT, REPO
+from labkit.trees import remove_tree
 
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/tmp", "TMPDIR": "/tmp"}
 
@@ -40,6 +42,9 @@ FILES = "/files"
 
 GUEST_ID = 65534
 """Who a guest of the real root is: nobody, as in labhost.c."""
+
+_NEW, _LOCKED = "labkit-", "labkit."
+"""What the names of workspaces begin with: before, and once their process holds their lock."""
 
 _ETC = {
     "hosts": "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n",
@@ -85,10 +90,16 @@ def workspace() -> Iterator[Path]:
     """A folder for what sandboxes show: labinit, a small /etc, and what the caller adds.
 
     Nobody but the caller, and the guests of the real root, can look into it; it is
-    removed in the end. Raises OSError.
+    removed in the end, or, where its process is killed before, when the next one is made.
+    Raises OSError.
     """
-    work = Path(tempfile.mkdtemp(prefix="labkit-", dir=_open_to_guests()))
+    top = Path(_open_to_guests() or tempfile.gettempdir())
+    _remove_orphans(top)
+    work = Path(tempfile.mkdtemp(prefix=_NEW, dir=top))
+    lock = os.open(work, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        work = work.rename(top / f"{_LOCKED}{work.name[len(_NEW):]}")
         if guests_switch():
             os.chown(work, GUEST_ID, GUEST_ID)
         etc = work / "etc"
@@ -99,7 +110,23 @@ def workspace() -> Iterator[Path]:
         shutil.copy2(LABINIT, work / "labinit")
         yield work
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        remove_tree(work)
+        os.close(lock)
+
+
+def _remove_orphans(top: Path) -> None:
+    """Removes the workspaces in TOP that are ours and that no process holds any more."""
+    own = GUEST_ID if guests_switch() else os.geteuid()
+    for path in top.glob(f"{_LOCKED}*"):
+        with contextlib.suppress(OSError):
+            if path.lstat().st_uid != own:
+                continue
+            fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                remove_tree(path)
+            finally:
+                os.close(fd)
 
 
 def run_argv(

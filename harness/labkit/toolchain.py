@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from labkit.build import PROGRAMS, build, remove_tree
+from labkit.build import PROGRAMS, build
 from labkit.feedback import HarnessError, clean_line
+from labkit.trees import remove_tree
 
 _PROGRAM = """\
 #include <errno.h>

@@ -13,6 +13,7 @@ from labkit import build as building
 from labkit import intake, sandbox
 from labkit.build import Build, build
 from labkit.feedback import HarnessError, Mismatch
+from labkit.trees import remove_tree
 from small_suite import PROGRAM, snapshot
 
 LAB = "01-tcp-echo"
@@ -29,7 +30,7 @@ def two_programs(monkeypatch: pytest.MonkeyPatch) -> None:
 def work() -> Iterator[Path]:
     with sandbox.workspace() as folder:
         yield folder
-        building.remove_tree(folder / LAB)
+        remove_tree(folder / LAB)
 
 
 @pytest.fixture
@@ -181,7 +182,7 @@ def test_links_pipes_and_hidden_folders_are_left_out(
 
 
 @pytest.mark.parametrize("limit, words", [
-    ("FILE_COUNT", "more than 1 files"), ("TOTAL_BYTES", "larger than"), ("DEPTH", "1 deep")])
+    ("FILE_COUNT", "more than 1 files and folders"), ("TOTAL_BYTES", "larger than"), ("DEPTH", "1 deep")])
 def test_a_submission_has_bounds(
     source: Path, work: Path, monkeypatch: pytest.MonkeyPatch, limit: str, words: str
 ) -> None:
@@ -236,7 +237,7 @@ def test_a_build_sees_no_network_and_no_home(source: Path, work: Path) -> None:
 def test_a_build_that_locks_its_folders_is_removed(source: Path, work: Path) -> None:
     (source / "Makefile").write_text("all:\n\tmkdir -p a/b && touch a/b/c && chmod -R 0 a\n")
     build(LAB, source, work, reference=False)
-    building.remove_tree(work / LAB)
+    remove_tree(work / LAB)
     assert not (work / LAB).exists()
 
 
@@ -245,7 +246,7 @@ def test_a_build_that_locks_its_own_folder_costs_itself_only(source: Path, work:
     made = build(LAB, source, work, reference=False)
     with pytest.raises(Mismatch):
         made.program("server")
-    building.remove_tree(work / LAB)
+    remove_tree(work / LAB)
     assert not (work / LAB).exists()
 
 
@@ -254,6 +255,6 @@ def test_the_labs_themselves_are_not_built_twice(source: Path, work: Path) -> No
     for program in first.programs.values():
         shutil.copy2(program, source)
     shutil.copy2(first.folder / "Makefile", source)
-    building.remove_tree(first.folder)
+    remove_tree(first.folder)
     again = build(LAB, source, work, reference=True)
     assert again.ok and "cc" not in again.log

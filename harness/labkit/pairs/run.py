@@ -22,13 +22,14 @@ from typing import Iterator, Optional, Sequence
 
 from labkit import asked, feedback, paths, sandbox
 from labkit.asked import say
-from labkit.build import Build, build, remove_tree
+from labkit.build import Build, build
 from labkit.feedback import HarnessError, Mismatch
 from labkit.pairs.stage import Stage
 from labkit.pairs.table import Pair, find, listed
 from labkit.pairs.transcript import COLUMNS, Transcript
 from labkit.run import UsageProblem
 from labkit.scenario import Scenario
+from labkit.trees import remove_tree
 
 DEFAULT_OUT = paths.OUT / "run"
 

@@ -22,7 +22,7 @@ from typing import Iterator, Mapping, Optional, Sequence
 
 from labkit import asked, paths, sandbox
 from labkit.asked import say
-from labkit.build import Build, remove_tree
+from labkit.build import Build
 from labkit.events import EventLoop
 from labkit.feedback import HarnessError, Mismatch
 from labkit.folders import Folder
@@ -36,6 +36,7 @@ from labkit.pairs.table import find, listed
 from labkit.pairs.windows import Windows
 from labkit.sandbox import Shown
 from labkit.scenario.files import ROOM
+from labkit.trees import remove_tree
 
 _PATIENCE = 5
 """Seconds that tmux has to leave the terminal as it was, when it is asked to."""
