@@ -123,8 +123,9 @@ def build(
 ) -> Build:
     """Builds SOURCE as LAB in a new folder of WORK, a sandbox.workspace().
 
-    name: of that folder, LAB's where there is none. reference: SOURCE is the lab itself, whose programs need not be built again when
-    they are newer than their sources. Raises HarnessError.
+    name: of that folder, LAB's where there is none. reference: SOURCE is the lab itself,
+    whose programs need not be built again when they are newer than their sources.
+    Raises HarnessError.
     """
     folder = work / (name or lab)
     programs = PROGRAMS[lab]

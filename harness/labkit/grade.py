@@ -144,7 +144,6 @@ class _Grade:
         """Runs the tests; returns pytest's status and what it said, which is not shown."""
         os.environ.pop("PYTEST_ADDOPTS", None)
         os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-        del sys.argv[1:]  # pytest-xdist sends it to its workers, and a path may be no UTF-8
         args = [str(file) for lab in self._labs for file in test_files(lab)]
         args += ["-c", str(paths.HARNESS / "pytest.ini"), "--rootdir", str(paths.HARNESS)]
         args += ["-p", "labkit.plugin", "-p", "no:faulthandler", "--tb=short"]

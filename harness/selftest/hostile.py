@@ -99,4 +99,3 @@ def nothing_left(lab: Scenario) -> Iterator[None]:
             lab.close()
         assert not still_in(namespaces), still_in(namespaces)
     assert Path("/proc/self/mounts").read_text() == before
-

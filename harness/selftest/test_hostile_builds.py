@@ -138,7 +138,8 @@ def test_a_process_that_outlives_make_does_not(source: Path, work: Path, command
 
 @pytest.mark.parametrize("place", [
     "../x", "/x", "/usr/x", "/etc/x", "/run/labinit", "/dev/x", "/proc/1/comm",
-    "/proc/sys/kernel/hostname", "/proc/self/../1/oom_score_adj", str(REPO / "x"), "/var/tmp/x"])
+    "/proc/sys/kernel/hostname", "/proc/self/../1/oom_score_adj", str(REPO / "x"), "/var/tmp/x",
+])
 def test_nothing_outside_can_be_written(source: Path, work: Path, place: str) -> None:
     built = make(source, work, f"-@echo spam >{place}", "-@rm -rf /run /usr/bin/env ..", "false")
     complaint(built)
@@ -148,7 +149,8 @@ def test_nothing_outside_can_be_written(source: Path, work: Path, place: str) ->
 
 def test_the_graders_files_are_out_of_reach(source: Path, work: Path) -> None:
     built = make(source, work, f"-@ls {REPO} {LABS} {work} /tmp/labkit* /root /home /etc/shadow",
-                 "-@cat /proc/1/environ /proc/1/cmdline /proc/1/maps", "-@ls -a / /etc /run", "false")
+                 "-@cat /proc/1/environ /proc/1/cmdline /proc/1/maps", "-@ls -a / /etc /run",
+                 "false")
     complaint(built)
     assert built.log.count("No such file") >= 6 and "labkit-" not in built.log
     assert sorted(line for line in built.log.splitlines() if line in ("alternatives", "passwd")) \
@@ -181,8 +183,8 @@ def test_too_many_files_or_folders(
 
 
 def test_names_that_nobody_expects(source: Path, work: Path) -> None:
-    built = make(source, work, "touch -- -rf '$$(id)' \"$$(printf 'a\\nb')\" \"$$(printf '\\377')\"; "
-                 "cc -o server server.c")
+    built = make(source, work, "touch -- -rf '$$(id)' \"$$(printf 'a\\nb')\"",
+                 "touch \"$$(printf '\\377')\"", "cc -o server server.c")
     assert built.ok
 
 
@@ -202,7 +204,8 @@ def test_a_file_has_a_largest_size(source: Path, work: Path) -> None:
 
 def test_a_makefile_cannot_blame_the_grader(source: Path, work: Path) -> None:
     """It says what bwrap would, and fails as it can, also with 'make -q'."""
-    (source / "Makefile").write_text("$(info bwrap: no namespaces)\nMAKEFLAGS += -q\nall:\n\tfalse\n")
+    (source / "Makefile").write_text(
+        "$(info bwrap: no namespaces)\nMAKEFLAGS += -q\nall:\n\tfalse\n")
     built = build(LAB, source, work, reference=False)
     assert not built.ok and built.programs == {}
 
@@ -245,5 +248,6 @@ def test_a_source_that_attacks_costs_its_own_program_only(
 
 def test_a_plugin_of_the_compiler_gains_nothing(source: Path, work: Path) -> None:
     """It runs in the same sandbox as the Makefile."""
-    built = make(source, work, "cc -shared -fPIC -o evil.so client.c", "cc -fplugin=./evil.so server.c")
+    built = make(source, work, "cc -shared -fPIC -o evil.so client.c",
+                 "cc -fplugin=./evil.so server.c")
     complaint(built)

@@ -12,7 +12,6 @@ from known_wrong import KnownWrong, of_every_lab
 from workbench import LABS_THERE, Benches, graded_tests, stall_for
 
 from labkit.causes import CAUSES
-from labkit.causes.of_limits import OF_LIMITS
 from labkit.feedback import Mismatch
 from labkit.paths import HARNESS, LABS
 
@@ -55,7 +54,7 @@ def test_names_are_unique() -> None:
 
 
 def test_every_cause_is_told_of_some_program() -> None:
-    about_other_programs = {"connection-refused", "flood", *OF_LIMITS}  # test_hostile_programs.py
+    about_other_programs = {"connection-refused", "flood"}  # the latter in test_datagrams.py
     about_no_program = {"not-built", "program-missing", "other"}
     told = {wrong.cause for _, wrong in KNOWN_WRONG}
     assert told == CAUSES.keys() - about_other_programs - about_no_program

@@ -94,6 +94,13 @@ FORKING = [
         file=NET,
     ),
     forking(
+        "forks-before-it-accepts", "child processes without end",
+        "serves_a_thousand_clients_at_once", "too-many-processes",
+        ("        int conn_fd = next_client(listen_fd);\n", "        int conn_fd = -1;\n"),
+        ("serve_one(listen_fd, conn_fd, parent)",
+         "serve_one(listen_fd, next_client(listen_fd), parent)"),
+    ),
+    forking(
         "so-many-workers", "a pool of processes that does not grow",
         "serves_a_thousand_clients_at_once", "too-few-clients",
         ("SPARE = 4", "SPARE = 100"),

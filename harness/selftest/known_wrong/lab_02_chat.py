@@ -79,6 +79,12 @@ HALF_CLOSING = [
         ("shutdown(conn_fd, SHUT_WR)", "shutdown(conn_fd, SHUT_RDWR)"),
     ),
     wrong(
+        "client", "complains-without-end", "output without end",
+        "prints_on_after_its_own_fin", "too-much-output",
+        (CARRY_IN, CARRY_IN + "    static char more[65536];\n"
+         "    while (write(STDERR_FILENO, more, sizeof more) > 0)\n        ;\n"),
+    ),
+    wrong(
         "server", "ends-with-stdin", "closes both directions too early",
         "prints_on_after_its_own_fin", "closes-both",
         (AFTER_HALF_CLOSE, AFTER_HALF_CLOSE + "    _exit(0);\n"),

@@ -659,6 +659,14 @@ KNOWN_WRONG = [
         ("if (fflush(stdout) == EOF || ferror(stdout))", "if (ferror(stdout))"),
     ),
     client(
+        "makes-room-without-end", "memory without end",
+        "sends_each_line_as_one_datagram", "too-much-memory",
+        ("#include <string.h>", "#include <stdlib.h>\n#include <string.h>"),
+        ("    if (n == 0)\n", "    for (; n == 0; memset(malloc(1 << 20), 1, 1 << 20))\n"
+         "        ;\n    if (n == 0)\n"),
+        file=LINES,
+    ),
+    client(
         "reads-all-lines-first", "nothing is sent before the end of stdin",
         "prints_each_reply_at_once", "no-packets",
         ("    while (!take_line(lines, line)) {",
