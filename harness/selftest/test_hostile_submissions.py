@@ -21,7 +21,8 @@ from small_suite import PROGRAM, SmallSuite, snapshot
 
 LAB = "01-tcp-echo"
 NAMES = [b"-rf", b"--help", b"$(id >owned)", b"`id >owned`", b"a;id>owned", b"a\nb.c",
-         b"\xff\xfe.c", b"x" * 255, b"...", b"%s%n", b"a'b\"c", b"\x1b[31m.c", "\u202egnp.c".encode(), b"*", b"~"]
+         b"\xff\xfe.c", b"x" * 255, b"...", b"%s%n", b"a'b\"c", b"\x1b[31m.c",
+         "\u202egnp.c".encode(), b"*", b"~"]
 """Names that a file can have: nothing but '/' and NUL is forbidden."""
 
 
