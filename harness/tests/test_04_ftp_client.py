@@ -11,7 +11,7 @@ from labkit.ftp_user import (
     HOST, HOST_6, MISSING, TEXT, Use, expect_argument, expect_end, expect_told, finish, give,
     refuse, start,
 )
-from labkit.grading import counts_waking, graded
+from labkit.grading import counts_waking, graded, half_written
 from labkit.peer import describe
 from labkit.scenario import Scenario
 
@@ -100,6 +100,15 @@ MANY_LINES = {
     "226": ["226-It was", "550 not missing", "and not", "426 broken off", "226 Complete."],
 }
 """Replies of many lines, each with something in the middle that looks like an end."""
+
+
+@half_written
+@graded(step=18, points=2, **client_test)
+def test_client_hears_all_of_a_greeting(lab: Scenario) -> None:
+    """A greeting of many lines, and then `quit`: exit status 0."""
+    use = start(lab, "quit", greeted=False)
+    use.session.reply(*MANY_LINES["220"])
+    finish(lab, use, cause="reply-lines")
 
 
 @graded(step=18, points=2, **client_test)

@@ -18,7 +18,7 @@ from labkit.ftp_serving import (
     expect_nothing_allowed, expect_service, for_server, half_a_file, reader, serve, writer,
 )
 from labkit.ftp_wire import CLIENT, CONTROL_PORT, SERVER, Data, expect_connections
-from labkit.grading import counts_waking, takes
+from labkit.grading import counts_waking, half_written, takes
 from labkit.scenario import Scenario
 
 LAB = "04-file-transfer"
@@ -143,6 +143,17 @@ def test_server_ends_whatever_its_clients_do(lab: Scenario) -> None:
 
 
 # -- Step 6: command lines ---------------------------------------------------------------
+
+
+@half_written
+@for_server(step=6, points=2)
+def test_server_answers_who_has_not_logged_in(lab: Scenario) -> None:
+    """Without a login: an unknown command gets 500, 502 or 530, one about files 530, QUIT 221."""
+    serve(lab, lab.folder({"a.txt": HELLO}))
+    client = FtpClient(lab)
+    client.command("XYZZY", *UNKNOWN, 530)
+    client.command("RETR a.txt", 530, cause="no-login")
+    client.command("QUIT", 221)
 
 
 @for_server(step=6, points=2)

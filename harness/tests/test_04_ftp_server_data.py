@@ -15,6 +15,7 @@ from labkit.ftp_serving import (
     for_server, reader, serve, writer,
 )
 from labkit.ftp_wire import CLIENT, CONTROL_PORT, SERVER, Data, expect_connections
+from labkit.grading import half_written
 from labkit.scenario import Scenario
 
 LAB = "04-file-transfer"
@@ -122,6 +123,17 @@ def test_server_keeps_no_port_that_nobody_used(lab: Scenario) -> None:
 
 
 # -- Step 10: active data connections ----------------------------------------------------
+
+
+@half_written
+@for_server(step=10, points=2)
+def test_server_accepts_an_address_of_its_client_only(lab: Scenario) -> None:
+    """PORT with the client's own address: 200; with another one: 504 or 500."""
+    serve(lab, lab.folder({"a.txt": HELLO}))
+    client = reader(lab)
+    client.command(port_command("PORT", "127.0.0.1", 5555), 200)
+    client.command(port_command("PORT", "127.0.0.2", 5555), *REFUSED_PORT, *SYNTAX,
+                   cause="port-bounce")
 
 
 @pytest.mark.parametrize("how", ACTIVE)

@@ -10,7 +10,7 @@ import pytest
 from labkit.echo import WRONG_PORTS, expect_usage_error
 from labkit.feedback import Mismatch
 from labkit.folders import Folder
-from labkit.grading import counts_waking, graded, makes_many_calls, takes
+from labkit.grading import counts_waking, graded, half_written, makes_many_calls, takes
 from labkit.peer import difference
 from labkit.scenario import Scenario
 from labkit.tftp import (
@@ -161,6 +161,14 @@ def test_udp_server_takes_any_name(lab: Scenario) -> None:
     for name in files:
         expect_served(tftp, name, name.encode(), "format-string" if "%" in name else "c-string")
     expect_wire(lab, tftp.sides)
+
+
+@half_written
+@graded(step=23, points=2, **by_server)
+def test_udp_server_refuses_another_mode(lab: Scenario) -> None:
+    """A request in the mode `netascii` gets ERROR 4."""
+    _, _, tftp = serve(lab, {"a.txt": TEXT})
+    tftp.ask(request(RRQ, "a.txt", "netascii")).expect_error(4, cause="text-mode")
 
 
 @graded(step=23, points=1, **by_server)

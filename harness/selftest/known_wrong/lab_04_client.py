@@ -117,6 +117,11 @@ REPLIES = [
         ("if (reply->text[3] == '-') {", "if (false) {"), file=CONTROL,
     ),
     client(
+        "hears-the-greetings-first-line", "a greeting's further lines are taken for replies",
+        "client_hears_all_of_a_greeting", "reply-lines",
+        ("if (reply->text[3] == '-') {", "if (false) {"), file=CONTROL,
+    ),
+    client(
         "ends-a-reply-at-any-code", "a reply of many lines ends at another code",
         "client_reads_replies_of_many_lines", "reply-lines",
         (END_OF_REPLY, "code_of(reply->text) == 0 || reply->text[3] == '-'"), file=CONTROL,

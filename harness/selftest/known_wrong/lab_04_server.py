@@ -307,6 +307,10 @@ SESSIONS = [
         "no-login-for-anything", "login not enforced", "needs_a_login", "no-login",
         ("command->needs_login && !session->logged_in", "false"), file=SESSION,
     ),
+    server(
+        "refuses-strangers-late", "login not enforced", "answers_who_has_not_logged_in", "no-login",
+        ("command->needs_login && !session->logged_in", "false"), file=SESSION,
+    ),
     not_enforced("NLST", "LIST"), not_enforced("PASV", "EPSV"), not_enforced("SIZE"),
     not_enforced("CWD", "CDUP"), not_enforced("STOR"), not_enforced("PORT", "EPRT"),
     server(

@@ -127,6 +127,11 @@ CONNECTIONS = [
         (OWN, "    if (port_of(wanted) < 1024) {"), file=DATA,
     ),
     server(
+        "accepts-any-address", "a bounce through `PORT`",
+        "accepts_an_address_of_its_client_only", "port-bounce",
+        (OWN, "    if (port_of(wanted) < 1024) {"), file=DATA,
+    ),
+    server(
         "connects-to-all-of-127", "a bounce through `PORT`: any address of the client's network",
         "connects_to_its_client_only", "port-bounce",
         (OWN, "    if (memcmp(&((const struct sockaddr_in *)wanted)->sin_addr,\n"

@@ -163,6 +163,11 @@ REQUESTS = [
         ("if (strcasecmp(request.mode, \"octet\") != 0) {", "if (false) {"),
     ),
     server(
+        "takes-netascii", "text-mode translation is asked for, and not refused",
+        "refuses_another_mode", "text-mode",
+        ("if (strcasecmp(request.mode, \"octet\") != 0) {", "if (false) {"),
+    ),
+    server(
         "refuses-modes-as-missing-files", "wrong ERROR code",
         "knows_one_mode", "text-mode",
         ("ILLEGAL_OPERATION, \"Only mode octet\"", "FILE_NOT_FOUND, \"Only mode octet\""),
