@@ -32,14 +32,14 @@ def test_closer_explains_wrong_arguments(
     expect_usage_error(lab, program, arguments)
 
 
-@for_both(hello=29, points=1)
+@for_both(hello=29, points=2)
 def test_closer_listens_at_its_own_port(lab: Scenario, program: str) -> None:
     """Without options: 127.0.0.1 and the table's port, and the start line says so."""
     server = start(lab, SERVERS[program])
     lab.expect_line(server, f"listening on 127.0.0.1 port {SERVERS[program].port}")
 
 
-@for_both(hello=29, points=1)
+@for_both(hello=29, points=2)
 def test_closer_listens_where_it_is_told(lab: Scenario, program: str) -> None:
     """`-a 0.0.0.0 -p 5000`: every address of the host, port 5000."""
     server = lab.start_server(program, "-a", "0.0.0.0", "-p", "5000", port=5000,
@@ -47,7 +47,7 @@ def test_closer_listens_where_it_is_told(lab: Scenario, program: str) -> None:
     lab.expect_line(server, "listening on 0.0.0.0 port 5000")
 
 
-@for_both(hello=29, points=1)
+@for_both(hello=29, points=2)
 def test_closer_understands_a_name(lab: Scenario, program: str) -> None:
     """`-a localhost` is looked up like any name; the start line shows a number."""
     server = lab.start(program, "-a", "localhost")
@@ -56,7 +56,7 @@ def test_closer_understands_a_name(lab: Scenario, program: str) -> None:
                              cause="dotted-only")
 
 
-@for_both(hello=29, points=1)
+@for_both(hello=29, points=2)
 def test_closer_serves_ipv6(lab: Scenario, program: str) -> None:
     """`-a ::1 -p 0`: an IPv6 address and any free port; the start line tells the real one."""
     kind = SERVERS[program]
@@ -70,7 +70,7 @@ def test_closer_serves_ipv6(lab: Scenario, program: str) -> None:
     lab.expect_orderly(len(MESSAGE), kind.says, first_closer="server")
 
 
-@for_both(hello=29, points=1)
+@for_both(hello=29, points=2)
 def test_closer_says_that_a_name_is_unknown(lab: Scenario, program: str) -> None:
     """A name that nobody knows: a line `PROGRAM: ...` on stderr, exit status 1."""
     server = lab.start(program, "-a", "no-such-host.invalid")
@@ -78,7 +78,7 @@ def test_closer_says_that_a_name_is_unknown(lab: Scenario, program: str) -> None
     lab.expect_complaint(server, rf"{program}: .+")
 
 
-@for_both(hello=29, points=1)
+@for_both(hello=29, points=2)
 def test_closer_says_that_its_port_is_taken(lab: Scenario, program: str) -> None:
     """A port in use: `PROGRAM: ...: Address already in use` on stderr, exit status 1."""
     lab.listen(SERVERS[program].port)
@@ -100,7 +100,7 @@ def test_closer_answers_and_closes_first(lab: Scenario, program: str) -> None:
 
 
 @counts_waking
-@for_both(hello=29, points=1)
+@for_both(hello=29, points=2)
 def test_closer_waits_for_its_client(lab: Scenario, program: str) -> None:
     """While a client is silent the server uses no processor time, and sends no answer."""
     kind = SERVERS[program]
@@ -115,7 +115,7 @@ def test_closer_waits_for_its_client(lab: Scenario, program: str) -> None:
     lab.expect_orderly(len(MESSAGE), kind.says, first_closer="server")
 
 
-@for_both(hello=29, points=1)
+@for_both(hello=29, points=2)
 def test_closer_serves_one_client_after_the_other(lab: Scenario, program: str) -> None:
     """Ten clients in a row, each with its own conversation."""
     kind = SERVERS[program]
@@ -125,7 +125,7 @@ def test_closer_serves_one_client_after_the_other(lab: Scenario, program: str) -
     lab.expect_orderly(len(MESSAGE), kind.says, first_closer="server", connections=10)
 
 
-@for_both(hello=29, points=1)
+@for_both(hello=29, points=2)
 def test_closer_goes_on_after_being_stopped(lab: Scenario, program: str) -> None:
     """Ctrl-Z and `fg` (SIGSTOP, SIGCONT) while a client is silent change nothing."""
     kind = SERVERS[program]
@@ -139,7 +139,7 @@ def test_closer_goes_on_after_being_stopped(lab: Scenario, program: str) -> None
     lab.expect_orderly(len(MESSAGE), kind.says, first_closer="server")
 
 
-@for_both(hello=29, points=1)
+@for_both(hello=29, points=2)
 def test_closer_serves_ncat(lab: Scenario, program: str) -> None:
     """A client that no one here wrote: ncat gets its answer, and goes when stdin ends."""
     kind = SERVERS[program]
@@ -186,7 +186,7 @@ def test_closer_reads_on_after_its_fin(lab: Scenario, program: str) -> None:
     lab.expect_orderly(2 * len(MESSAGE) + len(MORE), kind.says, first_closer="server")
 
 
-@for_both(hello=30, points=1)
+@for_both(hello=30, points=2)
 def test_closer_outlives_a_reset_after_its_fin(lab: Scenario, program: str) -> None:
     """A client that resets in place of its FIN costs nothing for good."""
     kind = SERVERS[program]
@@ -203,7 +203,7 @@ def test_closer_outlives_a_reset_after_its_fin(lab: Scenario, program: str) -> N
 # -- What clients may cost --------------------------------------------------------
 
 
-@for_both(hello=29, points=1)
+@for_both(hello=29, points=2)
 def test_closer_keeps_nothing_of_its_clients(lab: Scenario, program: str) -> None:
     """After twenty clients: no more descriptors, threads and processes than after the first."""
     kind = SERVERS[program]
@@ -221,7 +221,7 @@ def test_closer_keeps_nothing_of_its_clients(lab: Scenario, program: str) -> Non
     lab.expect_packets("connections=21", "teardown.kind=fin", f"to_client.bytes={kind.says}")
 
 
-@for_both(hello=29, points=1)
+@for_both(hello=29, points=2)
 def test_closer_outlives_a_reset(lab: Scenario, program: str) -> None:
     """A client that resets before it says anything ends its own connection only."""
     kind = SERVERS[program]
@@ -239,7 +239,7 @@ def test_closer_outlives_a_reset(lab: Scenario, program: str) -> None:
                        "2:teardown.first_closer=server")
 
 
-@for_both(hello=29, points=1)
+@for_both(hello=29, points=2)
 def test_closer_outlives_a_client_that_does_not_wait(lab: Scenario, program: str) -> None:
     """To send to a client that has gone raises SIGPIPE, which must not end the server."""
     kind = SERVERS[program]
@@ -289,7 +289,7 @@ def test_closer_can_be_started_again_at_once(lab: Scenario, program: str) -> Non
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
-@for_both(hello=29, points=1)
+@for_both(hello=29, points=2)
 def test_closer_ends_by_a_signal(lab: Scenario, program: str, number: int) -> None:
     """SIGINT or SIGTERM ends a server that waits for a client: exit status 0."""
     server = start(lab, SERVERS[program])
@@ -298,7 +298,7 @@ def test_closer_ends_by_a_signal(lab: Scenario, program: str, number: int) -> No
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
-@for_both(hello=29, points=1)
+@for_both(hello=29, points=2)
 def test_closer_ends_while_its_client_is_silent(
     lab: Scenario, program: str, number: int
 ) -> None:
@@ -310,7 +310,7 @@ def test_closer_ends_while_its_client_is_silent(
     lab.end_by_signal(server, number)
 
 
-@for_both(hello=30, points=1)
+@for_both(hello=30, points=2)
 def test_closer_ends_while_its_client_lingers(lab: Scenario, program: str) -> None:
     """SIGTERM ends a server also between its FIN and the client's."""
     kind = SERVERS[program]

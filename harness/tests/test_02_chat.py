@@ -32,7 +32,7 @@ both_signals = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM]
 # -- Step 7: bytes, as they come -----------------------------------------------------
 
 
-@graded_each(CHAT, step=7, points=1)
+@graded_each(CHAT, step=7, points=2)
 def test_chat_sends_what_is_typed_at_once(lab: Scenario, program: str) -> None:
     """Line after line from stdin, which stays open, and half a line without its end, too."""
     talk = converse(lab, program)
@@ -42,7 +42,7 @@ def test_chat_sends_what_is_typed_at_once(lab: Scenario, program: str) -> None:
     part(talk)
 
 
-@graded_each(CHAT, step=7, points=1)
+@graded_each(CHAT, step=7, points=2)
 def test_chat_prints_what_comes_at_once(lab: Scenario, program: str) -> None:
     """Line after line from the peer, and half a line without its end, too."""
     talk = converse(lab, program)
@@ -52,7 +52,7 @@ def test_chat_prints_what_comes_at_once(lab: Scenario, program: str) -> None:
     part(talk)
 
 
-@graded_each(CHAT, step=7, points=1)
+@graded_each(CHAT, step=7, points=2)
 def test_chat_prints_single_bytes(lab: Scenario, program: str) -> None:
     """A line that comes byte by byte is printed byte by byte."""
     talk = converse(lab, program)
@@ -62,7 +62,7 @@ def test_chat_prints_single_bytes(lab: Scenario, program: str) -> None:
     part(talk)
 
 
-@graded_each(CHAT, step=7, points=1)
+@graded_each(CHAT, step=7, points=2)
 def test_chat_carries_every_byte_value(lab: Scenario, program: str) -> None:
     """NUL and all other bytes pass unchanged in both directions."""
     talk = converse(lab, program)
@@ -72,7 +72,7 @@ def test_chat_carries_every_byte_value(lab: Scenario, program: str) -> None:
     part(talk)
 
 
-@graded_each(CHAT, step=7, points=1)
+@graded_each(CHAT, step=7, points=2)
 def test_chat_carries_long_lines_whole(lab: Scenario, program: str) -> None:
     """Lines of 100,000 bytes in both directions at once."""
     talk = converse(lab, program)
@@ -85,7 +85,7 @@ def test_chat_carries_long_lines_whole(lab: Scenario, program: str) -> None:
 
 
 @counts_waking
-@graded_each(CHAT, step=7, points=1)
+@graded_each(CHAT, step=7, points=2)
 def test_chat_waits_for_a_slow_peer(lab: Scenario, program: str) -> None:
     """1 MiB for a peer that reads only when nothing more can be sent: nothing is lost."""
     talk = converse(lab, program, receive_buffer=4096)
@@ -98,7 +98,7 @@ def test_chat_waits_for_a_slow_peer(lab: Scenario, program: str) -> None:
 
 
 @counts_waking
-@graded_each(CHAT, step=7, points=1)
+@graded_each(CHAT, step=7, points=2)
 def test_chat_waits_for_a_slow_reader_of_stdout(lab: Scenario, program: str) -> None:
     """1 MiB for stdout that is read only when nothing more can be printed: nothing is lost."""
     talk = converse(lab, program)
@@ -113,7 +113,7 @@ def test_chat_waits_for_a_slow_reader_of_stdout(lab: Scenario, program: str) -> 
 
 
 @pytest.mark.parametrize("source", ["file", "dev-null"])
-@graded_each(CHAT, step=7, points=1)
+@graded_each(CHAT, step=7, points=2)
 def test_chat_takes_its_stdin_from_a_file(lab: Scenario, program: str, source: str) -> None:
     """`< FILE` and `< /dev/null`: all of it is sent, then the FIN, and the peer is printed."""
     text = LONG_LINE if source == "file" else b""
@@ -167,7 +167,7 @@ def test_chat_does_not_wait_for_a_peer_that_does_not_read(lab: Scenario, program
     part(talk)
 
 
-@graded_each(CHAT, step=8, points=1)
+@graded_each(CHAT, step=8, points=2)
 def test_chat_does_not_wait_for_a_stdout_that_is_not_read(lab: Scenario, program: str) -> None:
     """1 MiB each way, and stdout is not read until the peer has had its own."""
     talk = converse(lab, program)
@@ -194,7 +194,7 @@ def test_chat_waits_without_using_the_processor(lab: Scenario, program: str) -> 
 
 
 @counts_waking
-@graded_each(CHAT, step=8, points=1)
+@graded_each(CHAT, step=8, points=2)
 def test_chat_is_idle_after_the_peers_fin(lab: Scenario, program: str) -> None:
     """The peer has closed, stdin is open and silent: the program only waits."""
     talk = converse(lab, program)
@@ -204,7 +204,7 @@ def test_chat_is_idle_after_the_peers_fin(lab: Scenario, program: str) -> None:
     end_after_the_peer(talk)
 
 
-@graded_each(CHAT, step=8, points=1)
+@graded_each(CHAT, step=8, points=2)
 def test_chat_goes_on_after_being_stopped(lab: Scenario, program: str) -> None:
     """Ctrl-Z and `fg` (SIGSTOP, SIGCONT) change nothing in either direction."""
     talk = converse(lab, program)
@@ -241,7 +241,7 @@ def test_chat_goes_on_when_the_peer_has_closed(lab: Scenario, program: str) -> N
     end_after_the_peer(talk)
 
 
-@graded_each(CHAT, step=8, points=1)
+@graded_each(CHAT, step=8, points=2)
 def test_chat_prints_the_peers_last_lines(lab: Scenario, program: str) -> None:
     """Much, and a FIN right behind it, for a slow stdout: all is printed, then `peer closed`."""
     talk = converse(lab, program)
@@ -269,7 +269,7 @@ def test_chat_ends_with_status_1_when_it_is_reset(lab: Scenario, program: str) -
     talk.expect_error()
 
 
-@graded_each(CHAT, step=10, points=1)
+@graded_each(CHAT, step=10, points=2)
 def test_chat_ends_with_status_1_when_it_is_reset_late(lab: Scenario, program: str) -> None:
     """A reset in place of the peer's FIN, after this side's own: exit status 1."""
     talk = converse(lab, program)
@@ -279,7 +279,7 @@ def test_chat_ends_with_status_1_when_it_is_reset_late(lab: Scenario, program: s
     talk.expect_error()
 
 
-@graded_each(CHAT, step=8, points=1)
+@graded_each(CHAT, step=8, points=2)
 def test_chat_ends_with_status_1_when_it_is_reset_while_it_sends(
     lab: Scenario, program: str
 ) -> None:
@@ -291,7 +291,7 @@ def test_chat_ends_with_status_1_when_it_is_reset_while_it_sends(
     talk.expect_error()
 
 
-@graded_each(CHAT, step=7, points=1)
+@graded_each(CHAT, step=7, points=2)
 def test_chat_outlives_sigpipe(lab: Scenario, program: str) -> None:
     """To send to a peer that has gone raises SIGPIPE, which must not end the program."""
     talk = converse(lab, program)
@@ -366,7 +366,7 @@ def test_chat_half_closes_at_the_end_of_stdin(lab: Scenario, program: str) -> No
     part(talk)
 
 
-@graded_each(CHAT, step=11, points=1)
+@graded_each(CHAT, step=11, points=2)
 def test_chat_sends_all_before_its_fin(lab: Scenario, program: str) -> None:
     """1 MiB of stdin that ends at once, for a slow peer: the FIN comes behind the last byte."""
     talk = converse(lab, program, receive_buffer=4096, stdin=MIB)
@@ -376,7 +376,7 @@ def test_chat_sends_all_before_its_fin(lab: Scenario, program: str) -> None:
     part(talk)
 
 
-@graded_each(CHAT, step=11, points=1)
+@graded_each(CHAT, step=11, points=2)
 def test_chat_sends_all_though_the_peer_has_closed(lab: Scenario, program: str) -> None:
     """The same where the peer closed before it has read any of it."""
     talk = converse(lab, program, receive_buffer=4096, stdin=MIB)
@@ -418,7 +418,7 @@ def test_chat_prints_on_after_its_own_fin(lab: Scenario, program: str) -> None:
     part(talk)
 
 
-@graded_each(CHAT, step=10, points=1)
+@graded_each(CHAT, step=10, points=2)
 def test_chat_prints_all_before_it_ends(lab: Scenario, program: str) -> None:
     """After this side's FIN the peer says much and closes: a slow stdout gets all of it."""
     talk = converse(lab, program, stdin=b"")
@@ -450,7 +450,7 @@ def test_chat_server_stops_listening(lab: Scenario) -> None:
 # -- At a terminal ---------------------------------------------------------------------------
 
 
-@graded_each(CHAT, step=8, points=1)
+@graded_each(CHAT, step=8, points=2)
 def test_chat_at_a_terminal(lab: Scenario, program: str) -> None:
     """Lines typed at a terminal while the peer talks; Ctrl-D ends this side only."""
     talk = converse(lab, program, terminal=True)
@@ -464,7 +464,7 @@ def test_chat_at_a_terminal(lab: Scenario, program: str) -> None:
     part(talk)
 
 
-@graded_each(CHAT, step=8, points=1)
+@graded_each(CHAT, step=8, points=2)
 def test_chat_at_a_terminal_when_the_peer_closes(lab: Scenario, program: str) -> None:
     """The peer closes; one more line is typed, half of another, and then Ctrl-D."""
     talk = converse(lab, program, terminal=True)
@@ -484,7 +484,7 @@ def test_chat_at_a_terminal_when_the_peer_closes(lab: Scenario, program: str) ->
 
 
 @pytest.mark.parametrize("terminal", [False, True], ids=["pipes", "terminals"])
-@graded_each(CHAT, step=11, points=1)
+@graded_each(CHAT, step=11, points=2)
 def test_chat_of_the_pair(lab: Scenario, program: str, terminal: bool) -> None:
     """Server and client together, and PROGRAM leaves first: it sends the first FIN."""
     server, client = both(lab, terminal=terminal)
@@ -518,7 +518,7 @@ def test_chat_of_the_pair_with_megabytes(lab: Scenario) -> None:
     lab.expect_orderly(len(MIB), len(MIB), first_closer="server")
 
 
-@graded_each(CHAT, step=9, points=1)
+@graded_each(CHAT, step=9, points=2)
 def test_chat_when_the_other_side_is_killed(lab: Scenario, program: str) -> None:
     """PROGRAM is killed: the other side prints `peer closed`, and ends with its own stdin."""
     server, client = both(lab)

@@ -58,7 +58,7 @@ def test_turns_keep_a_second_line_for_the_next_turn(lab: Scenario, program: str)
     end(talk)
 
 
-@graded_each(TURNS, step=3, points=1)
+@graded_each(TURNS, step=3, points=2)
 def test_turns_print_a_long_line_whole(lab: Scenario, program: str) -> None:
     """A line of 1 MiB from the peer is one line, and one turn."""
     talk = peers_turn(lab, program)
@@ -68,7 +68,7 @@ def test_turns_print_a_long_line_whole(lab: Scenario, program: str) -> None:
     end(talk)
 
 
-@graded_each(TURNS, step=3, points=1)
+@graded_each(TURNS, step=3, points=2)
 def test_turns_send_a_long_line_whole(lab: Scenario, program: str) -> None:
     """A line of 100,000 bytes from stdin is one line, and one turn."""
     talk = its_turn(lab, program)
@@ -79,7 +79,7 @@ def test_turns_send_a_long_line_whole(lab: Scenario, program: str) -> None:
     end(talk)
 
 
-@graded_each(TURNS, step=3, points=1)
+@graded_each(TURNS, step=3, points=2)
 def test_turns_carry_every_byte_value(lab: Scenario, program: str) -> None:
     """NUL and all other bytes pass in both directions: a line is bytes up to a newline."""
     talk = peers_turn(lab, program)
@@ -89,7 +89,7 @@ def test_turns_carry_every_byte_value(lab: Scenario, program: str) -> None:
     end(talk)
 
 
-@graded_each(TURNS, step=3, points=1)
+@graded_each(TURNS, step=3, points=2)
 def test_turns_take_an_empty_line_for_a_line(lab: Scenario, program: str) -> None:
     """A newline alone is a turn like any other, in both directions."""
     talk = peers_turn(lab, program)
@@ -99,7 +99,7 @@ def test_turns_take_an_empty_line_for_a_line(lab: Scenario, program: str) -> Non
     end(talk)
 
 
-@graded_each(TURNS, step=3, points=1)
+@graded_each(TURNS, step=3, points=2)
 def test_turns_print_a_last_line_without_newline(lab: Scenario, program: str) -> None:
     """What the peer says right before its FIN is printed, although no newline ends it."""
     talk = peers_turn(lab, program)
@@ -115,7 +115,7 @@ def test_turns_print_a_last_line_without_newline(lab: Scenario, program: str) ->
 # -- Step 4: printed at once ---------------------------------------------------------
 
 
-@graded_each(TURNS, step=4, points=1)
+@graded_each(TURNS, step=4, points=2)
 def test_turns_print_a_line_at_once(lab: Scenario, program: str) -> None:
     """The peer's line is on stdout before anything is typed, turn after turn."""
     talk = peers_turn(lab, program)
@@ -140,7 +140,7 @@ def test_turn_client_says_that_stdout_is_full(lab: Scenario) -> None:
 # -- Step 5: sent whole, with its newline ------------------------------------------
 
 
-@graded_each(TURNS, step=5, points=1)
+@graded_each(TURNS, step=5, points=2)
 def test_turns_send_a_line_at_once(lab: Scenario, program: str) -> None:
     """What is typed is sent, and nothing else, while stdin stays open."""
     talk = its_turn(lab, program)
@@ -150,7 +150,7 @@ def test_turns_send_a_line_at_once(lab: Scenario, program: str) -> None:
     end(talk)
 
 
-@graded_each(TURNS, step=5, points=1)
+@graded_each(TURNS, step=5, points=2)
 def test_turns_end_a_last_line_with_a_newline(lab: Scenario, program: str) -> None:
     """A last line without newline is sent with one; then the side closes first."""
     talk = its_turn(lab, program, stdin=b"Good night")
@@ -159,7 +159,7 @@ def test_turns_end_a_last_line_with_a_newline(lab: Scenario, program: str) -> No
     expect_closed_first(talk)
 
 
-@graded_each(TURNS, step=5, points=1)
+@graded_each(TURNS, step=5, points=2)
 def test_turns_wait_for_a_slow_reader(lab: Scenario, program: str) -> None:
     """A line of 1 MiB for a peer that reads late: all of it arrives."""
     line = MIB.replace(b"\n", b" ") + b"\n"
@@ -206,7 +206,7 @@ def test_turns_end_at_the_end_of_stdin(lab: Scenario, program: str) -> None:
     end(its_turn(lab, program))
 
 
-@graded_each(TURNS, step=LOOP, points=1)
+@graded_each(TURNS, step=LOOP, points=2)
 def test_turns_end_when_the_peer_closes(lab: Scenario, program: str) -> None:
     """The peer's FIN in place of a line: exit status 0, also while stdin is still open."""
     talk = peers_turn(lab, program)
@@ -216,7 +216,7 @@ def test_turns_end_when_the_peer_closes(lab: Scenario, program: str) -> None:
     talk.expect_wire(first_closer="peer")
 
 
-@graded_each(TURNS, step=LOOP, points=1)
+@graded_each(TURNS, step=LOOP, points=2)
 def test_turns_end_when_the_peer_closed_meanwhile(lab: Scenario, program: str) -> None:
     """A FIN that comes before this side has spoken: exit status 0, at its end of stdin at last."""
     talk = its_turn(lab, program)
@@ -228,7 +228,7 @@ def test_turns_end_when_the_peer_closed_meanwhile(lab: Scenario, program: str) -
     talk.expect_wire(first_closer="peer")
 
 
-@graded_each(TURNS, step=LOOP, points=1)
+@graded_each(TURNS, step=LOOP, points=2)
 def test_turns_end_with_status_1_when_reset_while_listening(lab: Scenario, program: str) -> None:
     """A reset in place of the peer's line: a line on stderr, exit status 1."""
     talk = peers_turn(lab, program)
@@ -237,7 +237,7 @@ def test_turns_end_with_status_1_when_reset_while_listening(lab: Scenario, progr
     talk.expect_error()
 
 
-@graded_each(TURNS, step=LOOP, points=1)
+@graded_each(TURNS, step=LOOP, points=2)
 def test_turns_end_with_status_1_when_reset_while_speaking(lab: Scenario, program: str) -> None:
     """A reset before this side has spoken: once it speaks, a line on stderr, exit status 1."""
     talk = its_turn(lab, program)
@@ -247,11 +247,11 @@ def test_turns_end_with_status_1_when_reset_while_speaking(lab: Scenario, progra
     talk.expect_error()
 
 
-@graded_each(TURNS, step=LOOP, points=1)
+@graded_each(TURNS, step=LOOP, points=2)
 def test_turns_outlive_sigpipe(lab: Scenario, program: str) -> None:
     """To speak to a peer that has gone raises SIGPIPE, which must not end the program."""
     talk = its_turn(lab, program)
-    lab.wait_blocked(talk.program)
+    lab.expect_running(talk.program, "ended-early")
     vanish(lab, talk.peer)
     talk.program.write(LINE)
     talk.program.close_stdin()
@@ -259,7 +259,7 @@ def test_turns_outlive_sigpipe(lab: Scenario, program: str) -> None:
 
 
 @counts_waking
-@graded_each(TURNS, step=LOOP, points=1)
+@graded_each(TURNS, step=LOOP, points=2)
 def test_turns_wait_without_using_the_processor(lab: Scenario, program: str) -> None:
     """While it waits for the peer, and while it waits for what is typed."""
     talk = peers_turn(lab, program)
@@ -269,7 +269,7 @@ def test_turns_wait_without_using_the_processor(lab: Scenario, program: str) -> 
     end(talk)
 
 
-@graded_each(TURNS, step=LOOP, points=1)
+@graded_each(TURNS, step=LOOP, points=2)
 def test_turns_go_on_after_being_stopped(lab: Scenario, program: str) -> None:
     """Ctrl-Z and `fg` (SIGSTOP, SIGCONT) change nothing, whosever turn it is."""
     talk = peers_turn(lab, program)
@@ -373,7 +373,7 @@ def test_turn_client_ends_without_a_reset(lab: Scenario) -> None:
 # -- At a terminal, both together, and with ncat -------------------------------------
 
 
-@graded_each(TURNS, step=LOOP, points=1)
+@graded_each(TURNS, step=LOOP, points=2)
 def test_turns_are_taken_at_a_terminal(lab: Scenario, program: str) -> None:
     """Lines typed at a terminal, the last of them and Ctrl-D ahead of their turn."""
     talk = its_turn(lab, program, terminal=True)

@@ -449,6 +449,15 @@ def test_udp_server_ignores_strangers(lab: Scenario, host: str) -> None:
 # -- Step 25: a new port for each transfer ---------------------------------------
 
 
+@half_written
+@graded(step=25, points=2, **by_server)
+def test_udp_server_answers_one_request_after_the_other(lab: Scenario) -> None:
+    """Two clients ask for a file that is not there: each gets ERROR 1."""
+    _, _, tftp = serve(lab, {"a.txt": TEXT})
+    for _ in range(2):
+        tftp.read("nothing").expect_error(1, cause="no-error-told")
+
+
 @graded(step=25, points=2, **by_server)
 def test_udp_server_takes_a_new_port_for_each_transfer(lab: Scenario) -> None:
     """Two transfers at once: neither goes on from port 6666, nor both from the same port."""

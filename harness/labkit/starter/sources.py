@@ -89,8 +89,13 @@ def _to_write(step: Step, told: Told) -> str:
             else "TODO: write it here.")
     read = f"Read {told.read}." if told.read else ""
     comment = _comment([f"STEP {step.number}: {told.title}.", told.text, read,
-                        f"Check: {told.check}", todo], step.indent)
+                        f"Check: {_with_folder(told.check)}", todo], step.indent)
     return f"{comment}{until}{step.indent}/* END STEP {step.number} */\n"
+
+
+def _with_folder(check: str) -> str:
+    """The handout's CHECK of a step for programs that are not the lab's own."""
+    return check.replace(" -k ", " -s FOLDER -k ")
 
 
 def _comment(paragraphs: Iterable[str], indent: str) -> str:

@@ -163,6 +163,11 @@ REQUESTS = [
         ("if (strcasecmp(request.mode, \"octet\") != 0) {", "if (false) {"),
     ),
     server(
+        "tells-nobody-what-is-missing", "wrong ERROR code",
+        "answers_one_request_after_the_other", "no-error-told",
+        ("{ ENOENT, FILE_NOT_FOUND }", "{ ENOENT, NOT_DEFINED }"), file=PEER,
+    ),
+    server(
         "takes-netascii", "text-mode translation is asked for, and not refused",
         "refuses_another_mode", "text-mode",
         ("if (strcasecmp(request.mode, \"octet\") != 0) {", "if (false) {"),
