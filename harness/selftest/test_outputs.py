@@ -327,6 +327,19 @@ def test_classroom_50s_autograder_leaves_a_result_or_an_error(
             assert (data["owner"], data["max-score"]) == ("alice", 3)
 
 
+def test_a_run_that_is_not_graded_has_no_result_for_classroom_50(small_suite: SmallSuite) -> None:
+    small_suite.tests(TESTS + """
+@graded(step=3, points=3, programs=("client",))
+def test_cannot_be_judged():
+    raise HarnessError("no network")
+""")
+    small_suite.out.mkdir(parents=True)
+    (small_suite.out / "result.json").write_text("{}")  # of an earlier run
+    grade = small_suite.grade("-j1", "--classroom50", env=ENVIRONMENT)
+    assert grade.status == 3 and not (small_suite.out / "result.json").exists()
+    must_fit(grade.results, schema("not-graded"))
+
+
 def test_a_rule_that_hides_nothing_is_a_wrong_call(small_suite: SmallSuite) -> None:
     small_suite.tests(TESTS)
     grade = small_suite.grade("-j1", "--hidden=test_fail")
