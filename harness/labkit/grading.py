@@ -12,6 +12,7 @@ import pytest
 
 from labkit.feedback import HarnessError
 from labkit.paths import HARNESS
+from labkit.reasons import because
 
 Test = TypeVar("Test", bound=Callable[..., Any])
 
@@ -65,15 +66,6 @@ counts_waking = no_calls("this test counts how often a program runs while it wai
 """Marks a test with expect_idle(): each recorded call would wake the program once more."""
 makes_many_calls = no_calls("there are too many: to record them takes longer than the test")
 """Marks a test whose programs make tens of thousands of calls."""
-
-
-def because(why: str) -> Callable[[Test], Test]:
-    """Says WHY a graded test is there, in a line, whose every fault some other test finds, too.
-
-    All others are the only one to find some fault: docs/kill-table.md tells which. Of a rule
-    with variants it is said of those that are not.
-    """
-    return pytest.mark.because(why)
 
 
 half_written = because("a program that is written up to this step, and no further, passes it")

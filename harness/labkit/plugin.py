@@ -46,7 +46,7 @@ def pytest_configure(config: Any) -> None:
         "markers", "graded(step, points, programs, hosts, visibility): see labkit.grading.graded")
     config.addinivalue_line("markers", "no_calls(why): see labkit.grading.no_calls")
     config.addinivalue_line("markers", "takes(seconds): see labkit.grading.takes")
-    config.addinivalue_line("markers", "because(why): see labkit.grading.because")
+    config.addinivalue_line("markers", "because(why): see labkit.reasons.because")
     config.option.keyword = exact_steps(config.option.keyword)
     if hasattr(config, "workerinput"):
         text = config.workerinput.get(_WORKER_KEY)

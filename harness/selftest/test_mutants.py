@@ -8,20 +8,22 @@ from typing import Callable, Iterator
 
 import pytest
 from known_wrong import KnownWrong
-from workbench import Workbench, graded_tests
+from workbench import LABS_THERE, Workbench, graded_tests
 
 import workbench
 from labkit import sandbox
 from labkit.paths import LABS
+from mutants import document
 from mutants.rows import Row, wrong_rows
 from mutants.running import run_rows
 from mutants.store import Store
 from mutants.told import Line, as_csv, table
 from small_suite import HEAD
 
+TESTS_OF = {lab: graded_tests(lab) for lab in LABS_THERE}
 LAB = "01-tcp-echo"
 TESTS = '''
-from labkit.grading import because
+from labkit.reasons import because
 
 def exits_with(lab, arguments, status):
     lab.expect_exit(lab.start("server", *arguments), status)
@@ -119,10 +121,18 @@ def test_the_csv_has_a_cell_for_each_pair(
 def test_a_row_ends_where_another_rule_kills_it(
     rows: Callable[..., list[Row]], run: Callable[..., list[Line]]
 ) -> None:
-    one, two, variants = run(rows(ONE, TWO, VARIANTS), only=True)
-    assert one.whole and list(one.killers) == ["test_usage[option]"]
-    assert variants.whole and len(variants.killers) == 2
-    assert not two.whole and list(two.killers) == ["test_help"]
+    two, variants, one = run(rows(TWO, VARIANTS, ONE), only=True)
+    assert len(one.found) == 4 and list(one.killers) == ["test_usage[option]"]
+    assert list(two.killers) == ["test_help"]
+    assert len(variants.found) == 4 and len(variants.killers) == 2
+
+
+def test_no_second_program_is_run_for_a_test_that_alone_finds_one(
+    rows: Callable[..., list[Row]], run: Callable[..., list[Line]]
+) -> None:
+    run(rows(ONE))
+    one, again = run(rows(ONE, wrong("again", ONE.fault.removeprefix("3 where "))), only=True)
+    assert list(one.killers) == ["test_usage[option]"] and again.found == {}
 
 
 def test_only_what_has_changed_is_run_again(
@@ -145,3 +155,38 @@ def test_only_what_has_changed_is_run_again(
     file.write_text(text.replace('["-h"], 2', '["-?"], 2'))
     run(rows(ONE))
     assert known() == 6
+
+
+def test_a_claim_is_read_back_from_the_document(
+    rows: Callable[..., list[Row]], run: Callable[..., list[Line]], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What one test alone finds is claimed; programs that are gone are claimed no more."""
+    monkeypatch.setattr(document, "PATH", tmp_path / "kill-table.md")
+    monkeypatch.setattr(document, "of_every_lab", lambda: [(LAB, ONE), (LAB, TWO)])
+    document.PATH.write_text("before\n<!-- kill table -->\n<!-- end kill table -->\nbehind\n")
+    lines = run(rows(ONE, TWO))
+    tests = {LAB: graded_tests(LAB)}
+    document.write(tests, lines)
+    text = document.PATH.read_text()
+    assert document.claims_of(text) == {LAB: {"one": "test_usage[option]"}}
+    assert document.drawn_anew(text, tests, document.claims_of(text)) == text
+    assert document.unexplained(tests[LAB], document.claims_of(text)[LAB]) == [
+        "test_usage[port]", "test_help"]
+    assert "| `test_idle` | *it is said here* |" in text
+    monkeypatch.setattr(document, "of_every_lab", lambda: [(LAB, TWO)])
+    anew = document.drawn_anew(text, tests, document.claims_of(text))
+    assert anew != text and document.claims_of(anew) == {LAB: {}}
+
+
+@pytest.mark.parametrize("lab", document.claims_of(document.PATH.read_text("utf-8")))
+def test_the_document_is_current(lab: str) -> None:
+    """Otherwise: harness/mutants --only --document, which runs what is new."""
+    text = document.PATH.read_text("utf-8")
+    assert document.drawn_anew(text, {lab: TESTS_OF[lab]}, document.claims_of(text)) == text
+
+
+@pytest.mark.parametrize("lab", document.claims_of(document.PATH.read_text("utf-8")))
+def test_every_test_alone_finds_a_fault_or_says_why_it_is_there(lab: str) -> None:
+    claims = document.claims_of(document.PATH.read_text("utf-8"))
+    assert document.unexplained(TESTS_OF[lab], claims[lab]) == []

@@ -40,7 +40,7 @@ class GradedTest(NamedTuple):
     calls: bool
     """The programs' system calls are recorded in it."""
     reason: Optional[str]
-    """Why it is there though others find all that it finds, where it says so (because)."""
+    """Why it is there though others find all that it finds, where it says so (labkit.reasons)."""
 
     def run(self, lab: Scenario) -> None:
         """Raises Mismatch where the programs of LAB fail."""

@@ -10,6 +10,7 @@ from labkit.echo import (
     BIG, BINARY, PORT, TEXT, WRONG_PORTS, expect_usage_error, finish, serve_once, vanish
 )
 from labkit.grading import counts_waking, graded, half_written
+from labkit.reasons import BAD_NETWORK, NAMES_IT, PAIR, PLAINEST, SIZES, TOOL, because
 from labkit.scenario import Scenario
 
 LAB = "01-tcp-echo"
@@ -42,6 +43,7 @@ def test_client_understands_a_name(lab: Scenario) -> None:
     lab.expect_orderly(len(TEXT), len(TEXT), packets="ip")
 
 
+@because(NAMES_IT)
 @graded(step=12, points=2, programs=("client",))
 def test_client_connects_by_ipv6(lab: Scenario) -> None:
     """HOST may be an IPv6 address: `::1`."""
@@ -73,6 +75,7 @@ def test_client_connects_to_the_right_port(lab: Scenario) -> None:
     lab.expect_orderly(len(TEXT), len(TEXT), connections=2)
 
 
+@because("a name with several addresses, where nothing listens at the first")
 @graded(step=13, points=2, programs=("client",))
 def test_client_tries_every_address(lab: Scenario) -> None:
     """`localhost` has two addresses: where only IPv6 answers, that one is used."""
@@ -154,6 +157,7 @@ def test_client_goes_on_after_being_stopped(lab: Scenario) -> None:
     lab.expect_orderly(len(TEXT), len(TEXT))
 
 
+@because(PLAINEST)
 @graded(step=15, points=4, programs=("client",))
 def test_client_sends_what_is_typed_at_once(lab: Scenario) -> None:
     """Line after line: each is sent, and its echo printed, while stdin stays open."""
@@ -173,6 +177,7 @@ def test_client_sends_what_is_typed_at_once(lab: Scenario) -> None:
     lab.expect_orderly(3 * len(line), 3 * len(line))
 
 
+@because(NAMES_IT)
 @graded(step=15, points=3, programs=("client",))
 def test_client_sends_every_byte_value(lab: Scenario) -> None:
     """All 256 byte values, NUL among them, pass from stdin to stdout unchanged."""
@@ -184,6 +189,7 @@ def test_client_sends_every_byte_value(lab: Scenario) -> None:
     lab.expect_orderly(len(BINARY), len(BINARY))
 
 
+@because(NAMES_IT)
 @graded(step=15, points=4, programs=("client",))
 def test_client_sends_a_big_stream_to_a_slow_server(lab: Scenario) -> None:
     """A server that echoes a little at a time, and reads no more until that is taken."""
@@ -197,6 +203,7 @@ def test_client_sends_a_big_stream_to_a_slow_server(lab: Scenario) -> None:
     lab.expect_orderly(len(BIG), len(BIG))
 
 
+@because(NAMES_IT)
 @graded(step=16, points=2, programs=("client",))
 def test_client_ends_with_status_1_when_it_is_reset(lab: Scenario) -> None:
     """A reset by the server is an error: a line on stderr, exit status 1."""
@@ -210,6 +217,7 @@ def test_client_ends_with_status_1_when_it_is_reset(lab: Scenario) -> None:
     lab.expect_complaint(client, r"client: .+: Connection reset by peer")
 
 
+@because(NAMES_IT)
 @graded(step=16, points=1, programs=("client",))
 def test_client_ends_with_status_1_when_it_is_reset_while_it_sends(lab: Scenario) -> None:
     """A reset while the client waits to send more: a line on stderr, exit status 1."""
@@ -247,6 +255,7 @@ def test_client_says_that_stdin_cannot_be_read(lab: Scenario) -> None:
     lab.expect_complaint(client, r"client: .+: Bad file descriptor")
 
 
+@because(NAMES_IT)
 @graded(step=16, points=3, programs=("client",))
 def test_client_prints_a_reply_in_pieces(lab: Scenario) -> None:
     """Two lines that arrive byte by byte are printed whole: the client reads in a loop."""
@@ -308,6 +317,7 @@ def test_client_says_that_stdout_is_full(lab: Scenario) -> None:
     lab.expect_complaint(client, r"client: .*: No space left on device")
 
 
+@because(NAMES_IT)
 @graded(step=17, points=3, programs=("client",))
 def test_client_prints_a_big_reply_to_a_slow_reader(lab: Scenario) -> None:
     """1 MiB for a reader of stdout that starts late: nothing is lost."""
@@ -328,6 +338,7 @@ def test_client_prints_a_big_reply_to_a_slow_reader(lab: Scenario) -> None:
 # -- Step 18 and 19: half-close, -m -----------------------------------------
 
 
+@because(BAD_NETWORK)
 @graded(step=18, points=4, programs=("client",))
 def test_client_half_closes_and_reads_on(lab: Scenario) -> None:
     """At the end of stdin the client's FIN leaves, and what the server then says is printed."""
@@ -344,6 +355,7 @@ def test_client_half_closes_and_reads_on(lab: Scenario) -> None:
     lab.expect_orderly(len(TEXT), len(TEXT))
 
 
+@because(PLAINEST)
 @graded(step=19, points=3, programs=("client",))
 def test_client_sends_its_message(lab: Scenario) -> None:
     """`-m MESSAGE` sends MESSAGE and a newline, and nothing of stdin."""
@@ -356,6 +368,7 @@ def test_client_sends_its_message(lab: Scenario) -> None:
 
 
 @pytest.mark.parametrize("message", ["", "x" * 40_000], ids=["empty", "long"])
+@because(SIZES)
 @graded(step=19, points=1, programs=("client",))
 def test_client_sends_a_message_of_any_length(lab: Scenario, message: str) -> None:
     """`-m ''` sends a newline alone; a message of 40,000 bytes arrives whole."""
@@ -371,6 +384,7 @@ def test_client_sends_a_message_of_any_length(lab: Scenario, message: str) -> No
 # -- With the servers, and with ncat -------------------------------------------
 
 
+@because(PAIR)
 @graded(step=19, points=3, programs=("server", "client"))
 def test_pair_says_hello(lab: Scenario) -> None:
     """`./client -m hello` and `./server`: one connection, six bytes each way."""
@@ -383,6 +397,7 @@ def test_pair_says_hello(lab: Scenario) -> None:
     lab.expect_line_matching(server, r"connection from 127\.0\.0\.1 port \d+")
 
 
+@because(PAIR)
 @graded(step=17, points=3, programs=("server", "client"))
 def test_pair_carries_a_big_stream(lab: Scenario) -> None:
     """1 MiB from the client's stdin through the server to the client's stdout."""
@@ -393,6 +408,7 @@ def test_pair_carries_a_big_stream(lab: Scenario) -> None:
     lab.expect_orderly(len(BIG), len(BIG))
 
 
+@because(TOOL)
 @graded(step=18, points=2, programs=("client",))
 def test_client_is_served_by_ncat(lab: Scenario) -> None:
     """A server that no one here wrote: what ncat says is printed, what it hears was typed."""

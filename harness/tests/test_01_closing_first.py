@@ -12,6 +12,7 @@ from labkit.closing_first import (
 )
 from labkit.echo import WRONG_PORTS, break_off, expect_usage_error, vanish
 from labkit.grading import counts_waking, takes
+from labkit.reasons import NAMES_IT, PLAINEST, TOOL, because
 from labkit.scenario import Scenario
 
 LAB = "01-tcp-echo"
@@ -24,6 +25,7 @@ WRONG = {**WRONG_PORTS, "unknown-option": ["-x"], "surplus-word": ["surplus"]}
 
 
 @pytest.mark.parametrize("arguments", list(WRONG.values()), ids=list(WRONG))
+@because(NAMES_IT)
 @for_both(hello=0, prompt=0, points=1)
 def test_closer_explains_wrong_arguments(
     lab: Scenario, program: str, arguments: list[str]
@@ -32,6 +34,7 @@ def test_closer_explains_wrong_arguments(
     expect_usage_error(lab, program, arguments)
 
 
+@because(PLAINEST)
 @for_both(hello=29, points=2)
 def test_closer_listens_at_its_own_port(lab: Scenario, program: str) -> None:
     """Without options: 127.0.0.1 and the table's port, and the start line says so."""
@@ -39,6 +42,7 @@ def test_closer_listens_at_its_own_port(lab: Scenario, program: str) -> None:
     lab.expect_line(server, f"listening on 127.0.0.1 port {SERVERS[program].port}")
 
 
+@because("`-a` and `-p`, without which no other test here could choose a port")
 @for_both(hello=29, points=2)
 def test_closer_listens_where_it_is_told(lab: Scenario, program: str) -> None:
     """`-a 0.0.0.0 -p 5000`: every address of the host, port 5000."""
@@ -47,6 +51,7 @@ def test_closer_listens_where_it_is_told(lab: Scenario, program: str) -> None:
     lab.expect_line(server, "listening on 0.0.0.0 port 5000")
 
 
+@because(NAMES_IT)
 @for_both(hello=29, points=2)
 def test_closer_understands_a_name(lab: Scenario, program: str) -> None:
     """`-a localhost` is looked up like any name; the start line shows a number."""
@@ -56,6 +61,7 @@ def test_closer_understands_a_name(lab: Scenario, program: str) -> None:
                              cause="dotted-only")
 
 
+@because(NAMES_IT)
 @for_both(hello=29, points=2)
 def test_closer_serves_ipv6(lab: Scenario, program: str) -> None:
     """`-a ::1 -p 0`: an IPv6 address and any free port; the start line tells the real one."""
@@ -70,6 +76,7 @@ def test_closer_serves_ipv6(lab: Scenario, program: str) -> None:
     lab.expect_orderly(len(MESSAGE), kind.says, first_closer="server")
 
 
+@because(NAMES_IT)
 @for_both(hello=29, points=2)
 def test_closer_says_that_a_name_is_unknown(lab: Scenario, program: str) -> None:
     """A name that nobody knows: a line `PROGRAM: ...` on stderr, exit status 1."""
@@ -78,6 +85,7 @@ def test_closer_says_that_a_name_is_unknown(lab: Scenario, program: str) -> None
     lab.expect_complaint(server, rf"{program}: .+")
 
 
+@because("the message and the status of a mistake that everybody makes")
 @for_both(hello=29, points=2)
 def test_closer_says_that_its_port_is_taken(lab: Scenario, program: str) -> None:
     """A port in use: `PROGRAM: ...: Address already in use` on stderr, exit status 1."""
@@ -90,6 +98,7 @@ def test_closer_says_that_its_port_is_taken(lab: Scenario, program: str) -> None
 # -- A conversation ------------------------------------------------------------
 
 
+@because(PLAINEST)
 @for_both(hello=29, points=2)
 def test_closer_answers_and_closes_first(lab: Scenario, program: str) -> None:
     """A message, its answer, and the server's FIN before the client's."""
@@ -100,6 +109,7 @@ def test_closer_answers_and_closes_first(lab: Scenario, program: str) -> None:
 
 
 @counts_waking
+@because(NAMES_IT)
 @for_both(hello=29, points=2)
 def test_closer_waits_for_its_client(lab: Scenario, program: str) -> None:
     """While a client is silent the server uses no processor time, and sends no answer."""
@@ -115,6 +125,7 @@ def test_closer_waits_for_its_client(lab: Scenario, program: str) -> None:
     lab.expect_orderly(len(MESSAGE), kind.says, first_closer="server")
 
 
+@because(NAMES_IT)
 @for_both(hello=29, points=2)
 def test_closer_serves_one_client_after_the_other(lab: Scenario, program: str) -> None:
     """Ten clients in a row, each with its own conversation."""
@@ -125,6 +136,7 @@ def test_closer_serves_one_client_after_the_other(lab: Scenario, program: str) -
     lab.expect_orderly(len(MESSAGE), kind.says, first_closer="server", connections=10)
 
 
+@because(NAMES_IT)
 @for_both(hello=29, points=2)
 def test_closer_goes_on_after_being_stopped(lab: Scenario, program: str) -> None:
     """Ctrl-Z and `fg` (SIGSTOP, SIGCONT) while a client is silent change nothing."""
@@ -139,6 +151,7 @@ def test_closer_goes_on_after_being_stopped(lab: Scenario, program: str) -> None
     lab.expect_orderly(len(MESSAGE), kind.says, first_closer="server")
 
 
+@because(TOOL)
 @for_both(hello=29, points=2)
 def test_closer_serves_ncat(lab: Scenario, program: str) -> None:
     """A client that no one here wrote: ncat gets its answer, and goes when stdin ends."""
@@ -156,6 +169,7 @@ def test_closer_serves_ncat(lab: Scenario, program: str) -> None:
 # -- Closing first without a reset -----------------------------------------------
 
 
+@because(NAMES_IT)
 @for_both(hello=30, points=2)
 def test_closer_takes_more_than_it_asked_for(lab: Scenario, program: str) -> None:
     """100,000 bytes under way: the answer and the FIN arrive, and no reset does."""
@@ -171,6 +185,7 @@ def test_closer_takes_more_than_it_asked_for(lab: Scenario, program: str) -> Non
 
 
 @counts_waking
+@because(NAMES_IT)
 @for_both(hello=30, points=2)
 def test_closer_reads_on_after_its_fin(lab: Scenario, program: str) -> None:
     """The server waits for the client's FIN, and what comes before that is not reset."""
@@ -186,6 +201,7 @@ def test_closer_reads_on_after_its_fin(lab: Scenario, program: str) -> None:
     lab.expect_orderly(2 * len(MESSAGE) + len(MORE), kind.says, first_closer="server")
 
 
+@because(NAMES_IT)
 @for_both(hello=30, points=2)
 def test_closer_outlives_a_reset_after_its_fin(lab: Scenario, program: str) -> None:
     """A client that resets in place of its FIN costs nothing for good."""
@@ -203,6 +219,7 @@ def test_closer_outlives_a_reset_after_its_fin(lab: Scenario, program: str) -> N
 # -- What clients may cost --------------------------------------------------------
 
 
+@because(NAMES_IT)
 @for_both(hello=29, points=2)
 def test_closer_keeps_nothing_of_its_clients(lab: Scenario, program: str) -> None:
     """After twenty clients: no more descriptors, threads and processes than after the first."""
@@ -221,6 +238,7 @@ def test_closer_keeps_nothing_of_its_clients(lab: Scenario, program: str) -> Non
     lab.expect_packets("connections=21", "teardown.kind=fin", f"to_client.bytes={kind.says}")
 
 
+@because(NAMES_IT)
 @for_both(hello=29, points=2)
 def test_closer_outlives_a_reset(lab: Scenario, program: str) -> None:
     """A client that resets before it says anything ends its own connection only."""
@@ -239,6 +257,7 @@ def test_closer_outlives_a_reset(lab: Scenario, program: str) -> None:
                        "2:teardown.first_closer=server")
 
 
+@because(NAMES_IT)
 @for_both(hello=29, points=2)
 def test_closer_outlives_a_client_that_does_not_wait(lab: Scenario, program: str) -> None:
     """To send to a client that has gone raises SIGPIPE, which must not end the server."""
@@ -257,6 +276,7 @@ def test_closer_outlives_a_client_that_does_not_wait(lab: Scenario, program: str
 
 
 @takes(10)
+@because(NAMES_IT)
 @for_both(hello=30, prompt=30, points=2)
 def test_closer_gives_up_a_client_that_stays(lab: Scenario, program: str) -> None:
     """10 s (prompt_server: 5 s) after its FIN the server waits no longer for the client's."""
@@ -274,6 +294,7 @@ def test_closer_gives_up_a_client_that_stays(lab: Scenario, program: str) -> Non
 # -- Restart, the end ----------------------------------------------------------
 
 
+@because(NAMES_IT)
 @for_both(hello=29, points=2)
 def test_closer_can_be_started_again_at_once(lab: Scenario, program: str) -> None:
     """It closed first, so the TIME-WAIT is on its side: the port is free all the same."""
@@ -289,6 +310,7 @@ def test_closer_can_be_started_again_at_once(lab: Scenario, program: str) -> Non
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+@because(NAMES_IT)
 @for_both(hello=29, points=2)
 def test_closer_ends_by_a_signal(lab: Scenario, program: str, number: int) -> None:
     """SIGINT or SIGTERM ends a server that waits for a client: exit status 0."""
@@ -298,6 +320,7 @@ def test_closer_ends_by_a_signal(lab: Scenario, program: str, number: int) -> No
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+@because(NAMES_IT)
 @for_both(hello=29, points=2)
 def test_closer_ends_while_its_client_is_silent(
     lab: Scenario, program: str, number: int
@@ -310,6 +333,7 @@ def test_closer_ends_while_its_client_is_silent(
     lab.end_by_signal(server, number)
 
 
+@because(NAMES_IT)
 @for_both(hello=30, points=2)
 def test_closer_ends_while_its_client_lingers(lab: Scenario, program: str) -> None:
     """SIGTERM ends a server also between its FIN and the client's."""

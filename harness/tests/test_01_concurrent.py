@@ -12,6 +12,7 @@ from labkit.echo import (
 )
 from labkit.feedback import Mismatch
 from labkit.grading import counts_waking, graded, makes_many_calls, takes
+from labkit.reasons import NAMES_IT, PAIR, PROGRAMS, because
 from labkit.scenario import Scenario
 
 LAB = "01-tcp-echo"
@@ -24,6 +25,7 @@ MIB = 1 << 20
 # -- A client that is silent, or never reads ---------------------------------
 
 
+@because(NAMES_IT)
 @for_concurrent_servers(points=3)
 def test_server_serves_others_while_a_client_is_silent(lab: Scenario, program: str) -> None:
     """Clients that say nothing, at once or in the middle, keep nobody waiting."""
@@ -44,6 +46,7 @@ def test_server_serves_others_while_a_client_is_silent(lab: Scenario, program: s
 
 
 @counts_waking
+@because(PROGRAMS)
 @for_concurrent_servers(points=3, poll=28)
 def test_server_serves_others_while_a_client_never_reads(lab: Scenario, program: str) -> None:
     """A client that sends and never reads delays nobody; when it reads at last, it has all."""
@@ -61,6 +64,7 @@ def test_server_serves_others_while_a_client_never_reads(lab: Scenario, program:
                        f"1:to_client.bytes={len(BIG)}", f"2:to_client.bytes={len(TEXT)}")
 
 
+@because(PROGRAMS)
 @for_concurrent_servers(points=2, poll=27)
 def test_server_keeps_apart_what_clients_send(lab: Scenario, program: str) -> None:
     """What waits to be sent to one client is not overwritten by what another sends."""
@@ -78,6 +82,7 @@ def test_server_keeps_apart_what_clients_send(lab: Scenario, program: str) -> No
     lab.expect_packets("connections=2", "teardown.kind=fin", "teardown.first_closer=client")
 
 
+@because(PROGRAMS)
 @for_concurrent_servers(points=2, poll=28)
 def test_server_spends_bounded_memory_on_a_client_that_never_reads(
     lab: Scenario, program: str
@@ -102,6 +107,7 @@ def test_server_spends_bounded_memory_on_a_client_that_never_reads(
 # -- Many at once -------------------------------------------------------------
 
 
+@because(NAMES_IT)
 @for_concurrent_servers(points=3)
 def test_server_holds_fifty_conversations(lab: Scenario, program: str) -> None:
     """Fifty clients speak in turns, each turn in another order, and each has its own echo."""
@@ -121,6 +127,7 @@ def test_server_holds_fifty_conversations(lab: Scenario, program: str) -> None:
     lab.expect_orderly(total, total, connections=50)
 
 
+@because(NAMES_IT)
 @for_concurrent_servers(points=2)
 def test_server_outlives_a_reset_among_others(lab: Scenario, program: str) -> None:
     """Of ten clients that talk one resets, and one while it is sent to: the others go on."""
@@ -147,6 +154,7 @@ def test_server_outlives_a_reset_among_others(lab: Scenario, program: str) -> No
 
 @takes(3)
 @makes_many_calls
+@because(PROGRAMS)
 @for_concurrent_servers(points=4)
 def test_server_serves_a_thousand_clients_at_once(lab: Scenario, program: str) -> None:
     """A thousand clients, all connected, each with its echo; then all leave, and nothing stays."""
@@ -176,6 +184,7 @@ def test_server_serves_a_thousand_clients_at_once(lab: Scenario, program: str) -
 
 
 @makes_many_calls
+@because(PROGRAMS)
 @for_concurrent_servers(points=2, fork=21, thread=24)
 def test_server_keeps_nothing_of_many_short_connections(lab: Scenario, program: str) -> None:
     """Three hundred clients in a row: the server is no bigger than after the first fifty."""
@@ -200,6 +209,7 @@ def test_server_keeps_nothing_of_many_short_connections(lab: Scenario, program: 
 
 
 @counts_waking
+@because(PROGRAMS)
 @for_concurrent_servers(points=3, poll=25)
 def test_server_does_with_few_descriptors(lab: Scenario, program: str) -> None:
     """32 clients for 32 descriptors: most are served, the others wait or are refused."""
@@ -231,6 +241,7 @@ def test_server_does_with_few_descriptors(lab: Scenario, program: str) -> None:
 # -- The end --------------------------------------------------------------------
 
 
+@because(NAMES_IT)
 @for_concurrent_servers(points=2, fork=22, poll=25)
 def test_server_ends_with_twenty_clients(lab: Scenario, program: str) -> None:
     """SIGTERM ends the server, whatever its clients do, and nothing of it stays."""
@@ -250,6 +261,7 @@ def test_server_ends_with_twenty_clients(lab: Scenario, program: str) -> None:
 
 
 @pytest.mark.parametrize("program", CONCURRENT_SERVERS)
+@because(PAIR)
 @graded(step=STEPS, points=1, programs=("client",))
 def test_server_serves_two_of_our_clients(lab: Scenario, program: str) -> None:
     """Two of our own clients in conversation, then the big stream of a third."""

@@ -11,6 +11,7 @@ from labkit.feedback import Mismatch
 from labkit.grading import counts_waking, graded
 from labkit.peer import describe
 from labkit.program import Program
+from labkit.reasons import NAMES_IT, PLAINEST, because
 from labkit.scenario import Scenario
 
 LAB = "01-tcp-echo"
@@ -29,6 +30,7 @@ hello_test = dict(programs=(HELLO.name,))
 
 @pytest.mark.parametrize("message", [b"hello\n", b"hello", b"\n"],
                          ids=["line", "no-newline", "empty-line"])
+@because(PLAINEST)
 @graded(step=29, points=1, **hello_test)
 def test_hello_server_prints_its_message(lab: Scenario, message: bytes) -> None:
     """`received: ` and the message are printed, and a newline if it has none."""
@@ -41,6 +43,7 @@ def test_hello_server_prints_its_message(lab: Scenario, message: bytes) -> None:
     lab.expect_packets(*ORDERLY, "connections=2", f"1:to_server.bytes={len(message)}")
 
 
+@because(NAMES_IT)
 @graded(step=29, points=1, **hello_test)
 def test_hello_server_prints_every_byte_value(lab: Scenario) -> None:
     """All 256 byte values, NUL among them, are printed unchanged."""
@@ -52,6 +55,7 @@ def test_hello_server_prints_every_byte_value(lab: Scenario) -> None:
     lab.expect_orderly(len(message), HELLO.says, first_closer="server")
 
 
+@because(NAMES_IT)
 @graded(step=29, points=1, **hello_test)
 def test_hello_server_takes_no_message_for_a_format(lab: Scenario) -> None:
     """`%s` and `%n` in a message are printed as they came."""
@@ -67,6 +71,7 @@ def test_hello_server_takes_no_message_for_a_format(lab: Scenario) -> None:
     lab.expect_orderly(len(message), HELLO.says, first_closer="server")
 
 
+@because(NAMES_IT)
 @graded(step=30, points=2, **hello_test)
 def test_hello_server_answers_what_came_first(lab: Scenario) -> None:
     """One read is one message: no more is waited for, and what comes later is not printed."""
@@ -85,18 +90,21 @@ def test_hello_server_answers_what_came_first(lab: Scenario) -> None:
     lab.expect_packets(*ORDERLY, "connections=2", "to_server.bytes=6")
 
 
+@because(NAMES_IT)
 @graded(step=29, points=1, **hello_test)
 def test_hello_server_prints_a_long_message(lab: Scenario) -> None:
     """A message of 4095 bytes is printed whole."""
     expect_long_message(lab, b"x" * LONGEST)
 
 
+@because(NAMES_IT)
 @graded(step=30, points=1, **hello_test)
 def test_hello_server_cuts_a_message_that_is_too_long(lab: Scenario) -> None:
     """Of 5000 bytes 4095 are printed; the rest is read too, but thrown away."""
     expect_long_message(lab, b"x" * 5000)
 
 
+@because(NAMES_IT)
 @graded(step=29, points=1, **hello_test)
 def test_hello_server_prints_nothing_of_a_client_that_says_nothing(lab: Scenario) -> None:
     """A client that only half-closes gets a FIN back, and no line is printed for it."""
@@ -114,6 +122,7 @@ def test_hello_server_prints_nothing_of_a_client_that_says_nothing(lab: Scenario
 # -- Many clients at once --------------------------------------------------------
 
 
+@because(NAMES_IT)
 @graded(step=29, points=1, **hello_test)
 def test_hello_server_lets_nobody_wait_for_a_silent_client(lab: Scenario) -> None:
     """While one client is silent, another is served from the first byte to the FIN."""
@@ -126,6 +135,7 @@ def test_hello_server_lets_nobody_wait_for_a_silent_client(lab: Scenario) -> Non
     lab.expect_orderly(len(MESSAGE), HELLO.says, first_closer="server", connections=2)
 
 
+@because(NAMES_IT)
 @graded(step=30, points=1, **hello_test)
 def test_hello_server_lets_nobody_wait_for_a_client_that_stays(lab: Scenario) -> None:
     """While one client does not close after its answer, another is served."""
@@ -137,6 +147,7 @@ def test_hello_server_lets_nobody_wait_for_a_client_that_stays(lab: Scenario) ->
     lab.expect_orderly(len(MESSAGE), HELLO.says, first_closer="server", connections=2)
 
 
+@because(NAMES_IT)
 @graded(step=29, points=2, **hello_test)
 def test_hello_server_serves_fifty_clients_at_once(lab: Scenario) -> None:
     """50 clients are connected; the last that came is the first to speak."""
@@ -155,6 +166,7 @@ def test_hello_server_serves_fifty_clients_at_once(lab: Scenario) -> None:
 
 
 @counts_waking
+@because(NAMES_IT)
 @graded(step=29, points=1, **hello_test)
 def test_hello_server_can_run_out_of_descriptors(lab: Scenario) -> None:
     """More silent clients than descriptors: the server waits, or refuses; later it serves again."""
@@ -169,6 +181,7 @@ def test_hello_server_can_run_out_of_descriptors(lab: Scenario) -> None:
     lab.expect_back_to(server, before)
 
 
+@because(NAMES_IT)
 @graded(step=29, points=2, **hello_test)
 def test_hello_server_keeps_messages_apart(lab: Scenario) -> None:
     """Messages that come while stdout is full and must wait: each is printed whole, none twice."""

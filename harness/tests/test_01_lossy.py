@@ -8,6 +8,7 @@ from labkit.echo import BIG, PORT, TEXT, for_concurrent_servers, leave, talk
 from labkit.grading import graded
 from labkit.losses import disturb, expect_unnoticed
 from labkit.program import Program
+from labkit.reasons import BAD_NETWORK, PAIR, because
 from labkit.scenario import Scenario
 
 LAB = "01-tcp-echo"
@@ -26,6 +27,7 @@ both_ways = pytest.mark.parametrize("way", ["to_server", "to_client"])
     ("syn", "to_server", ["handshake.syn_retransmissions>=1"]),
     ("syn-ack", "to_client", []),  # either side's timer may be the first: SYN or SYN+ACK
 ], ids=["syn", "syn-ack"])
+@because(BAD_NETWORK)
 @graded(step=13, points=1, **pair_test)
 def test_pair_connects_although_a_packet_is_lost(
     lab: Scenario, kind: str, way: str, sent_again: list[str]
@@ -40,6 +42,7 @@ def test_pair_connects_although_a_packet_is_lost(
 
 
 @both_ways
+@because(BAD_NETWORK)
 @graded(step=15, points=1, **pair_test)
 def test_pair_waits_for_lost_data(lab: Scenario, way: str) -> None:
     """A line is lost, or its echo: TCP sends it again, the programs only wait for it."""
@@ -53,6 +56,7 @@ def test_pair_waits_for_lost_data(lab: Scenario, way: str) -> None:
                      f"{way}.retransmitted_segments>=1", f"{other(way)}.lost=0")
 
 
+@because(PAIR)
 @graded(step=16, points=1, **pair_test)
 def test_pair_takes_data_in_its_order(lab: Scenario) -> None:
     """Segments are reordered, doubled and damaged: every byte comes once, in its place."""
@@ -68,6 +72,7 @@ def test_pair_takes_data_in_its_order(lab: Scenario) -> None:
 
 
 @both_ways
+@because(BAD_NETWORK)
 @graded(step=18, points=1, **pair_test)
 def test_pair_waits_for_a_lost_fin(lab: Scenario, way: str) -> None:
     """The FIN of one side is lost: it is sent again, and the other side waits for it."""
@@ -78,6 +83,7 @@ def test_pair_waits_for_a_lost_fin(lab: Scenario, way: str) -> None:
     expect_unnoticed(lab, len(TEXT), len(TEXT), f"{way}.lost=1", f"{other(way)}.lost=0")
 
 
+@because(BAD_NETWORK)
 @graded(step=17, points=2, **pair_test)
 def test_pair_carries_a_stream_over_a_bad_network(lab: Scenario) -> None:
     """100 kB each way, of which every fifth data segment is lost: not a byte is missing."""
@@ -89,6 +95,7 @@ def test_pair_carries_a_stream_over_a_bad_network(lab: Scenario) -> None:
                      ("lost", "retransmitted_segments") for way in ("to_server", "to_client")))
 
 
+@because(BAD_NETWORK)
 @for_concurrent_servers(points=1)
 def test_server_notices_nothing_of_a_bad_network(lab: Scenario, program: str) -> None:
     """A client's first line is lost, then every fifth segment, then its FIN: all is echoed."""

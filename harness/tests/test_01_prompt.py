@@ -8,6 +8,7 @@ from labkit.closing_first import PROMPT, connect, expect_printed, expect_said
 from labkit.grading import graded
 from labkit.peer import Peer
 from labkit.program import Program
+from labkit.reasons import BAD_NETWORK, NAMES_IT, because
 from labkit.scenario import Scenario
 
 LAB = "01-tcp-echo"
@@ -17,6 +18,7 @@ prompt_test = dict(programs=(PROMPT.name,))
 
 
 @pytest.mark.parametrize("rounds", ["x", "-1", ""], ids=["x", "minus-1", "empty"])
+@because(NAMES_IT)
 @graded(step=0, points=1, **prompt_test)
 def test_prompt_server_explains_a_wrong_number_of_rounds(lab: Scenario, rounds: str) -> None:
     """`-n` wants a number: else an error, a line on stderr, exit status 1 or 2."""
@@ -30,6 +32,7 @@ def test_prompt_server_explains_a_wrong_number_of_rounds(lab: Scenario, rounds: 
 # -- Rounds ----------------------------------------------------------------------
 
 
+@because(NAMES_IT)
 @graded(step=31, points=2, **prompt_test)
 def test_prompt_server_reads_six_bytes_at_a_time(lab: Scenario) -> None:
     """A line of 15 bytes makes rounds of 6, 6 and 3 bytes, each with its answer."""
@@ -42,6 +45,7 @@ def test_prompt_server_reads_six_bytes_at_a_time(lab: Scenario) -> None:
     lab.expect_orderly(15, said(3))
 
 
+@because(NAMES_IT)
 @graded(step=31, points=1, **prompt_test)
 def test_prompt_server_answers_single_bytes(lab: Scenario) -> None:
     """Bytes that come one at a time make a round each: no more is waited for."""
@@ -55,6 +59,7 @@ def test_prompt_server_answers_single_bytes(lab: Scenario) -> None:
     lab.expect_orderly(3, said(3))
 
 
+@because(NAMES_IT)
 @graded(step=31, points=1, **prompt_test)
 def test_prompt_server_counts_every_byte(lab: Scenario) -> None:
     """A NUL is a byte as any other, and so is a newline."""
@@ -69,6 +74,7 @@ def test_prompt_server_counts_every_byte(lab: Scenario) -> None:
 
 @pytest.mark.parametrize("options, rounds", [([], 20), (["-n", "3"], 3), (["-n", "300"], 300)],
                          ids=["default", "3", "300"])
+@because(NAMES_IT)
 @graded(step=31, points=1, **prompt_test)
 def test_prompt_server_holds_as_many_rounds_as_it_is_told(
     lab: Scenario, options: list[str], rounds: int
@@ -87,6 +93,7 @@ def test_prompt_server_holds_as_many_rounds_as_it_is_told(
 # -- The client's end of file ------------------------------------------------------
 
 
+@because("the client ends first here: all other tests hold the conversation to its last round")
 @graded(step=31, points=1, **prompt_test)
 def test_prompt_server_ends_at_the_clients_end_of_file(lab: Scenario) -> None:
     """A client that closes in the middle is the first closer, and all it sent is counted."""
@@ -101,6 +108,7 @@ def test_prompt_server_ends_at_the_clients_end_of_file(lab: Scenario) -> None:
     lab.expect_orderly(10, said(2))
 
 
+@because(BAD_NETWORK)
 @graded(step=31, points=1, **prompt_test)
 def test_prompt_server_closes_after_a_client_that_says_nothing(lab: Scenario) -> None:
     """A client that only half-closes has got the welcome, gets the FIN, and made no round."""
@@ -117,6 +125,7 @@ def test_prompt_server_closes_after_a_client_that_says_nothing(lab: Scenario) ->
                        f"2:to_client.bytes={said(1)}")
 
 
+@because(NAMES_IT)
 @graded(step=31, points=1, **prompt_test)
 def test_prompt_server_serves_the_client_that_had_to_wait(lab: Scenario) -> None:
     """A second client is welcomed when the first has gone, and its rounds begin at 1."""

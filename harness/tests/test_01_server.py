@@ -12,6 +12,7 @@ from labkit.echo import (
 )
 from labkit.feedback import Mismatch
 from labkit.grading import counts_waking, graded, half_written
+from labkit.reasons import BAD_NETWORK, NAMES_IT, PLAINEST, PROGRAMS, TOOL, because
 from labkit.scenario import Scenario
 
 LAB = "01-tcp-echo"
@@ -33,6 +34,7 @@ def test_server_explains_wrong_arguments(lab: Scenario, program: str, arguments:
 # -- Step 1 to 4: an address, a socket, listening ---------------------------
 
 
+@because(PROGRAMS)
 @for_every_server(step=1, points=2, poll=25)
 def test_server_understands_a_name(lab: Scenario, program: str) -> None:
     """`-a localhost` is looked up like any name; the start line shows a number."""
@@ -42,6 +44,7 @@ def test_server_understands_a_name(lab: Scenario, program: str) -> None:
                              cause="dotted-only")
 
 
+@because(NAMES_IT)
 @for_every_server(step=1, points=2, poll=25)
 def test_server_serves_ipv6(lab: Scenario, program: str) -> None:
     """`-a ::1` listens on IPv6 and serves there."""
@@ -53,6 +56,7 @@ def test_server_serves_ipv6(lab: Scenario, program: str) -> None:
     lab.expect_orderly(len(TEXT), len(TEXT))
 
 
+@because(PROGRAMS)
 @for_every_server(step=1, points=1, poll=25)
 def test_server_says_that_a_name_is_unknown(lab: Scenario, program: str) -> None:
     """A name that nobody knows: a line `program: ...` on stderr, exit status 1."""
@@ -61,6 +65,7 @@ def test_server_says_that_a_name_is_unknown(lab: Scenario, program: str) -> None
     lab.expect_complaint(server, rf"{program}: .+")
 
 
+@because(NAMES_IT)
 @for_every_server(step=2, points=1, poll=25)
 def test_server_speaks_tcp(lab: Scenario, program: str) -> None:
     """The server has a TCP socket, and no UDP socket."""
@@ -80,12 +85,14 @@ def test_server_has_a_socket(lab: Scenario, program: str) -> None:
                        cause="not-listening")
 
 
+@because(PLAINEST)
 @for_every_server(step=3, points=2, poll=25)
 def test_server_listens_on_the_loopback_by_default(lab: Scenario, program: str) -> None:
     """Without options the server is at 127.0.0.1, port 4321, and nowhere else."""
     lab.start_server(program, port=PORT)
 
 
+@because(PROGRAMS)
 @for_every_server(step=3, points=2, poll=25)
 def test_server_listens_where_it_is_told(lab: Scenario, program: str) -> None:
     """`-a 0.0.0.0 -p 5000`: every address of the host, port 5000."""
@@ -94,6 +101,7 @@ def test_server_listens_where_it_is_told(lab: Scenario, program: str) -> None:
     lab.expect_line(server, "listening on 0.0.0.0 port 5000")
 
 
+@because(PROGRAMS)
 @for_every_server(step=3, points=2, poll=25)
 def test_server_listens_on_every_ipv6_address(lab: Scenario, program: str) -> None:
     """`-a ::` is open to IPv6 clients, as 0.0.0.0 is to those of IPv4."""
@@ -105,6 +113,7 @@ def test_server_listens_on_every_ipv6_address(lab: Scenario, program: str) -> No
     lab.expect_orderly(len(TEXT), len(TEXT))
 
 
+@because(PROGRAMS)
 @for_every_server(step=3, points=1, poll=25)
 def test_server_says_that_its_port_is_taken(lab: Scenario, program: str) -> None:
     """A port in use: `program: ...: Address already in use` on stderr, exit status 1."""
@@ -114,6 +123,7 @@ def test_server_says_that_its_port_is_taken(lab: Scenario, program: str) -> None
     lab.expect_complaint(server, rf"{program}: .*: Address already in use")
 
 
+@because(PLAINEST)
 @for_every_server(step=4, points=2, poll=25)
 def test_server_prints_its_start_line(lab: Scenario, program: str) -> None:
     """`listening on 127.0.0.1 port 4321` is on stdout, also in a pipe, once it listens."""
@@ -122,6 +132,7 @@ def test_server_prints_its_start_line(lab: Scenario, program: str) -> None:
     lab.connect(PORT).close()  # the line has promised it
 
 
+@because(NAMES_IT)
 @for_every_server(step=4, points=2, poll=25)
 def test_server_tells_the_port_it_got(lab: Scenario, program: str) -> None:
     """`-p 0` takes any free port, and the start line tells the real one."""
@@ -131,6 +142,7 @@ def test_server_tells_the_port_it_got(lab: Scenario, program: str) -> None:
 
 
 @counts_waking
+@because(PROGRAMS)
 @for_every_server(step=4, points=1, poll=28)
 def test_server_waits_without_using_the_processor(lab: Scenario, program: str) -> None:
     """A server without a client, and one with a silent client, only waits."""
@@ -160,6 +172,7 @@ def test_server_accepts_a_client(lab: Scenario, program: str) -> None:
     lab.expect_line(server, f"connection from 127.0.0.1 port {peer.port}")
 
 
+@because(NAMES_IT)
 @for_every_server(step=5, points=3, poll=25)
 def test_server_tells_who_connects(lab: Scenario, program: str) -> None:
     """`connection from IP port PORT` is printed for each client, with its real port."""
@@ -171,6 +184,7 @@ def test_server_tells_who_connects(lab: Scenario, program: str) -> None:
     lab.expect_orderly(len(TEXT), len(TEXT))
 
 
+@because(PROGRAMS)
 @for_every_server(step=5, points=4, poll=25)
 def test_server_serves_one_client_after_the_other(lab: Scenario, program: str) -> None:
     """Fifty clients in a row, each with its own echo and its own FIN."""
@@ -185,6 +199,7 @@ def test_server_serves_one_client_after_the_other(lab: Scenario, program: str) -
 
 
 @pytest.mark.parametrize("program", ["server"])
+@because(NAMES_IT)
 @graded(step=5, points=2)
 def test_server_serves_the_client_that_had_to_wait(lab: Scenario, program: str) -> None:
     """A client that connects while another is served has its turn after that one."""
@@ -225,6 +240,7 @@ def test_server_sends_back_what_comes(lab: Scenario, program: str) -> None:
     talk(peer, b"and once more\n", cause="single-read")
 
 
+@because(PLAINEST)
 @for_every_server(step=6, points=4)
 def test_server_echoes_a_line(lab: Scenario, program: str) -> None:
     """One line goes out, the same line comes back, the client closes first."""
@@ -233,6 +249,7 @@ def test_server_echoes_a_line(lab: Scenario, program: str) -> None:
     lab.expect_orderly(len(TEXT), len(TEXT))
 
 
+@because(NAMES_IT)
 @for_every_server(step=6, points=3)
 def test_server_echoes_again_and_again(lab: Scenario, program: str) -> None:
     """A conversation in one connection, each line shorter: the server reads in a loop."""
@@ -247,6 +264,7 @@ def test_server_echoes_again_and_again(lab: Scenario, program: str) -> None:
     lab.expect_orderly(total, total)
 
 
+@because("TCP keeps no borders: it says so with single bytes, others with big streams")
 @for_every_server(step=6, points=2)
 def test_server_echoes_a_line_split_into_single_bytes(lab: Scenario, program: str) -> None:
     """A line that arrives byte by byte, a segment each, comes back whole."""
@@ -259,6 +277,7 @@ def test_server_echoes_a_line_split_into_single_bytes(lab: Scenario, program: st
     assert found[0]["to_server"]["segments"] == len(TEXT)
 
 
+@because(NAMES_IT)
 @for_every_server(step=6, points=3)
 def test_server_echoes_every_byte_value(lab: Scenario, program: str) -> None:
     """All 256 byte values, NUL among them, pass unchanged."""
@@ -270,6 +289,7 @@ def test_server_echoes_every_byte_value(lab: Scenario, program: str) -> None:
     lab.expect_orderly(len(BINARY), len(BINARY))
 
 
+@because(BAD_NETWORK)
 @for_every_server(step=6, points=2)
 def test_server_closes_after_a_client_that_sent_nothing(lab: Scenario, program: str) -> None:
     """A client that only half-closes gets the server's FIN, and not a byte."""
@@ -279,6 +299,7 @@ def test_server_closes_after_a_client_that_sent_nothing(lab: Scenario, program: 
     lab.expect_orderly(0, 0)
 
 
+@because(PROGRAMS)
 @for_every_server(step=6, points=1)
 def test_server_goes_on_after_being_stopped(lab: Scenario, program: str) -> None:
     """Ctrl-Z and `fg` (SIGSTOP, SIGCONT) in the middle of a connection change nothing."""
@@ -293,6 +314,7 @@ def test_server_goes_on_after_being_stopped(lab: Scenario, program: str) -> None
     lab.expect_orderly(2 * len(TEXT), 2 * len(TEXT))
 
 
+@because(NAMES_IT)
 @for_every_server(step=7, points=4, poll=27)
 def test_server_echoes_a_big_stream(lab: Scenario, program: str) -> None:
     """1 MiB, sent and read at the same time, come back byte for byte."""
@@ -304,6 +326,7 @@ def test_server_echoes_a_big_stream(lab: Scenario, program: str) -> None:
     lab.expect_orderly(len(BIG), len(BIG))
 
 
+@because(NAMES_IT)
 @for_every_server(step=7, points=4, poll=28)
 def test_server_waits_for_a_slow_reader(lab: Scenario, program: str) -> None:
     """A client that reads only after the server's buffers are full loses nothing."""
@@ -316,6 +339,7 @@ def test_server_waits_for_a_slow_reader(lab: Scenario, program: str) -> None:
     lab.expect_orderly(len(BIG), len(BIG))
 
 
+@because("a half-closed connection in the fewest packets; others have it among much else")
 @for_every_server(step=7, points=3, poll=27)
 def test_server_answers_after_the_clients_fin(lab: Scenario, program: str) -> None:
     """A client that half-closes before it reads anything still gets all of its echo."""
@@ -328,6 +352,7 @@ def test_server_answers_after_the_clients_fin(lab: Scenario, program: str) -> No
     lab.expect_orderly(len(BINARY), len(BINARY))
 
 
+@because(PROGRAMS)
 @for_every_server(step=7, points=2, poll=28)
 def test_server_sends_the_rest_after_the_clients_fin(lab: Scenario, program: str) -> None:
     """A client that half-closes while its echo waits to be read loses none of it."""
@@ -344,6 +369,7 @@ def test_server_sends_the_rest_after_the_clients_fin(lab: Scenario, program: str
 # -- Step 8: close ----------------------------------------------------------
 
 
+@because(NAMES_IT)
 @for_every_server(step=8, points=4)
 def test_server_closes_each_connection(lab: Scenario, program: str) -> None:
     """After the client's FIN comes the server's: a teardown of three or four segments."""
@@ -355,6 +381,7 @@ def test_server_closes_each_connection(lab: Scenario, program: str) -> None:
     lab.expect_orderly(len(TEXT), len(TEXT))
 
 
+@because(NAMES_IT)
 @for_every_server(step=8, points=3, thread=24)
 def test_server_keeps_no_descriptor(lab: Scenario, program: str) -> None:
     """After twenty clients the server has as many descriptors open as before the first."""
@@ -368,6 +395,7 @@ def test_server_keeps_no_descriptor(lab: Scenario, program: str) -> None:
     lab.expect_orderly(len(TEXT), len(TEXT), connections=20)
 
 
+@because(NAMES_IT)
 @for_every_server(step=8, points=2, fork=21, thread=24)
 def test_server_keeps_no_process(lab: Scenario, program: str) -> None:
     """After five clients the server has the processes it began with, and not a zombie more."""
@@ -381,6 +409,7 @@ def test_server_keeps_no_process(lab: Scenario, program: str) -> None:
     lab.expect_orderly(len(TEXT), len(TEXT), connections=5)
 
 
+@because(TOOL)
 @for_every_server(step=8, points=2)
 def test_server_serves_ncat(lab: Scenario, program: str) -> None:
     """A client that no one here wrote: ncat gets its echo."""
@@ -394,6 +423,7 @@ def test_server_serves_ncat(lab: Scenario, program: str) -> None:
 # -- Step 9 to 11: restart, rude clients, the end ---------------------------
 
 
+@because(PROGRAMS)
 @for_every_server(step=9, points=4, fork=22, poll=25)
 def test_server_can_be_started_again_at_once(lab: Scenario, program: str) -> None:
     """A server killed with a client connected, and started again: the port is free."""
@@ -411,6 +441,7 @@ def test_server_can_be_started_again_at_once(lab: Scenario, program: str) -> Non
                        "2:teardown.first_closer=client", "teardown.kind=fin")
 
 
+@because(PROGRAMS)
 @for_every_server(step=10, points=3)
 def test_server_outlives_a_reset(lab: Scenario, program: str) -> None:
     """A client that resets in the middle ends its own connection only, and leaves nothing."""
@@ -426,6 +457,7 @@ def test_server_outlives_a_reset(lab: Scenario, program: str) -> None:
                        "2:teardown.kind=fin", "2:teardown.first_closer=client")
 
 
+@because(PROGRAMS)
 @for_every_server(step=10, points=4, poll=27)
 def test_server_outlives_a_client_that_does_not_wait(lab: Scenario, program: str) -> None:
     """To send to a client that has gone raises SIGPIPE, which must not end the server."""
@@ -441,6 +473,7 @@ def test_server_outlives_a_client_that_does_not_wait(lab: Scenario, program: str
     echo_after(lab, "reset-ends-server")
 
 
+@because(NAMES_IT)
 @for_every_server(step=10, points=2, poll=27)
 def test_server_outlives_a_reset_while_it_sends(lab: Scenario, program: str) -> None:
     """A client that sends much, reads nothing and resets costs nothing for good."""
@@ -456,6 +489,7 @@ def test_server_outlives_a_reset_while_it_sends(lab: Scenario, program: str) -> 
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+@because(NAMES_IT)
 @for_every_server(step=11, points=2, fork=22, poll=25)
 def test_server_ends_by_a_signal(lab: Scenario, program: str, number: int) -> None:
     """SIGINT or SIGTERM ends a server that waits for a client: exit status 0."""
@@ -465,6 +499,7 @@ def test_server_ends_by_a_signal(lab: Scenario, program: str, number: int) -> No
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+@because(PROGRAMS)
 @for_every_server(step=11, points=1, fork=22, poll=25)
 def test_server_ends_while_its_client_is_silent(lab: Scenario, program: str, number: int) -> None:
     """SIGINT or SIGTERM ends a server also while it waits for what its client says next."""
@@ -475,6 +510,7 @@ def test_server_ends_while_its_client_is_silent(lab: Scenario, program: str, num
     lab.end_by_signal(server, number)
 
 
+@because(NAMES_IT)
 @for_every_server(step=11, points=2, fork=22, poll=25)
 def test_server_ends_while_it_serves(lab: Scenario, program: str) -> None:
     """SIGTERM ends the server also while a client neither sends nor reads."""

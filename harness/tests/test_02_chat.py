@@ -18,6 +18,7 @@ from labkit.chat import (
 from labkit.echo import BINARY, finish, vanish
 from labkit.grading import counts_waking, graded, graded_each, half_written
 from labkit.program import Program
+from labkit.reasons import BAD_NETWORK, NAMES_IT, PAIR, PLAINEST, PROGRAMS, SIGNALS, TOOL, because
 from labkit.scenario import Scenario
 
 LAB = "02-p2p-chat"
@@ -42,6 +43,7 @@ def test_chat_sends_what_is_typed_at_once(lab: Scenario, program: str) -> None:
     part(talk)
 
 
+@because(PLAINEST)
 @graded_each(CHAT, step=7, points=2)
 def test_chat_prints_what_comes_at_once(lab: Scenario, program: str) -> None:
     """Line after line from the peer, and half a line without its end, too."""
@@ -52,6 +54,7 @@ def test_chat_prints_what_comes_at_once(lab: Scenario, program: str) -> None:
     part(talk)
 
 
+@because(NAMES_IT)
 @graded_each(CHAT, step=7, points=2)
 def test_chat_prints_single_bytes(lab: Scenario, program: str) -> None:
     """A line that comes byte by byte is printed byte by byte."""
@@ -62,6 +65,7 @@ def test_chat_prints_single_bytes(lab: Scenario, program: str) -> None:
     part(talk)
 
 
+@because(NAMES_IT)
 @graded_each(CHAT, step=7, points=2)
 def test_chat_carries_every_byte_value(lab: Scenario, program: str) -> None:
     """NUL and all other bytes pass unchanged in both directions."""
@@ -72,6 +76,7 @@ def test_chat_carries_every_byte_value(lab: Scenario, program: str) -> None:
     part(talk)
 
 
+@because(NAMES_IT)
 @graded_each(CHAT, step=7, points=2)
 def test_chat_carries_long_lines_whole(lab: Scenario, program: str) -> None:
     """Lines of 100,000 bytes in both directions at once."""
@@ -85,6 +90,7 @@ def test_chat_carries_long_lines_whole(lab: Scenario, program: str) -> None:
 
 
 @counts_waking
+@because(NAMES_IT)
 @graded_each(CHAT, step=7, points=2)
 def test_chat_waits_for_a_slow_peer(lab: Scenario, program: str) -> None:
     """1 MiB for a peer that reads only when nothing more can be sent: nothing is lost."""
@@ -98,6 +104,7 @@ def test_chat_waits_for_a_slow_peer(lab: Scenario, program: str) -> None:
 
 
 @counts_waking
+@because(NAMES_IT)
 @graded_each(CHAT, step=7, points=2)
 def test_chat_waits_for_a_slow_reader_of_stdout(lab: Scenario, program: str) -> None:
     """1 MiB for stdout that is read only when nothing more can be printed: nothing is lost."""
@@ -113,6 +120,7 @@ def test_chat_waits_for_a_slow_reader_of_stdout(lab: Scenario, program: str) -> 
 
 
 @pytest.mark.parametrize("source", ["file", "dev-null"])
+@because(PROGRAMS)
 @graded_each(CHAT, step=7, points=2)
 def test_chat_takes_its_stdin_from_a_file(lab: Scenario, program: str, source: str) -> None:
     """`< FILE` and `< /dev/null`: all of it is sent, then the FIN, and the peer is printed."""
@@ -140,6 +148,7 @@ def test_chat_says_that_stdout_is_full(lab: Scenario) -> None:
 # -- Step 8: both at once --------------------------------------------------------------
 
 
+@because(NAMES_IT)
 @graded_each(CHAT, step=8, points=2)
 def test_chat_goes_both_ways_at_any_time(lab: Scenario, program: str) -> None:
     """Lines typed at odd times on both sides: each is through before the next."""
@@ -154,6 +163,7 @@ def test_chat_goes_both_ways_at_any_time(lab: Scenario, program: str) -> None:
     part(talk)
 
 
+@because(PROGRAMS)
 @graded_each(CHAT, step=8, points=2)
 def test_chat_does_not_wait_for_a_peer_that_does_not_read(lab: Scenario, program: str) -> None:
     """1 MiB each way, and the peer reads nothing until it has sent its own."""
@@ -167,6 +177,7 @@ def test_chat_does_not_wait_for_a_peer_that_does_not_read(lab: Scenario, program
     part(talk)
 
 
+@because(NAMES_IT)
 @graded_each(CHAT, step=8, points=2)
 def test_chat_does_not_wait_for_a_stdout_that_is_not_read(lab: Scenario, program: str) -> None:
     """1 MiB each way, and stdout is not read until the peer has had its own."""
@@ -183,6 +194,7 @@ def test_chat_does_not_wait_for_a_stdout_that_is_not_read(lab: Scenario, program
 
 
 @counts_waking
+@because(PROGRAMS)
 @graded_each(CHAT, step=8, points=2)
 def test_chat_waits_without_using_the_processor(lab: Scenario, program: str) -> None:
     """Connected and silent; after the end of stdin; after the peer's FIN: it only waits."""
@@ -194,6 +206,7 @@ def test_chat_waits_without_using_the_processor(lab: Scenario, program: str) -> 
 
 
 @counts_waking
+@because(PROGRAMS)
 @graded_each(CHAT, step=8, points=2)
 def test_chat_is_idle_after_the_peers_fin(lab: Scenario, program: str) -> None:
     """The peer has closed, stdin is open and silent: the program only waits."""
@@ -204,6 +217,7 @@ def test_chat_is_idle_after_the_peers_fin(lab: Scenario, program: str) -> None:
     end_after_the_peer(talk)
 
 
+@because(PROGRAMS)
 @graded_each(CHAT, step=8, points=2)
 def test_chat_goes_on_after_being_stopped(lab: Scenario, program: str) -> None:
     """Ctrl-Z and `fg` (SIGSTOP, SIGCONT) change nothing in either direction."""
@@ -225,6 +239,7 @@ def test_chat_goes_on_after_being_stopped(lab: Scenario, program: str) -> None:
 # -- The peer closes first -------------------------------------------------------------
 
 
+@because(NAMES_IT)
 @graded_each(CHAT, step=8, points=2)
 def test_chat_goes_on_when_the_peer_has_closed(lab: Scenario, program: str) -> None:
     """`peer closed` at the peer's FIN and not before; what is typed then is still sent."""
@@ -241,6 +256,7 @@ def test_chat_goes_on_when_the_peer_has_closed(lab: Scenario, program: str) -> N
     end_after_the_peer(talk)
 
 
+@because(NAMES_IT)
 @graded_each(CHAT, step=8, points=2)
 def test_chat_prints_the_peers_last_lines(lab: Scenario, program: str) -> None:
     """Much, and a FIN right behind it, for a slow stdout: all is printed, then `peer closed`."""
@@ -258,6 +274,7 @@ def test_chat_prints_the_peers_last_lines(lab: Scenario, program: str) -> None:
 # -- Resets ------------------------------------------------------------------------------
 
 
+@because(PROGRAMS)
 @graded_each(CHAT, step=8, points=2)
 def test_chat_ends_with_status_1_when_it_is_reset(lab: Scenario, program: str) -> None:
     """A reset by the peer: a line on stderr, exit status 1, though stdin is still open."""
@@ -269,6 +286,7 @@ def test_chat_ends_with_status_1_when_it_is_reset(lab: Scenario, program: str) -
     talk.expect_error()
 
 
+@because(NAMES_IT)
 @graded_each(CHAT, step=10, points=2)
 def test_chat_ends_with_status_1_when_it_is_reset_late(lab: Scenario, program: str) -> None:
     """A reset in place of the peer's FIN, after this side's own: exit status 1."""
@@ -279,6 +297,7 @@ def test_chat_ends_with_status_1_when_it_is_reset_late(lab: Scenario, program: s
     talk.expect_error()
 
 
+@because(NAMES_IT)
 @graded_each(CHAT, step=8, points=2)
 def test_chat_ends_with_status_1_when_it_is_reset_while_it_sends(
     lab: Scenario, program: str
@@ -309,6 +328,7 @@ def test_chat_outlives_sigpipe(lab: Scenario, program: str) -> None:
 
 
 @both_signals
+@because(NAMES_IT)
 @graded(step=9, points=2, **server_test)
 def test_chat_server_ends_by_a_signal(lab: Scenario, number: int) -> None:
     """SIGINT or SIGTERM in the conversation: status 0, no process left, the peer is told."""
@@ -321,6 +341,7 @@ def test_chat_server_ends_by_a_signal(lab: Scenario, number: int) -> None:
 
 
 @both_signals
+@because(SIGNALS)
 @graded(step=9, points=1, **server_test)
 def test_chat_server_ends_by_a_signal_after_its_stdin(lab: Scenario, number: int) -> None:
     """The same while only the peer is still talking."""
@@ -332,6 +353,7 @@ def test_chat_server_ends_by_a_signal_after_its_stdin(lab: Scenario, number: int
 
 
 @both_signals
+@because(SIGNALS)
 @graded(step=9, points=1, **server_test)
 def test_chat_server_ends_by_a_signal_after_its_peers_fin(lab: Scenario, number: int) -> None:
     """The same while only this side is still talking."""
@@ -343,6 +365,7 @@ def test_chat_server_ends_by_a_signal_after_its_peers_fin(lab: Scenario, number:
     talk.peer.expect_eof()
 
 
+@because(NAMES_IT)
 @graded(step=9, points=1, **server_test)
 def test_chat_server_ends_by_a_signal_while_it_sends(lab: Scenario) -> None:
     """The same while the peer does not read what is sent."""
@@ -355,6 +378,7 @@ def test_chat_server_ends_by_a_signal_while_it_sends(lab: Scenario) -> None:
 # -- Step 11: half-close -------------------------------------------------------------------
 
 
+@because(BAD_NETWORK)
 @graded_each(CHAT, step=11, points=3)
 def test_chat_half_closes_at_the_end_of_stdin(lab: Scenario, program: str) -> None:
     """The FIN leaves at the end of stdin, whatever else still holds the connection."""
@@ -366,6 +390,7 @@ def test_chat_half_closes_at_the_end_of_stdin(lab: Scenario, program: str) -> No
     part(talk)
 
 
+@because(NAMES_IT)
 @graded_each(CHAT, step=11, points=2)
 def test_chat_sends_all_before_its_fin(lab: Scenario, program: str) -> None:
     """1 MiB of stdin that ends at once, for a slow peer: the FIN comes behind the last byte."""
@@ -376,6 +401,7 @@ def test_chat_sends_all_before_its_fin(lab: Scenario, program: str) -> None:
     part(talk)
 
 
+@because(NAMES_IT)
 @graded_each(CHAT, step=11, points=2)
 def test_chat_sends_all_though_the_peer_has_closed(lab: Scenario, program: str) -> None:
     """The same where the peer closed before it has read any of it."""
@@ -405,6 +431,7 @@ def test_chat_hears_on_after_its_stdin(lab: Scenario, program: str) -> None:
     talk.expect_exit()
 
 
+@because(NAMES_IT)
 @graded_each(CHAT, step=10, points=2)
 def test_chat_prints_on_after_its_own_fin(lab: Scenario, program: str) -> None:
     """What the peer says after this side's FIN is printed, line by line, until its own FIN."""
@@ -418,6 +445,7 @@ def test_chat_prints_on_after_its_own_fin(lab: Scenario, program: str) -> None:
     part(talk)
 
 
+@because(PROGRAMS)
 @graded_each(CHAT, step=10, points=2)
 def test_chat_prints_all_before_it_ends(lab: Scenario, program: str) -> None:
     """After this side's FIN the peer says much and closes: a slow stdout gets all of it."""
@@ -450,6 +478,7 @@ def test_chat_server_stops_listening(lab: Scenario) -> None:
 # -- At a terminal ---------------------------------------------------------------------------
 
 
+@because(NAMES_IT)
 @graded_each(CHAT, step=8, points=2)
 def test_chat_at_a_terminal(lab: Scenario, program: str) -> None:
     """Lines typed at a terminal while the peer talks; Ctrl-D ends this side only."""
@@ -484,6 +513,7 @@ def test_chat_at_a_terminal_when_the_peer_closes(lab: Scenario, program: str) ->
 
 
 @pytest.mark.parametrize("terminal", [False, True], ids=["pipes", "terminals"])
+@because(PAIR)
 @graded_each(CHAT, step=11, points=2)
 def test_chat_of_the_pair(lab: Scenario, program: str, terminal: bool) -> None:
     """Server and client together, and PROGRAM leaves first: it sends the first FIN."""
@@ -502,6 +532,7 @@ def test_chat_of_the_pair(lab: Scenario, program: str, terminal: bool) -> None:
     lab.expect_orderly(counts[0] * len(LINE), counts[1] * len(LINE), first_closer=program)
 
 
+@because(PAIR)
 @graded(step=8, points=2, **pair_test)
 def test_chat_of_the_pair_with_megabytes(lab: Scenario) -> None:
     """1 MiB each way at once, from pipe to pipe, the client's stdin ending last."""
@@ -518,6 +549,7 @@ def test_chat_of_the_pair_with_megabytes(lab: Scenario) -> None:
     lab.expect_orderly(len(MIB), len(MIB), first_closer="server")
 
 
+@because("what a killed peer looks like: its kernel closes, and no program has said goodbye")
 @graded_each(CHAT, step=9, points=2)
 def test_chat_when_the_other_side_is_killed(lab: Scenario, program: str) -> None:
     """PROGRAM is killed: the other side prints `peer closed`, and ends with its own stdin."""
@@ -533,6 +565,7 @@ def test_chat_when_the_other_side_is_killed(lab: Scenario, program: str) -> None
     finish(lab, left)
 
 
+@because(TOOL)
 @graded(step=8, points=1, **server_test)
 def test_chat_server_talks_with_ncat(lab: Scenario) -> None:
     """A client that no one here wrote: ncat talks both ways, and leaves first."""
@@ -551,6 +584,7 @@ def test_chat_server_talks_with_ncat(lab: Scenario) -> None:
     lab.expect_orderly(len(BINARY), len(BINARY) + len(LINE))
 
 
+@because(TOOL)
 @graded(step=8, points=1, programs=("client",))
 def test_chat_client_talks_with_ncat(lab: Scenario) -> None:
     """A server that no one here wrote: ncat talks both ways, and leaves first."""

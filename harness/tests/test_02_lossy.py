@@ -5,6 +5,7 @@ from __future__ import annotations
 from labkit.chat import CHAT, LINE, LONG_LINE, PORTS, TURNS, Conversation, converse
 from labkit.grading import graded_each
 from labkit.losses import disturb, expect_unnoticed
+from labkit.reasons import BAD_NETWORK, because
 from labkit.scenario import Scenario
 
 LAB = "02-p2p-chat"
@@ -16,6 +17,7 @@ def bad_network(port: int) -> list[str]:
                             for way in ("to", "from") for which in ("1", "every 5"))]
 
 
+@because(BAD_NETWORK)
 @graded_each(CHAT, step=8, points=1)
 def test_chat_on_a_bad_network(lab: Scenario, program: str) -> None:
     """Lines are lost both ways, and a FIN: all that was typed is printed, both sides end well."""
@@ -30,6 +32,7 @@ def test_chat_on_a_bad_network(lab: Scenario, program: str) -> None:
     end(lab, talk)
 
 
+@because(BAD_NETWORK)
 @graded_each(TURNS, step={"turn_server": 1, "turn_client": 2}, points=1)
 def test_turns_on_a_bad_network(lab: Scenario, program: str) -> None:
     """The same in turns: each side waits until the other's line is whole, however long."""

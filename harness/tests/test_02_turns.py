@@ -13,6 +13,7 @@ from labkit.chat import (
 from labkit.echo import break_off, finish, half_close, vanish
 from labkit.grading import counts_waking, graded, graded_each, half_written
 from labkit.program import Program
+from labkit.reasons import NAMES_IT, PAIR, PLAINEST, TOOL, because
 from labkit.scenario import Scenario
 
 LAB = "02-p2p-chat"
@@ -30,6 +31,7 @@ client_test = dict(step=2, programs=("turn_client",))
 # -- Step 3: a line, and not what one call gives -----------------------------------
 
 
+@because(NAMES_IT)
 @graded_each(TURNS, step=3, points=2)
 def test_turns_wait_for_the_end_of_a_line(lab: Scenario, program: str) -> None:
     """A line that comes byte by byte is one line: the answer waits for its newline."""
@@ -46,6 +48,7 @@ def test_turns_wait_for_the_end_of_a_line(lab: Scenario, program: str) -> None:
     end(talk)
 
 
+@because(NAMES_IT)
 @graded_each(TURNS, step=3, points=2)
 def test_turns_keep_a_second_line_for_the_next_turn(lab: Scenario, program: str) -> None:
     """Two lines in one segment: one is printed now, the other after this side's own line."""
@@ -58,6 +61,7 @@ def test_turns_keep_a_second_line_for_the_next_turn(lab: Scenario, program: str)
     end(talk)
 
 
+@because(NAMES_IT)
 @graded_each(TURNS, step=3, points=2)
 def test_turns_print_a_long_line_whole(lab: Scenario, program: str) -> None:
     """A line of 1 MiB from the peer is one line, and one turn."""
@@ -68,6 +72,7 @@ def test_turns_print_a_long_line_whole(lab: Scenario, program: str) -> None:
     end(talk)
 
 
+@because(NAMES_IT)
 @graded_each(TURNS, step=3, points=2)
 def test_turns_send_a_long_line_whole(lab: Scenario, program: str) -> None:
     """A line of 100,000 bytes from stdin is one line, and one turn."""
@@ -79,6 +84,7 @@ def test_turns_send_a_long_line_whole(lab: Scenario, program: str) -> None:
     end(talk)
 
 
+@because(NAMES_IT)
 @graded_each(TURNS, step=3, points=2)
 def test_turns_carry_every_byte_value(lab: Scenario, program: str) -> None:
     """NUL and all other bytes pass in both directions: a line is bytes up to a newline."""
@@ -89,6 +95,7 @@ def test_turns_carry_every_byte_value(lab: Scenario, program: str) -> None:
     end(talk)
 
 
+@because(NAMES_IT)
 @graded_each(TURNS, step=3, points=2)
 def test_turns_take_an_empty_line_for_a_line(lab: Scenario, program: str) -> None:
     """A newline alone is a turn like any other, in both directions."""
@@ -99,6 +106,7 @@ def test_turns_take_an_empty_line_for_a_line(lab: Scenario, program: str) -> Non
     end(talk)
 
 
+@because(NAMES_IT)
 @graded_each(TURNS, step=3, points=2)
 def test_turns_print_a_last_line_without_newline(lab: Scenario, program: str) -> None:
     """What the peer says right before its FIN is printed, although no newline ends it."""
@@ -115,6 +123,7 @@ def test_turns_print_a_last_line_without_newline(lab: Scenario, program: str) ->
 # -- Step 4: printed at once ---------------------------------------------------------
 
 
+@because(PLAINEST)
 @graded_each(TURNS, step=4, points=2)
 def test_turns_print_a_line_at_once(lab: Scenario, program: str) -> None:
     """The peer's line is on stdout before anything is typed, turn after turn."""
@@ -126,6 +135,7 @@ def test_turns_print_a_line_at_once(lab: Scenario, program: str) -> None:
     end(talk)
 
 
+@because(NAMES_IT)
 @graded(step=4, points=1, programs=("turn_client",))
 def test_turn_client_says_that_stdout_is_full(lab: Scenario) -> None:
     """What cannot be printed is an error: a line on stderr, exit status 1."""
@@ -140,6 +150,7 @@ def test_turn_client_says_that_stdout_is_full(lab: Scenario) -> None:
 # -- Step 5: sent whole, with its newline ------------------------------------------
 
 
+@because(PLAINEST)
 @graded_each(TURNS, step=5, points=2)
 def test_turns_send_a_line_at_once(lab: Scenario, program: str) -> None:
     """What is typed is sent, and nothing else, while stdin stays open."""
@@ -150,6 +161,7 @@ def test_turns_send_a_line_at_once(lab: Scenario, program: str) -> None:
     end(talk)
 
 
+@because(NAMES_IT)
 @graded_each(TURNS, step=5, points=2)
 def test_turns_end_a_last_line_with_a_newline(lab: Scenario, program: str) -> None:
     """A last line without newline is sent with one; then the side closes first."""
@@ -159,6 +171,7 @@ def test_turns_end_a_last_line_with_a_newline(lab: Scenario, program: str) -> No
     expect_closed_first(talk)
 
 
+@because(NAMES_IT)
 @graded_each(TURNS, step=5, points=2)
 def test_turns_wait_for_a_slow_reader(lab: Scenario, program: str) -> None:
     """A line of 1 MiB for a peer that reads late: all of it arrives."""
@@ -183,6 +196,7 @@ def test_turn_server_ends_with_a_silent_client(lab: Scenario) -> None:
     lab.expect_exit(server, 0)
 
 
+@because(NAMES_IT)
 @graded_each(TURNS, step=LOOP, points=2)
 def test_turns_alternate(lab: Scenario, program: str) -> None:
     """All lines are typed ahead: still each waits for the peer's, and none is lost."""
@@ -200,12 +214,14 @@ def test_turns_alternate(lab: Scenario, program: str) -> None:
     expect_closed_first(talk)
 
 
+@because(NAMES_IT)
 @graded_each(TURNS, step=LOOP, points=2)
 def test_turns_end_at_the_end_of_stdin(lab: Scenario, program: str) -> None:
     """End of stdin in a side's own turn: nothing more is sent, it closes first, status 0."""
     end(its_turn(lab, program))
 
 
+@because(NAMES_IT)
 @graded_each(TURNS, step=LOOP, points=2)
 def test_turns_end_when_the_peer_closes(lab: Scenario, program: str) -> None:
     """The peer's FIN in place of a line: exit status 0, also while stdin is still open."""
@@ -216,6 +232,7 @@ def test_turns_end_when_the_peer_closes(lab: Scenario, program: str) -> None:
     talk.expect_wire(first_closer="peer")
 
 
+@because(NAMES_IT)
 @graded_each(TURNS, step=LOOP, points=2)
 def test_turns_end_when_the_peer_closed_meanwhile(lab: Scenario, program: str) -> None:
     """A FIN that comes before this side has spoken: exit status 0, at its end of stdin at last."""
@@ -228,6 +245,7 @@ def test_turns_end_when_the_peer_closed_meanwhile(lab: Scenario, program: str) -
     talk.expect_wire(first_closer="peer")
 
 
+@because(NAMES_IT)
 @graded_each(TURNS, step=LOOP, points=2)
 def test_turns_end_with_status_1_when_reset_while_listening(lab: Scenario, program: str) -> None:
     """A reset in place of the peer's line: a line on stderr, exit status 1."""
@@ -237,6 +255,7 @@ def test_turns_end_with_status_1_when_reset_while_listening(lab: Scenario, progr
     talk.expect_error()
 
 
+@because(NAMES_IT)
 @graded_each(TURNS, step=LOOP, points=2)
 def test_turns_end_with_status_1_when_reset_while_speaking(lab: Scenario, program: str) -> None:
     """A reset before this side has spoken: once it speaks, a line on stderr, exit status 1."""
@@ -247,6 +266,7 @@ def test_turns_end_with_status_1_when_reset_while_speaking(lab: Scenario, progra
     talk.expect_error()
 
 
+@because(NAMES_IT)
 @graded_each(TURNS, step=LOOP, points=2)
 def test_turns_outlive_sigpipe(lab: Scenario, program: str) -> None:
     """To speak to a peer that has gone raises SIGPIPE, which must not end the program."""
@@ -259,6 +279,7 @@ def test_turns_outlive_sigpipe(lab: Scenario, program: str) -> None:
 
 
 @counts_waking
+@because(NAMES_IT)
 @graded_each(TURNS, step=LOOP, points=2)
 def test_turns_wait_without_using_the_processor(lab: Scenario, program: str) -> None:
     """While it waits for the peer, and while it waits for what is typed."""
@@ -269,6 +290,7 @@ def test_turns_wait_without_using_the_processor(lab: Scenario, program: str) -> 
     end(talk)
 
 
+@because(NAMES_IT)
 @graded_each(TURNS, step=LOOP, points=2)
 def test_turns_go_on_after_being_stopped(lab: Scenario, program: str) -> None:
     """Ctrl-Z and `fg` (SIGSTOP, SIGCONT) change nothing, whosever turn it is."""
@@ -282,6 +304,7 @@ def test_turns_go_on_after_being_stopped(lab: Scenario, program: str) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+@because(NAMES_IT)
 @graded(points=1, **server_test)
 def test_turn_server_ends_by_a_signal(lab: Scenario, number: int) -> None:
     """SIGINT or SIGTERM in the middle of a conversation: exit status 0, and the peer is told."""
@@ -292,6 +315,7 @@ def test_turn_server_ends_by_a_signal(lab: Scenario, number: int) -> None:
 
 
 @pytest.mark.parametrize("last", [b"exit\n", b"exit"], ids=["exit", "exit-without-newline"])
+@because(NAMES_IT)
 @graded(points=1, **client_test)
 def test_turn_client_ends_with_exit(lab: Scenario, last: bytes) -> None:
     """The line `exit` is not sent: the client closes first, exit status 0."""
@@ -301,6 +325,7 @@ def test_turn_client_ends_with_exit(lab: Scenario, last: bytes) -> None:
     expect_closed_first(talk)
 
 
+@because(NAMES_IT)
 @graded(points=1, **client_test)
 def test_turn_client_knows_exit_from_other_lines(lab: Scenario) -> None:
     """Only the whole line `exit`, and only when it is typed here, ends the conversation."""
@@ -314,6 +339,7 @@ def test_turn_client_knows_exit_from_other_lines(lab: Scenario) -> None:
     end(talk)
 
 
+@because(NAMES_IT)
 @graded(points=2, **server_test)
 def test_turn_server_ends_at_stop(lab: Scenario) -> None:
     """The line `stop` is printed; then the server closes first, whatever is still in stdin."""
@@ -328,6 +354,7 @@ def test_turn_server_ends_at_stop(lab: Scenario) -> None:
     talk.expect_wire(first_closer="program")
 
 
+@because(NAMES_IT)
 @graded(points=1, **server_test)
 def test_turn_server_knows_stop_from_other_lines(lab: Scenario) -> None:
     """Only the whole line `stop`, and only from the client, ends the conversation."""
@@ -345,6 +372,7 @@ def test_turn_server_knows_stop_from_other_lines(lab: Scenario) -> None:
 # -- Step 6: no reset ----------------------------------------------------------------
 
 
+@because(NAMES_IT)
 @graded(step=6, points=1, programs=("turn_server",))
 def test_turn_server_ends_without_a_reset(lab: Scenario) -> None:
     """The client has said more than was read: the server's FIN comes, and no reset."""
@@ -357,6 +385,7 @@ def test_turn_server_ends_without_a_reset(lab: Scenario) -> None:
     lab.expect_packets("connections=1", "teardown.kind=fin")
 
 
+@because(NAMES_IT)
 @graded(step=6, points=1, programs=("turn_client",))
 def test_turn_client_ends_without_a_reset(lab: Scenario) -> None:
     """The server has said more than was read: the client's FIN comes, and no reset."""
@@ -373,6 +402,7 @@ def test_turn_client_ends_without_a_reset(lab: Scenario) -> None:
 # -- At a terminal, both together, and with ncat -------------------------------------
 
 
+@because(NAMES_IT)
 @graded_each(TURNS, step=LOOP, points=2)
 def test_turns_are_taken_at_a_terminal(lab: Scenario, program: str) -> None:
     """Lines typed at a terminal, the last of them and Ctrl-D ahead of their turn."""
@@ -387,6 +417,7 @@ def test_turns_are_taken_at_a_terminal(lab: Scenario, program: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["exit", "stop", "clients-stdin", "servers-stdin"])
+@because(PAIR)
 @graded(step=2, points=1, programs=TURNS)
 def test_turns_of_the_pair(lab: Scenario, how: str) -> None:
     """Both programs together, and each way to end it; who ends it closes first."""
@@ -413,6 +444,7 @@ def test_turns_of_the_pair(lab: Scenario, how: str) -> None:
     lab.expect_orderly(7 + extra, 4, first_closer=first)
 
 
+@because(PAIR)
 @graded(step=2, points=1, programs=TURNS)
 def test_turns_of_the_pair_at_terminals(lab: Scenario) -> None:
     """Two people at two terminals, the client's one with a line ahead; Ctrl-D ends it."""
@@ -431,6 +463,7 @@ def test_turns_of_the_pair_at_terminals(lab: Scenario) -> None:
     lab.expect_orderly(21, 8)
 
 
+@because(TOOL)
 @graded(step=1, points=1, programs=("turn_server",))
 def test_turn_server_talks_with_ncat(lab: Scenario) -> None:
     """A client that no one here wrote: ncat speaks, hears and leaves."""
@@ -447,6 +480,7 @@ def test_turn_server_talks_with_ncat(lab: Scenario) -> None:
     lab.expect_orderly(len(LINE), 6)
 
 
+@because(TOOL)
 @graded(step=2, points=1, programs=("turn_client",))
 def test_turn_client_talks_with_ncat(lab: Scenario) -> None:
     """A server that no one here wrote: ncat hears, and answers."""

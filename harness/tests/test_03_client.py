@@ -10,6 +10,7 @@ from labkit.datagrams import MOST
 from labkit.echo import WRONG_PORTS, expect_usage_error, finish
 from labkit.grading import counts_waking, graded, half_written
 from labkit.program import Program
+from labkit.reasons import BAD_NETWORK, NAMES_IT, PLAINEST, SIZES, VALUES, because
 from labkit.scenario import STALL, Scenario
 from labkit.udp_echo import (
     FORMAT, LINE_BYTES, PATIENT, PORT, SERVER, TEXT, answer, converse, echo_until_printed,
@@ -32,6 +33,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("wrong", list(WRONG.values()), ids=list(WRONG))
+@because(VALUES)
 @graded(step=0, points=1, programs=("client",))
 def test_client_explains_wrong_arguments(lab: Scenario, wrong: list[list[str]]) -> None:
     """Wrong arguments to the client: a usage line on stderr, exit status 2."""
@@ -50,6 +52,7 @@ def test_client_says_that_a_name_is_unknown(lab: Scenario) -> None:
 # -- Step 4: a line of stdin ---------------------------------------------------
 
 
+@because(PLAINEST)
 @graded(step=4, points=2, programs=("client",))
 def test_client_sends_each_line_as_one_datagram(lab: Scenario) -> None:
     """Lines that come in pieces, or several at once: a datagram for each, without its newline."""
@@ -73,6 +76,7 @@ def test_client_sends_each_line_as_one_datagram(lab: Scenario) -> None:
     lab.expect_datagrams(sizes, sizes)
 
 
+@because(NAMES_IT)
 @graded(step=4, points=2, programs=("client",))
 def test_client_sends_an_empty_line(lab: Scenario) -> None:
     """An empty line is an empty datagram; its reply, empty too, is printed: a newline."""
@@ -85,6 +89,7 @@ def test_client_sends_an_empty_line(lab: Scenario) -> None:
     lab.expect_datagrams([0, 0, 4], [0, 0, 4])
 
 
+@because(NAMES_IT)
 @graded(step=4, points=1, programs=("client",))
 def test_client_sends_a_last_line_without_newline(lab: Scenario) -> None:
     """What stands at the end of stdin without a newline is a line too."""
@@ -97,6 +102,7 @@ def test_client_sends_a_last_line_without_newline(lab: Scenario) -> None:
     lab.expect_datagrams([3, len(TEXT)], [3, len(TEXT)])
 
 
+@because(NAMES_IT)
 @graded(step=4, points=1, programs=("client",))
 def test_client_sends_nothing_of_an_empty_stdin(lab: Scenario) -> None:
     """No line, no datagram: exit status 0."""
@@ -136,6 +142,7 @@ def test_client_sends_lines_as_they_are(lab: Scenario) -> None:
     lab.expect_datagrams(sizes, sizes)
 
 
+@because(NAMES_IT)
 @graded(step=4, points=2, programs=("client",))
 def test_client_sends_the_longest_line(lab: Scenario) -> None:
     """A line of 65,507 bytes is one datagram; its reply is printed whole."""
@@ -150,12 +157,14 @@ def test_client_sends_the_longest_line(lab: Scenario) -> None:
 
 @pytest.mark.parametrize("size, host", [
     (MOST + 1, "127.0.0.1"), (MOST + 1, "::1"), (1 << 20, "127.0.0.1")])
+@because(VALUES)
 @graded(step=4, points=1, programs=("client",))
 def test_client_refuses_a_longer_line(lab: Scenario, size: int, host: str) -> None:
     """A line over 65,507 bytes is an error, exit status 1; not a byte of it is sent."""
     expect_too_long(lab, payload(size) + b"\n", host)
 
 
+@because(NAMES_IT)
 @graded(step=4, points=1, programs=("client",))
 def test_client_refuses_a_longer_last_line(lab: Scenario) -> None:
     """So is one that ends with stdin, without a newline."""
@@ -199,6 +208,7 @@ def test_client_says_that_a_host_cannot_be_reached(lab: Scenario) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+@because(NAMES_IT)
 @graded(step=5, points=1, programs=("client",))
 def test_client_says_that_nothing_listens(lab: Scenario, host: str) -> None:
     """A port where nobody is: `client: ...: Connection refused` at once, exit status 1."""
@@ -208,6 +218,7 @@ def test_client_says_that_nothing_listens(lab: Scenario, host: str) -> None:
     lab.expect_datagrams([len(TEXT)], [], server=(host, PORT))
 
 
+@because(NAMES_IT)
 @graded(step=5, points=1, programs=("client",))
 def test_client_says_that_the_server_has_gone(lab: Scenario) -> None:
     """A server that ends between two lines: the first is answered, the second refused."""
@@ -223,6 +234,7 @@ def test_client_says_that_the_server_has_gone(lab: Scenario) -> None:
 
 @pytest.mark.parametrize("host, port", [("127.0.0.1", 0), ("127.0.0.2", PORT)],
                          ids=["another-port", "another-address"])
+@because(NAMES_IT)
 @graded(step=5, points=2, programs=("client",))
 def test_client_ignores_strangers(lab: Scenario, host: str, port: int) -> None:
     """The right bytes, but from another port, or another address, are no reply."""
@@ -253,6 +265,7 @@ def test_client_sends_its_line(lab: Scenario) -> None:
     server.expect(TEXT)
 
 
+@because(PLAINEST)
 @graded(step=6, points=1, programs=("client",))
 def test_client_sends_to_the_right_port(lab: Scenario) -> None:
     """Without options the client asks 127.0.0.1, port 6000; `-p` takes another."""
@@ -265,6 +278,7 @@ def test_client_sends_to_the_right_port(lab: Scenario) -> None:
     lab.expect_datagrams([len(TEXT)], [len(TEXT)])
 
 
+@because(NAMES_IT)
 @graded(step=6, points=1, programs=("client",))
 def test_client_asks_by_ipv6(lab: Scenario) -> None:
     """HOST may be an IPv6 address: `::1`."""
@@ -276,6 +290,7 @@ def test_client_asks_by_ipv6(lab: Scenario) -> None:
     lab.expect_datagrams([len(TEXT)], [len(TEXT)], server=("::1", PORT))
 
 
+@because(NAMES_IT)
 @graded(step=6, points=1, programs=("client",))
 def test_client_asks_one_line_after_the_other(lab: Scenario) -> None:
     """The second line is sent when the first has its reply, not before."""
@@ -388,6 +403,7 @@ def test_client_is_not_kept_waiting_by_other_datagrams(lab: Scenario) -> None:
 # -- Step 8: take only the reply -----------------------------------------------
 
 
+@because(NAMES_IT)
 @graded(step=8, points=2, programs=("client",))
 def test_client_ignores_what_is_no_reply(lab: Scenario) -> None:
     """Other bytes from the server are no reply, and no reason to send again."""
@@ -408,6 +424,7 @@ def test_client_ignores_what_is_no_reply(lab: Scenario) -> None:
     (TEXT, TEXT[:5]), (TEXT, TEXT + b", and more"), (TEXT, TEXT + b"\0"), (TEXT, b""),
     (b"", b"\0"), (b"be\0fore", b"be\0hind"),
 ], ids=["shorter", "longer", "NUL-more", "empty", "to-an-empty-line", "different-behind-NUL"])
+@because(SIZES)
 @graded(step=8, points=1, programs=("client",))
 def test_client_compares_length_and_bytes(lab: Scenario, line: bytes, other: bytes) -> None:
     """What only begins like the line, or goes on behind it, is not its reply."""
@@ -441,6 +458,7 @@ def test_client_compares_every_byte(lab: Scenario) -> None:
     lab.expect_datagrams([len(line)], [len(line)] * 5, cause="wrong-retries")
 
 
+@because(NAMES_IT)
 @graded(step=8, points=1, programs=("client",))
 def test_client_takes_no_earlier_reply_for_a_later_one(lab: Scenario) -> None:
     """A reply that comes twice answers its own line, not the next."""
@@ -459,6 +477,7 @@ def test_client_takes_no_earlier_reply_for_a_later_one(lab: Scenario) -> None:
     lab.expect_datagrams([3, 8], [3, 3, 8])
 
 
+@because(NAMES_IT)
 @graded(step=8, points=1, programs=("client",))
 def test_client_takes_no_earlier_reply_for_the_same_line_again(lab: Scenario) -> None:
     """The same line twice: a second reply to the first, come before the second is sent, is late."""
@@ -477,6 +496,7 @@ def test_client_takes_no_earlier_reply_for_the_same_line_again(lab: Scenario) ->
     lab.expect_datagrams([len(TEXT)] * 2, [len(TEXT)] * 3)
 
 
+@because(NAMES_IT)
 @graded(step=8, points=2, programs=("client",))
 def test_client_takes_no_late_reply_for_the_same_line_again(lab: Scenario) -> None:
     """The same line twice: a second reply to the first that comes after the second was sent."""
@@ -534,6 +554,7 @@ def test_client_waits_for_the_last_reply(lab: Scenario) -> None:
 
 
 @pytest.mark.parametrize("retries", [0, 5])
+@because(NAMES_IT)
 @graded(step=9, points=1, programs=("client",))
 def test_client_sends_again_as_often_as_it_is_told(lab: Scenario, retries: int) -> None:
     """`-r 0` sends a line once, `-r 5` six times; then there is no reply."""
@@ -573,6 +594,7 @@ def test_client_counts_anew_for_each_line(lab: Scenario) -> None:
 
 
 @pytest.mark.parametrize("way", ["to", "from"])
+@because(BAD_NETWORK)
 @graded(step=9, points=1, programs=("client",))
 def test_client_gets_its_reply_over_a_bad_network(lab: Scenario, way: str) -> None:
     """The request is lost on its way to the server, or the reply on its way back: once more."""
@@ -588,6 +610,7 @@ def test_client_gets_its_reply_over_a_bad_network(lab: Scenario, way: str) -> No
 @pytest.mark.parametrize("fault, cause", [
     ("corrupt", "no-retransmission"), ("duplicate", "late-duplicate"),
     ("reorder", "late-duplicate")], ids=["damaged", "doubled", "overtaken"])
+@because(NAMES_IT)
 @graded(step=9, points=1, programs=("client",))
 def test_client_prints_each_reply_once(lab: Scenario, fault: str, cause: str) -> None:
     """The second line's reply is damaged, or comes twice, or comes after that to its repetition."""
@@ -614,6 +637,7 @@ def test_client_understands_a_name(lab: Scenario) -> None:
     lab.expect_datagrams([len(TEXT)], [len(TEXT)], others=[("::1", PORT)])
 
 
+@because("a name with several addresses, where nothing listens at the first")
 @graded(step=11, points=1, programs=("client",))
 def test_client_tries_every_address(lab: Scenario) -> None:
     """`localhost` has two addresses: where only IPv6 answers, that one is used."""
@@ -628,6 +652,7 @@ def test_client_tries_every_address(lab: Scenario) -> None:
 # -- Step 10: print the reply --------------------------------------------------
 
 
+@because(NAMES_IT)
 @graded(step=10, points=2, programs=("client",))
 def test_client_prints_each_reply_at_once(lab: Scenario) -> None:
     """Line after line: each is sent, and its reply printed, while stdin stays open."""

@@ -15,6 +15,7 @@ from labkit.feedback import Mismatch
 from labkit.grading import graded
 from labkit.network import HOSTS
 from labkit.program import Program
+from labkit.reasons import BAD_NETWORK, PAIR, TOOL, TWO_HOSTS, because
 from labkit.scenario import Scenario
 from labkit.udp_echo import FULL_PACKET, LINE_BYTES, PATIENT, payload
 
@@ -32,6 +33,7 @@ both_links = pytest.mark.parametrize("family", ["ipv4", "ipv6"])
 
 
 @both_families
+@because(PAIR)
 @graded(step=10, points=1, **pair_test)
 def test_pair_echoes_lines_of_any_size(lab: Scenario, host: str) -> None:
     """Lines of 0 to 65,507 bytes and back: one datagram each way for each of them."""
@@ -41,6 +43,7 @@ def test_pair_echoes_lines_of_any_size(lab: Scenario, host: str) -> None:
     lab.expect_datagrams(SIZES, SIZES, server=(host, PORT))
 
 
+@because(BAD_NETWORK)
 @graded(step=9, points=1, **pair_test)
 def test_pair_makes_up_for_losses(lab: Scenario) -> None:
     """A request is lost, a reply is lost, another one comes twice: each line has its one reply."""
@@ -52,6 +55,7 @@ def test_pair_makes_up_for_losses(lab: Scenario) -> None:
     expect_lost(lab, to_server=1, to_client=1)
 
 
+@because(BAD_NETWORK)
 @graded(step=9, points=1, **pair_test)
 def test_pair_on_a_network_that_loses_a_third(lab: Scenario) -> None:
     """Three of ten datagrams are lost, either way, at random: 20 lines have their replies."""
@@ -62,6 +66,7 @@ def test_pair_on_a_network_that_loses_a_third(lab: Scenario) -> None:
     lab.expect_packets("connections=0")
 
 
+@because(TOOL)
 @graded(step=3, points=1, programs=("server",))
 def test_server_echoes_to_ncat(lab: Scenario) -> None:
     """A client that no one here wrote: `ncat -u` sends, and prints what comes back."""
@@ -74,6 +79,7 @@ def test_server_echoes_to_ncat(lab: Scenario) -> None:
     lab.expect_datagrams(sizes, sizes)
 
 
+@because(TOOL)
 @graded(step=8, points=1, programs=("client",))
 def test_client_is_answered_by_ncat(lab: Scenario) -> None:
     """A server that no one here wrote: `ncat -u -l` prints the line, and what it says is taken."""
@@ -91,6 +97,7 @@ def test_client_is_answered_by_ncat(lab: Scenario) -> None:
 
 
 @both_families
+@because(PAIR)
 @graded(step=16, points=1, **peer_test)
 def test_peers_talk_both_ways(lab: Scenario, host: str) -> None:
     """Two of them: what is typed at one is printed by the other, in both directions."""
@@ -102,6 +109,7 @@ def test_peers_talk_both_ways(lab: Scenario, host: str) -> None:
     lab.expect_datagrams(sizes, sizes, server=(host, PORT))
 
 
+@because(PAIR)
 @graded(step=13, points=1, **peer_test)
 def test_peers_at_terminals(lab: Scenario) -> None:
     """The same at two terminals, where somebody types while a line comes; Ctrl-D ends nothing."""
@@ -115,6 +123,7 @@ def test_peers_at_terminals(lab: Scenario) -> None:
     lab.expect_datagrams([len(LINE)] * 2, [len(b"This is going well.")])
 
 
+@because(BAD_NETWORK)
 @graded(step=14, points=1, **peer_test)
 def test_peers_on_a_bad_network(lab: Scenario) -> None:
     """One of four lines is lost, one comes twice: what arrives is printed, nothing sent again."""
@@ -126,6 +135,7 @@ def test_peers_on_a_bad_network(lab: Scenario) -> None:
     lab.expect_datagrams([], [4, 4, 6, 5], cause="messages")
 
 
+@because(TOOL)
 @graded(step=15, points=1, **peer_test)
 def test_peer_talks_with_ncat(lab: Scenario) -> None:
     """A peer that no one here wrote: `ncat -u` from port 6001 talks both ways."""
@@ -143,6 +153,7 @@ def test_peer_talks_with_ncat(lab: Scenario) -> None:
 
 
 @both_links
+@because(TWO_HOSTS)
 @graded(step=10, points=1, hosts=2, **pair_test)
 def test_pair_on_two_hosts(lab: Scenario, family: str) -> None:
     """Client and server on two hosts: lines of 0 to 65,507 bytes, in IP fragments or not."""
@@ -153,6 +164,7 @@ def test_pair_on_two_hosts(lab: Scenario, family: str) -> None:
     lab.expect_datagrams(SIZES, SIZES, server=(address, PORT))
 
 
+@because(BAD_NETWORK)
 @graded(step=9, points=1, hosts=2, **pair_test)
 def test_pair_on_two_hosts_with_losses(lab: Scenario) -> None:
     """The link between the hosts loses a third: each line has its reply all the same."""
@@ -164,6 +176,7 @@ def test_pair_on_two_hosts_with_losses(lab: Scenario) -> None:
     lab.expect_packets("connections=0")
 
 
+@because(TWO_HOSTS)
 @graded(step=11, points=1, hosts=2, programs=("client",))
 def test_client_is_refused_by_another_host(lab: Scenario) -> None:
     """Nothing listens on the other host, which says so by ICMP: `Connection refused` at once."""
@@ -174,6 +187,7 @@ def test_client_is_refused_by_another_host(lab: Scenario) -> None:
 
 
 @both_links
+@because(TWO_HOSTS)
 @graded(step=12, points=1, hosts=2, **peer_test)
 def test_peers_on_two_hosts(lab: Scenario, family: str) -> None:
     """With `-a 0.0.0.0` or `-a ::` the other peer may be on another host."""

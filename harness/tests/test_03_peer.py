@@ -16,6 +16,7 @@ from labkit.datagrams import MOST
 from labkit.echo import BINARY, WRONG_PORTS, expect_usage_error
 from labkit.feedback import Mismatch
 from labkit.grading import counts_waking, graded, half_written
+from labkit.reasons import NAMES_IT, PLAINEST, SIGNALS, VALUES, because
 from labkit.scenario import Scenario
 from labkit.udp_echo import FULL_PACKET, expect_takes, payload
 
@@ -63,6 +64,7 @@ def test_peer_says_that_its_port_is_taken(lab: Scenario) -> None:
     lab.expect_complaint(peer, r"peer: .*: Address already in use")
 
 
+@because(PLAINEST)
 @graded(step=1, points=1, **peer_test)
 def test_peer_is_where_it_is_told(lab: Scenario) -> None:
     """`-a 0.0.0.0 -l 6000`: every address of the host, port 6000."""
@@ -86,6 +88,7 @@ def test_peer_takes_any_free_port(lab: Scenario) -> None:
 
 
 @both_families
+@because(NAMES_IT)
 @graded(step=12, points=1, **peer_test)
 def test_peer_is_at_the_loopback_address_of_hosts_family(lab: Scenario, host: str) -> None:
     """Without `-a` the peer is at 127.0.0.1 or ::1, like HOST; what it sends comes from there."""
@@ -98,6 +101,7 @@ def test_peer_is_at_the_loopback_address_of_hosts_family(lab: Scenario, host: st
     ((), "dotted-only"), (("-a", "localhost"), "dotted-only"),
     (("-a", "0.0.0.0"), "first-address-only"), (("-a", LOOPBACK_6), "first-address-only"),
 ], ids=["host", "address", "host-of-ipv4", "host-of-ipv6"])
+@because(VALUES)
 @graded(step=12, points=1, **peer_test)
 def test_peer_understands_a_name(lab: Scenario, options: Sequence[str], cause: str) -> None:
     """HOST and ADDRESS may be names: of the addresses of `localhost` two of a family are taken."""
@@ -127,6 +131,7 @@ def test_peer_sends_what_is_typed_at_once(lab: Scenario) -> None:
     talk.expect_wire()
 
 
+@because(NAMES_IT)
 @graded(step=14, points=1, **peer_test)
 def test_peer_sends_empty_lines(lab: Scenario) -> None:
     """An empty line is a datagram with nothing in it."""
@@ -136,6 +141,7 @@ def test_peer_sends_empty_lines(lab: Scenario) -> None:
     talk.expect_wire()
 
 
+@because(NAMES_IT)
 @graded(step=14, points=1, **peer_test)
 def test_peer_sends_lines_that_come_together(lab: Scenario) -> None:
     """Three lines in one write, and nothing after them for now: three datagrams at once."""
@@ -147,6 +153,7 @@ def test_peer_sends_lines_that_come_together(lab: Scenario) -> None:
     talk.expect_wire()
 
 
+@because(NAMES_IT)
 @graded(step=14, points=1, **peer_test)
 def test_peer_sends_a_line_that_comes_in_pieces(lab: Scenario) -> None:
     """A line that is typed in pieces is one datagram, once its newline is there."""
@@ -161,6 +168,7 @@ def test_peer_sends_a_line_that_comes_in_pieces(lab: Scenario) -> None:
     talk.expect_wire()
 
 
+@because(NAMES_IT)
 @graded(step=14, points=1, **peer_test)
 def test_peer_sends_a_last_line_without_newline(lab: Scenario) -> None:
     """What stands before the end of stdin is a line, too."""
@@ -171,6 +179,7 @@ def test_peer_sends_a_last_line_without_newline(lab: Scenario) -> None:
 
 
 @sizes
+@because(NAMES_IT)
 @graded(step=14, points=1, **peer_test)
 def test_peer_sends_a_long_line(lab: Scenario, size: int) -> None:
     """A line of any length that fits in a datagram: one datagram, in IP fragments or not."""
@@ -181,6 +190,7 @@ def test_peer_sends_a_long_line(lab: Scenario, size: int) -> None:
 
 
 @pytest.mark.parametrize("end", ["newline", "end-of-stdin"])
+@because(VALUES)
 @graded(step=14, points=1, **peer_test)
 def test_peer_sends_nothing_of_a_line_that_is_too_long(lab: Scenario, end: str) -> None:
     """A line of 65,508 bytes fits in no datagram: an error on stderr, and nothing cut."""
@@ -210,6 +220,7 @@ def test_peer_sends_every_byte_value(lab: Scenario) -> None:
 
 
 @pytest.mark.parametrize("source", ["file", "dev-null"])
+@because(VALUES)
 @graded(step=14, points=1, **peer_test)
 def test_peer_takes_its_stdin_from_a_file(lab: Scenario, source: str) -> None:
     """`< FILE` and `< /dev/null`: every line is sent, and then the peer goes on printing."""
@@ -225,6 +236,7 @@ def test_peer_takes_its_stdin_from_a_file(lab: Scenario, source: str) -> None:
     talk.expect_wire()
 
 
+@because(NAMES_IT)
 @graded(step=14, points=1, **peer_test)
 def test_peer_may_be_the_first_to_start(lab: Scenario) -> None:
     """What is typed before the other peer is there is lost, and both then talk all the same."""
@@ -251,6 +263,7 @@ def test_peer_takes_what_comes(lab: Scenario) -> None:
     expect_takes(lab, start_peer(lab), (LOOPBACK, PORT))
 
 
+@because(PLAINEST)
 @graded(step=15, points=2, **peer_test)
 def test_peer_prints_what_comes_at_once(lab: Scenario) -> None:
     """Each datagram is a line, `127.0.0.1:6001 text`, also into a pipe."""
@@ -269,6 +282,7 @@ def test_peer_prints_one_newline(lab: Scenario) -> None:
     talk.expect_wire()
 
 
+@because(NAMES_IT)
 @graded(step=15, points=1, **peer_test)
 def test_peer_prints_empty_datagrams(lab: Scenario) -> None:
     """A datagram with nothing in it is no end of file: a line that names its sender."""
@@ -278,6 +292,7 @@ def test_peer_prints_empty_datagrams(lab: Scenario) -> None:
     talk.expect_wire()
 
 
+@because(NAMES_IT)
 @graded(step=15, points=2, **peer_test)
 def test_peer_prints_what_anyone_sends(lab: Scenario) -> None:
     """Other ports, another address: each line begins with the one that sent it."""
@@ -314,6 +329,7 @@ def test_peer_prints_what_many_sent_meanwhile(lab: Scenario) -> None:
 
 
 @sizes
+@because(NAMES_IT)
 @graded(step=15, points=1, **peer_test)
 def test_peer_prints_a_long_datagram(lab: Scenario, size: int) -> None:
     """A datagram of any size is printed whole, and so is one of a single byte after it."""
@@ -333,6 +349,7 @@ def test_peer_prints_every_byte_value(lab: Scenario) -> None:
     talk.expect_wire()
 
 
+@because(NAMES_IT)
 @graded(step=15, points=1, **peer_test)
 def test_peer_prints_percent_signs(lab: Scenario) -> None:
     """What comes is no format string: `%s%n` is printed as it is."""
@@ -342,6 +359,7 @@ def test_peer_prints_percent_signs(lab: Scenario) -> None:
     talk.expect_wire()
 
 
+@because(NAMES_IT)
 @graded(step=15, points=1, **peer_test)
 def test_peer_talks_by_ipv6(lab: Scenario) -> None:
     """With HOST ::1 both ways are IPv6, and a sender is printed as `[::1]:PORT text`."""
@@ -355,6 +373,7 @@ def test_peer_talks_by_ipv6(lab: Scenario) -> None:
 # -- Step 13: both at once ------------------------------------------------------------
 
 
+@because(NAMES_IT)
 @graded(step=13, points=2, **peer_test)
 def test_peer_goes_both_ways_at_any_time(lab: Scenario) -> None:
     """Lines at odd times in both directions: each is through before the next."""
@@ -402,12 +421,14 @@ def test_peer_prints_on_after_the_end_of_stdin(lab: Scenario) -> None:
 
 
 @counts_waking
+@because(NAMES_IT)
 @graded(step=13, points=1, **peer_test)
 def test_peer_waits_without_using_the_processor(lab: Scenario) -> None:
     """A peer that nobody types to, and nobody sends to, only waits."""
     lab.expect_idle(talk_to(lab).program)
 
 
+@because(NAMES_IT)
 @graded(step=13, points=1, **peer_test)
 def test_peer_goes_on_after_being_stopped(lab: Scenario) -> None:
     """Ctrl-Z and `fg` (SIGSTOP, SIGCONT) change nothing in either direction."""
@@ -421,6 +442,7 @@ def test_peer_goes_on_after_being_stopped(lab: Scenario) -> None:
     talk.expect_wire()
 
 
+@because(NAMES_IT)
 @graded(step=13, points=1, **peer_test)
 def test_peer_at_a_terminal(lab: Scenario) -> None:
     """Lines typed at a terminal while others are printed there; Ctrl-D ends only the typing."""
@@ -470,6 +492,7 @@ def test_peer_says_that_stdout_is_full(lab: Scenario) -> None:
 
 
 @both_signals
+@because(SIGNALS)
 @graded(step=0, points=1, **peer_test)
 def test_peer_ends_by_a_signal(lab: Scenario, number: int) -> None:
     """SIGINT or SIGTERM while stdin is open: exit status 0, and no process stays behind."""

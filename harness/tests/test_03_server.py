@@ -12,6 +12,7 @@ from labkit.datagrams import MOST
 from labkit.echo import WRONG_PORTS, expect_usage_error
 from labkit.feedback import Mismatch
 from labkit.grading import counts_waking, graded, half_written
+from labkit.reasons import NAMES_IT, PLAINEST, SIGNALS, because
 from labkit.scenario import Scenario
 from labkit.udp_echo import (
     FORMAT, FULL_PACKET, PORT, SERVER, TEXT, ask, expect_reply, expect_takes, payload,
@@ -53,6 +54,7 @@ def test_server_says_that_a_name_is_unknown(lab: Scenario) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+@because(SIGNALS)
 @graded(step=0, points=1, programs=("server",))
 def test_server_ends_by_a_signal(lab: Scenario, number: int) -> None:
     """SIGINT or SIGTERM ends a server that has served, and waits: exit status 0."""
@@ -87,6 +89,7 @@ def test_server_is_where_it_is_told(lab: Scenario) -> None:
     lab.expect_datagrams([len(TEXT)], [len(TEXT)], server=("127.0.0.1", 5000))
 
 
+@because(NAMES_IT)
 @graded(step=1, points=1, programs=("server",))
 def test_server_serves_ipv6(lab: Scenario) -> None:
     """`-a ::1`: IPv6, there too with the largest datagram."""
@@ -119,6 +122,7 @@ def test_server_says_that_its_port_is_taken(lab: Scenario) -> None:
     lab.expect_complaint(server, r"server: .*: Address already in use")
 
 
+@because(PLAINEST)
 @graded(step=1, points=1, programs=("server",))
 def test_server_prints_its_start_line(lab: Scenario) -> None:
     """`listening on 127.0.0.1 port 6000` is on stdout, also in a pipe, once it can be asked."""
@@ -128,6 +132,7 @@ def test_server_prints_its_start_line(lab: Scenario) -> None:
     lab.expect_datagrams([len(TEXT)], [len(TEXT)])
 
 
+@because(NAMES_IT)
 @graded(step=1, points=1, programs=("server",))
 def test_server_tells_the_port_it_got(lab: Scenario) -> None:
     """`-p 0` takes any free port, and the start line tells the real one."""
@@ -149,6 +154,7 @@ def test_server_takes_what_comes(lab: Scenario) -> None:
     expect_takes(lab, server, SERVER)
 
 
+@because(PLAINEST)
 @graded(step=2, points=2, programs=("server",))
 def test_server_echoes_a_datagram(lab: Scenario) -> None:
     """One datagram goes there, the same one comes back, from the port it went to."""
@@ -158,6 +164,7 @@ def test_server_echoes_a_datagram(lab: Scenario) -> None:
 
 
 @pytest.mark.parametrize("size", [1, FULL_PACKET, FULL_PACKET + 1])
+@because(NAMES_IT)
 @graded(step=2, points=1, programs=("server",))
 def test_server_echoes_a_datagram_of_any_size(lab: Scenario, size: int) -> None:
     """1 byte; as much as one packet holds, 1,472 bytes; and one more, in two fragments."""
@@ -166,6 +173,7 @@ def test_server_echoes_a_datagram_of_any_size(lab: Scenario, size: int) -> None:
     lab.expect_datagrams([size], [size])
 
 
+@because(NAMES_IT)
 @graded(step=2, points=2, programs=("server",))
 def test_server_echoes_the_largest_datagram(lab: Scenario) -> None:
     """65,507 bytes, more than any packet holds, come back whole."""
@@ -174,6 +182,7 @@ def test_server_echoes_the_largest_datagram(lab: Scenario) -> None:
     lab.expect_datagrams([MOST], [MOST])
 
 
+@because(NAMES_IT)
 @graded(step=2, points=2, programs=("server",))
 def test_server_echoes_an_empty_datagram(lab: Scenario) -> None:
     """0 bytes are a datagram too, and answered by one; then come others."""
@@ -185,6 +194,7 @@ def test_server_echoes_an_empty_datagram(lab: Scenario) -> None:
     lab.expect_datagrams(sizes, sizes)
 
 
+@because(NAMES_IT)
 @graded(step=2, points=1, programs=("server",))
 def test_server_echoes_every_byte_value(lab: Scenario) -> None:
     """All 256 byte values pass unchanged, NUL and line ends, too; no text is a format."""
@@ -197,6 +207,7 @@ def test_server_echoes_every_byte_value(lab: Scenario) -> None:
     lab.expect_datagrams(sizes, sizes)
 
 
+@because(NAMES_IT)
 @graded(step=2, points=1, programs=("server",))
 def test_server_sends_back_no_more_than_came(lab: Scenario) -> None:
     """Datagrams that get shorter and shorter: nothing of an earlier one is left in the next."""
@@ -217,6 +228,7 @@ def test_server_waits_without_using_the_processor(lab: Scenario) -> None:
     lab.expect_idle(server)
 
 
+@because(NAMES_IT)
 @graded(step=2, points=1, programs=("server",))
 def test_server_goes_on_after_being_stopped(lab: Scenario) -> None:
     """Ctrl-Z and `fg` (SIGSTOP, SIGCONT) change nothing; what came meanwhile is answered."""
@@ -240,6 +252,7 @@ def test_server_goes_on_after_being_stopped(lab: Scenario) -> None:
 # -- Step 3: send it back to its sender ----------------------------------------
 
 
+@because(NAMES_IT)
 @graded(step=3, points=3, programs=("server",))
 def test_server_answers_each_client(lab: Scenario) -> None:
     """Two clients in turns, and both at once: each gets what it sent, and nothing else."""
@@ -260,6 +273,7 @@ def test_server_answers_each_client(lab: Scenario) -> None:
         peer.expect_nothing("wrong-receiver")
 
 
+@because(NAMES_IT)
 @graded(step=3, points=1, programs=("server",))
 def test_server_answers_a_hundred_clients(lab: Scenario) -> None:
     """A hundred clients ask at the same time: each gets its own reply."""
@@ -276,6 +290,7 @@ def test_server_answers_a_hundred_clients(lab: Scenario) -> None:
     lab.expect_datagrams([10] * 100, [10] * 100, cause="wrong-receiver")
 
 
+@because(NAMES_IT)
 @graded(step=3, points=1, programs=("server",))
 def test_server_keeps_nothing_of_its_clients(lab: Scenario) -> None:
     """After fifty clients, one after the other, it has what it had: descriptors, processes."""
@@ -300,6 +315,7 @@ def test_server_answers_a_thousand_clients(lab: Scenario) -> None:
     lab.expect_datagrams([4] * MANY, [4] * MANY, cause="too-few-clients")
 
 
+@because(NAMES_IT)
 @graded(step=3, points=1, programs=("server",))
 def test_server_outlives_clients_that_do_not_wait(lab: Scenario) -> None:
     """Clients that have gone when their reply comes (ICMP, port unreachable) change nothing."""

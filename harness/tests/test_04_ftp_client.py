@@ -13,6 +13,7 @@ from labkit.ftp_user import (
 )
 from labkit.grading import counts_waking, graded, half_written
 from labkit.peer import describe
+from labkit.reasons import NAMES_IT, because
 from labkit.scenario import Scenario
 
 LAB = "04-file-transfer"
@@ -32,6 +33,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("wrong", list(WRONG.values()), ids=list(WRONG))
+@because(NAMES_IT)
 @graded(step=0, points=1, **client_test)
 def test_client_explains_wrong_arguments(lab: Scenario, wrong: list[list[str]]) -> None:
     """Wrong arguments to the client: a usage line on stderr, exit status 2; nobody is called."""
@@ -40,6 +42,7 @@ def test_client_explains_wrong_arguments(lab: Scenario, wrong: list[list[str]]) 
     lab.expect_packets("connections=0")
 
 
+@because(NAMES_IT)
 @graded(step=0, points=1, **client_test)
 def test_client_says_that_a_name_is_unknown(lab: Scenario) -> None:
     """A name that nobody knows: a line `client: ...` on stderr, exit status 1."""
@@ -48,6 +51,7 @@ def test_client_says_that_a_name_is_unknown(lab: Scenario) -> None:
     lab.expect_complaint(client, r"client: .+")
 
 
+@because(NAMES_IT)
 @graded(step=0, points=1, **client_test)
 def test_client_says_that_nobody_listens(lab: Scenario) -> None:
     """A closed port: `client: connect to 127.0.0.1 port 2121: Connection refused`, status 1."""
@@ -57,6 +61,7 @@ def test_client_says_that_nobody_listens(lab: Scenario) -> None:
     lab.expect_packets("connections=1", "handshake.refused=true")
 
 
+@because(NAMES_IT)
 @graded(step=0, points=1, **client_test)
 def test_client_connects_to_the_right_port(lab: Scenario) -> None:
     """Without options the client calls port 2121; `-p` takes another."""
@@ -74,6 +79,7 @@ def test_client_connects_to_the_right_port(lab: Scenario) -> None:
 
 
 @pytest.mark.parametrize("address", [HOST, HOST_6], ids=["ipv4", "ipv6"])
+@because(NAMES_IT)
 @graded(step=0, points=1, **client_test)
 def test_client_tries_every_address_of_a_name(lab: Scenario, address: str) -> None:
     """`localhost` has two addresses: the one that answers is used."""
@@ -111,6 +117,7 @@ def test_client_hears_all_of_a_greeting(lab: Scenario) -> None:
     finish(lab, use, cause="reply-lines")
 
 
+@because(NAMES_IT)
 @graded(step=18, points=2, **client_test)
 def test_client_reads_replies_of_many_lines(lab: Scenario) -> None:
     """A reply that begins with `220-` ends with the line `220 ...`, whatever is in between."""
@@ -125,6 +132,7 @@ def test_client_reads_replies_of_many_lines(lab: Scenario) -> None:
     use.folder.expect_file("name", TEXT, "reply-lines")
 
 
+@because(NAMES_IT)
 @graded(step=18, points=2, **client_test)
 def test_client_reads_replies_in_pieces(lab: Scenario) -> None:
     """Each reply comes byte by byte, in a segment for each: nothing changes."""
@@ -136,6 +144,7 @@ def test_client_reads_replies_in_pieces(lab: Scenario) -> None:
     use.folder.expect_file("name", TEXT)
 
 
+@because(NAMES_IT)
 @graded(step=18, points=2, **client_test)
 def test_client_reads_several_replies_at_once(lab: Scenario) -> None:
     """150 and 226 come in one segment: the second is kept for when it is its turn."""
@@ -162,6 +171,7 @@ def give_at_once(use: Use, name: str) -> None:
     peer.close()
 
 
+@because(NAMES_IT)
 @graded(step=18, points=1, **client_test)
 def test_client_reads_long_replies(lab: Scenario) -> None:
     """A greeting of 500 lines, and one line of 4,000 bytes, are read to their end."""
@@ -172,6 +182,7 @@ def test_client_reads_long_replies(lab: Scenario) -> None:
     use.folder.expect_file("name", TEXT)
 
 
+@because(NAMES_IT)
 @graded(step=18, points=1, **client_test)
 def test_client_waits_for_a_server_that_is_not_ready(lab: Scenario) -> None:
     """120 says that the greeting is still to come, 220 that it is there (RFC 959, 5.4)."""
@@ -186,6 +197,7 @@ def test_client_waits_for_a_server_that_is_not_ready(lab: Scenario) -> None:
 
 
 @counts_waking
+@because(NAMES_IT)
 @graded(step=18, points=1, **client_test)
 def test_client_waits_without_using_the_processor(lab: Scenario) -> None:
     """A client that waits for a reply, for the file, or for what is typed, only waits."""
@@ -204,6 +216,7 @@ def test_client_waits_without_using_the_processor(lab: Scenario) -> None:
     finish(lab, use)
 
 
+@because(NAMES_IT)
 @graded(step=18, points=1, **client_test)
 def test_client_goes_on_after_being_stopped(lab: Scenario) -> None:
     """Ctrl-Z and `fg` (SIGSTOP, SIGCONT) while it waits for a reply or a file change nothing."""
@@ -229,6 +242,7 @@ def stop_for_a_moment(lab: Scenario, use: Use) -> None:
     lab.resume(use.client)
 
 
+@because(NAMES_IT)
 @graded(step=18, points=1, **client_test)
 def test_client_prints_a_reply_as_it_is(lab: Scenario) -> None:
     """What a server says may hold `%s` and `%n`: it is printed, and never a format."""
@@ -246,6 +260,7 @@ NO_REPLIES = [b"", b"2", b"220", b"SSH-2.0-OpenSSH_9.2\r\n", b"\r\n", b"\0\0\0\0
               b"-20 Hi.\r\n", b"220-Never ends.\r\n22", b"\xff\xf4\xff\xf2\r\n", 70_000 * b"x"]
 
 
+@because(NAMES_IT)
 @graded(step=18, points=1, **client_test)
 def test_client_takes_no_noise_for_a_reply(lab: Scenario) -> None:
     """A server that says something else, or ends within its greeting: an error, exit status 1."""
@@ -264,6 +279,7 @@ def test_client_takes_no_noise_for_a_reply(lab: Scenario) -> None:
 # -- Step 17: login ---------------------------------------------------------------------------
 
 
+@because(NAMES_IT)
 @graded(step=17, points=2, **client_test)
 def test_client_logs_in_as_anonymous(lab: Scenario) -> None:
     """Without `-u`: `USER anonymous` (or ftp), and some password, before anything else."""
@@ -273,6 +289,7 @@ def test_client_logs_in_as_anonymous(lab: Scenario) -> None:
     finish(lab, use)
 
 
+@because(NAMES_IT)
 @graded(step=17, points=2, **client_test)
 def test_client_logs_in_as_a_user(lab: Scenario) -> None:
     """`-u USER:PASSWORD`: these two are sent, as they are."""
@@ -295,6 +312,7 @@ def expect_user(use: Use, *names: str) -> None:
                        cause="no-login")
 
 
+@because(NAMES_IT)
 @graded(step=17, points=1, **client_test)
 def test_client_sends_no_password_where_none_is_asked_for(lab: Scenario) -> None:
     """230 to USER: logged in already (RFC 959, 5.4); what else the client says of it is no harm."""
@@ -305,6 +323,7 @@ def test_client_sends_no_password_where_none_is_asked_for(lab: Scenario) -> None
     use.folder.expect_file("name", TEXT)
 
 
+@because(NAMES_IT)
 @graded(step=17, points=1, **client_test)
 def test_client_takes_202_for_a_login(lab: Scenario) -> None:
     """202, the password was not needed, is success as 230 is (RFC 959, 5.4)."""
@@ -324,6 +343,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("verb, reply", list(REFUSALS.values()), ids=list(REFUSALS))
+@because(NAMES_IT)
 @graded(step=17, points=1, **client_test)
 def test_client_says_that_it_is_not_let_in(lab: Scenario, verb: str, reply: str) -> None:
     """A refusal, of the client or of its login: the reply on stderr, exit status 1, no file."""
@@ -346,6 +366,7 @@ MOMENTS = {"user": ["USER"], "password": ["PASS"], "type": ["TYPE"],
 
 @pytest.mark.parametrize("reset", [False, True], ids=["fin", "reset"])
 @pytest.mark.parametrize("verbs", list(MOMENTS.values()), ids=list(MOMENTS))
+@because(NAMES_IT)
 @graded(step=17, points=1, **client_test)
 def test_client_says_that_the_server_has_gone(
     lab: Scenario, verbs: list[str], reset: bool
@@ -362,6 +383,7 @@ def test_client_says_that_the_server_has_gone(
 # -- Step 19: the data connection ----------------------------------------------------------------
 
 
+@because(NAMES_IT)
 @graded(step=19, points=3, **client_test)
 def test_client_has_a_data_connection_for_each_transfer(lab: Scenario) -> None:
     """Three transfers, three data connections, one after the other; one control connection."""
@@ -378,6 +400,7 @@ def test_client_has_a_data_connection_for_each_transfer(lab: Scenario) -> None:
 
 @pytest.mark.parametrize("reply", ["500 EPSV not understood.", "502 Not here.", "522 (2)"],
                          ids=["500", "502", "522"])
+@because(NAMES_IT)
 @graded(step=19, points=1, **client_test)
 def test_client_falls_back_to_pasv(lab: Scenario, reply: str) -> None:
     """A server that does not know EPSV, which is newer: its transfers go without."""
@@ -391,6 +414,7 @@ def test_client_falls_back_to_pasv(lab: Scenario, reply: str) -> None:
 
 @pytest.mark.parametrize("form", ["227 ({})", "227 Entering Passive Mode. {}", "227 =({})"],
                          ids=["bare", "no-brackets", "equals-sign"])
+@because(NAMES_IT)
 @graded(step=19, points=1, **client_test)
 def test_client_finds_the_numbers_in_the_reply_to_pasv(lab: Scenario, form: str) -> None:
     """The six numbers may stand anywhere in the text of 227 (RFC 1123, 4.1.2.6)."""
@@ -403,6 +427,7 @@ def test_client_finds_the_numbers_in_the_reply_to_pasv(lab: Scenario, form: str)
 
 
 @pytest.mark.parametrize("verb", ["PASV", "EPSV"])
+@because(NAMES_IT)
 @graded(step=19, points=1, **client_test)
 def test_client_finds_any_port(lab: Scenario, verb: str) -> None:
     """Ports from 1024 to 65,535: two bytes in the reply to PASV, one number in that to EPSV."""
@@ -417,6 +442,7 @@ def test_client_finds_any_port(lab: Scenario, verb: str) -> None:
     use.folder.expect_names(*map(str, ports))
 
 
+@because(NAMES_IT)
 @graded(step=19, points=1, **client_test)
 def test_client_transfers_over_ipv6(lab: Scenario) -> None:
     """HOST is `::1`: EPSV or EPRT, as PASV and PORT cannot tell such an address."""
@@ -428,6 +454,7 @@ def test_client_transfers_over_ipv6(lab: Scenario) -> None:
     finish(lab, use)
 
 
+@because(NAMES_IT)
 @graded(step=19, points=1, **client_test)
 def test_client_connects_before_the_reply_to_its_command(lab: Scenario) -> None:
     """A server may say 150 when the data connection is there, or before: either is right."""
@@ -444,6 +471,7 @@ def test_client_connects_before_the_reply_to_its_command(lab: Scenario) -> None:
     use.folder.expect_names("one", "two")
 
 
+@because(NAMES_IT)
 @graded(step=20, points=1, **client_test)
 def test_client_transfers_nothing_without_type_i(lab: Scenario) -> None:
     """TYPE I is refused: type ASCII would change the bytes, so no file is got or put; status 1."""
@@ -472,6 +500,7 @@ NO_WAY = {
 
 
 @pytest.mark.parametrize("answers", list(NO_WAY.values()), ids=list(NO_WAY))
+@because(NAMES_IT)
 @graded(step=19, points=1, **client_test)
 def test_client_says_that_there_is_no_data_connection(
     lab: Scenario, answers: dict[str, str]

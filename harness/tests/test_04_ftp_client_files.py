@@ -18,6 +18,7 @@ from labkit.ftp_user import (
 from labkit.ftp_wire import CLIENT, SERVER, Data
 from labkit.grading import graded
 from labkit.peer import describe, difference
+from labkit.reasons import NAMES_IT, because
 from labkit.scenario import Scenario
 
 LAB = "04-file-transfer"
@@ -33,6 +34,7 @@ client_test = dict(programs=("client",))
 
 
 @pytest.mark.parametrize("old", [None, OLD], ids=["new", "old"])
+@because(NAMES_IT)
 @graded(step=5, points=2, **client_test)
 def test_client_shows_a_file_when_it_is_whole(lab: Scenario, old: Optional[bytes]) -> None:
     """Before the last byte and the reply to it there is no file of that name, or the old one."""
@@ -65,6 +67,7 @@ CUTS = {
 
 
 @pytest.mark.parametrize("reset, reply", list(CUTS.values()), ids=list(CUTS))
+@because(NAMES_IT)
 @graded(step=20, points=2, **client_test)
 def test_client_keeps_no_cut_file(lab: Scenario, reset: bool, reply: str) -> None:
     """A transfer is broken off: nothing of it stays, an old file does, the session goes on."""
@@ -90,6 +93,7 @@ def test_client_keeps_no_cut_file(lab: Scenario, reset: bool, reply: str) -> Non
 
 @pytest.mark.parametrize("reset", [False, True], ids=["fin", "reset"])
 @pytest.mark.parametrize("whole", [False, True], ids=["within-the-file", "before-its-reply"])
+@because(NAMES_IT)
 @graded(step=20, points=1, **client_test)
 def test_client_keeps_no_file_of_a_server_that_has_gone(
     lab: Scenario, whole: bool, reset: bool
@@ -117,6 +121,7 @@ def test_client_keeps_no_file_of_a_server_that_has_gone(
     lab.expect_complaint(use.client, r"client: .+")
 
 
+@because(NAMES_IT)
 @graded(step=5, points=1, **client_test)
 def test_client_that_is_ended_leaves_no_cut_file(lab: Scenario) -> None:
     """SIGTERM within a file: the client ends, and there is no file of that name."""
@@ -135,6 +140,7 @@ def test_client_that_is_ended_leaves_no_cut_file(lab: Scenario) -> None:
 # -- Step 20: get -------------------------------------------------------------------------------
 
 
+@because(NAMES_IT)
 @graded(step=20, points=2, **client_test)
 def test_client_gets_files_of_any_size(lab: Scenario) -> None:
     """Files of 0 bytes, 1 byte, a block, a block more or less: byte for byte."""
@@ -146,6 +152,7 @@ def test_client_gets_files_of_any_size(lab: Scenario) -> None:
         use.folder.expect_file(f"of-{size}", BIG[:size])
 
 
+@because(NAMES_IT)
 @graded(step=20, points=2, **client_test)
 def test_client_gets_a_big_file(lab: Scenario) -> None:
     """3 MiB; on stderr, which is no terminal, nothing is said while they come."""
@@ -169,6 +176,7 @@ def test_client_gets_a_big_file(lab: Scenario) -> None:
                        seen=f"on stderr: {describe(progress)}", cause="messages")
 
 
+@because(NAMES_IT)
 @graded(step=20, points=2, **client_test)
 def test_client_gets_every_byte(lab: Scenario) -> None:
     """All byte values, line ends of all kinds, in segments of a few bytes: nothing changes."""
@@ -184,6 +192,7 @@ def test_client_gets_every_byte(lab: Scenario) -> None:
     use.folder.expect_file("name", BINARY, "text-mode")
 
 
+@because(NAMES_IT)
 @graded(step=20, points=1, **client_test)
 def test_client_saves_under_the_name_it_is_told(lab: Scenario) -> None:
     """`get REMOTE LOCAL`: RETR has REMOTE as it is, the file is LOCAL, in whatever folder."""
@@ -198,6 +207,7 @@ def test_client_saves_under_the_name_it_is_told(lab: Scenario) -> None:
     folder.expect_names(*(local for _, local in names), cause="left-over-file")
 
 
+@because(NAMES_IT)
 @graded(step=20, points=2, **client_test)
 def test_client_says_that_a_file_is_missing(lab: Scenario) -> None:
     """550 to RETR: the reply on stderr, exit status 1, no file; an old one stays."""
@@ -218,6 +228,7 @@ OTHER_CODES = pytest.mark.parametrize(
 
 
 @OTHER_CODES
+@because(NAMES_IT)
 @graded(step=20, points=1, **client_test)
 def test_client_takes_other_codes_for_success(lab: Scenario, opening: str, closing: str) -> None:
     """125 says the same as 150, 250 the same as 226 (RFC 959, 5.4): the first digit tells."""
@@ -228,6 +239,7 @@ def test_client_takes_other_codes_for_success(lab: Scenario, opening: str, closi
     use.folder.expect_file("name", TEXT, "reply-code")
 
 
+@because(NAMES_IT)
 @graded(step=20, points=2, **client_test)
 def test_client_reads_up_to_the_end_of_the_data(lab: Scenario) -> None:
     """226 overtakes the data, which is on another connection: the file still has all of it."""
@@ -250,6 +262,7 @@ def test_client_reads_up_to_the_end_of_the_data(lab: Scenario) -> None:
 
 @pytest.mark.parametrize("reply", ["425 Not from there.", "451 Local error."],
                          ids=["425", "451"])
+@because(NAMES_IT)
 @graded(step=20, points=1, **client_test)
 def test_client_hears_a_reply_while_it_waits_for_data(lab: Scenario, reply: str) -> None:
     """An error after 150, while the data connection stays open and silent: no hang, no file."""
@@ -269,6 +282,7 @@ def test_client_hears_a_reply_while_it_waits_for_data(lab: Scenario, reply: str)
     use.folder.expect_names("last")
 
 
+@because(NAMES_IT)
 @graded(step=20, points=2, **client_test)
 def test_client_says_that_the_disk_is_full(lab: Scenario) -> None:
     """The disk fills up within a file: an error, nothing of it stays, the session goes on."""
@@ -286,6 +300,7 @@ def test_client_says_that_the_disk_is_full(lab: Scenario) -> None:
     folder.expect_names("last", "old", cause="left-over-file")
 
 
+@because(NAMES_IT)
 @graded(step=20, points=1, **client_test)
 def test_client_says_that_it_cannot_write(lab: Scenario) -> None:
     """A folder that can only be read: an error, exit status 1; `put` works from there."""
@@ -308,6 +323,7 @@ def test_client_says_that_it_cannot_write(lab: Scenario) -> None:
      ("none/name", "No such file or directory"), ("x" * 256, "File name too long")],
     ids=["a-folder", "in-no-folder", "too-long"],
 )
+@because("names that the file system refuses, where others refuse what the server named")
 @graded(step=20, points=1, **client_test)
 def test_client_says_that_a_name_cannot_be_had(lab: Scenario, local: str, wanted: str) -> None:
     """LOCAL is a folder, is in a folder that is not there, or is too long: nothing is left."""
@@ -320,6 +336,7 @@ def test_client_says_that_a_name_cannot_be_had(lab: Scenario, local: str, wanted
     folder.expect_names("sub/", cause="left-over-file")
 
 
+@because(NAMES_IT)
 @graded(step=20, points=1, **client_test)
 def test_client_saves_a_file_of_the_longest_name(lab: Scenario) -> None:
     """A name of 255 bytes can be a file's: so it can be this one's."""
@@ -332,6 +349,7 @@ def test_client_saves_a_file_of_the_longest_name(lab: Scenario) -> None:
 # -- Step 21: put ---------------------------------------------------------------------------------
 
 
+@because(NAMES_IT)
 @graded(step=21, points=2, **client_test)
 def test_client_puts_files_of_any_size(lab: Scenario) -> None:
     """Files of 0 bytes, 1 byte, a block, a block more or less: byte for byte."""
@@ -342,6 +360,7 @@ def test_client_puts_files_of_any_size(lab: Scenario) -> None:
     finish(lab, use)
 
 
+@because(NAMES_IT)
 @graded(step=21, points=2, **client_test)
 def test_client_puts_a_big_file_to_a_slow_server(lab: Scenario) -> None:
     """3 MiB for a server that begins to read late and has little room: all of it arrives."""
@@ -359,6 +378,7 @@ def test_client_puts_a_big_file_to_a_slow_server(lab: Scenario) -> None:
     finish(lab, use)
 
 
+@because(NAMES_IT)
 @graded(step=21, points=2, **client_test)
 def test_client_puts_every_byte(lab: Scenario) -> None:
     """All byte values, line ends of all kinds: nothing changes."""
@@ -382,6 +402,7 @@ def expect_same(got: bytes, data: bytes, cause: str = "partial-file") -> None:
                        cause=fault_of_file(data, got) or cause)
 
 
+@because(NAMES_IT)
 @graded(step=21, points=1, **client_test)
 def test_client_puts_under_the_name_it_is_told(lab: Scenario) -> None:
     """`put LOCAL REMOTE`: STOR has REMOTE as it is."""
@@ -392,6 +413,7 @@ def test_client_puts_under_the_name_it_is_told(lab: Scenario) -> None:
         finish(lab, use)
 
 
+@because(NAMES_IT)
 @graded(step=21, points=1, **client_test)
 def test_client_puts_no_file_that_is_not_there(lab: Scenario) -> None:
     """A missing file: an error, exit status 1, and no empty file on the server."""
@@ -401,6 +423,7 @@ def test_client_puts_no_file_that_is_not_there(lab: Scenario) -> None:
     lab.expect_complaint(use.client, r"client: .*No such file or directory")
 
 
+@because(NAMES_IT)
 @graded(step=21, points=1, **client_test)
 def test_client_puts_no_folder(lab: Scenario) -> None:
     """A folder is no file: an error, exit status 1, and no empty file on the server."""
@@ -411,6 +434,7 @@ def test_client_puts_no_folder(lab: Scenario) -> None:
     expect_end(lab, use, 1)
 
 
+@because(NAMES_IT)
 @graded(step=21, points=1, **client_test)
 def test_client_waits_until_a_file_is_stored(lab: Scenario) -> None:
     """After the last byte the reply is waited for: only then is the file there."""
@@ -428,6 +452,7 @@ def test_client_waits_until_a_file_is_stored(lab: Scenario) -> None:
 
 
 @OTHER_CODES
+@because(NAMES_IT)
 @graded(step=21, points=1, **client_test)
 def test_client_puts_in_spite_of_other_codes(lab: Scenario, opening: str, closing: str) -> None:
     """For STOR, too, 125 says the same as 150, and 250 the same as 226 (RFC 959, 5.4)."""
@@ -440,6 +465,7 @@ def test_client_puts_in_spite_of_other_codes(lab: Scenario, opening: str, closin
     finish(lab, use, cause="reply-code")
 
 
+@because(NAMES_IT)
 @graded(step=21, points=2, **client_test)
 def test_client_says_that_a_file_was_not_stored(lab: Scenario) -> None:
     """Refused before the data, or after it: the reply on stderr, exit status 1."""
@@ -458,6 +484,7 @@ def test_client_says_that_a_file_was_not_stored(lab: Scenario) -> None:
 
 
 @pytest.mark.parametrize("reset", [True, False], ids=["reset", "stops-reading"])
+@because(NAMES_IT)
 @graded(step=21, points=1, **client_test)
 def test_client_says_that_its_file_was_broken_off(lab: Scenario, reset: bool) -> None:
     """The server's disk is full within a file: it resets, or reads no more; its reply is told."""
@@ -479,6 +506,7 @@ def test_client_says_that_its_file_was_broken_off(lab: Scenario, reset: bool) ->
 
 
 @pytest.mark.parametrize("reset", [False, True], ids=["fin", "reset"])
+@because(NAMES_IT)
 @graded(step=21, points=1, **client_test)
 def test_client_says_that_the_server_has_gone_within_its_file(
     lab: Scenario, reset: bool
@@ -496,6 +524,7 @@ def test_client_says_that_the_server_has_gone_within_its_file(
     lab.expect_complaint(use.client, r"client: .+")
 
 
+@because(NAMES_IT)
 @graded(step=21, points=1, **client_test)
 def test_client_keeps_no_descriptor(lab: Scenario) -> None:
     """Eighty transfers, some of which fail, where only 20 descriptors can be open at once."""

@@ -14,6 +14,7 @@ from labkit.ftp_user import (
 )
 from labkit.grading import graded
 from labkit.peer import describe
+from labkit.reasons import NAMES_IT, because
 from labkit.scenario import Scenario
 
 LAB = "04-file-transfer"
@@ -21,6 +22,7 @@ LAB = "04-file-transfer"
 client_test = dict(programs=("client",))
 
 
+@because(NAMES_IT)
 @graded(step=22, points=2, **client_test)
 def test_client_runs_every_command_in_one_session(lab: Scenario) -> None:
     """Commands of stdin, with blank lines between them: one login, one control connection."""
@@ -44,6 +46,7 @@ def test_client_runs_every_command_in_one_session(lab: Scenario) -> None:
         raise Mismatch(expected="one USER in a session", seen=f"{logins}", cause="no-login")
 
 
+@because(NAMES_IT)
 @graded(step=22, points=2, **client_test)
 def test_client_goes_on_after_a_failed_command(lab: Scenario) -> None:
     """A missing file, a refused one, an unknown command: the session goes on; exit status 1."""
@@ -60,6 +63,7 @@ def test_client_goes_on_after_a_failed_command(lab: Scenario) -> None:
     folder.expect_names("mine", "one", cause="left-over-file")
 
 
+@because(NAMES_IT)
 @graded(step=22, points=1, **client_test)
 def test_client_remembers_a_failure_until_it_quits(lab: Scenario) -> None:
     """A command has failed, one went well, then `quit`: the exit status is 1 all the same."""
@@ -70,6 +74,7 @@ def test_client_remembers_a_failure_until_it_quits(lab: Scenario) -> None:
     expect_told(use, MISSING)
 
 
+@because(NAMES_IT)
 @graded(step=22, points=1, **client_test)
 def test_client_tells_of_every_failed_command(lab: Scenario) -> None:
     """What cannot be done is told when it is tried, before the next line is read."""
@@ -83,6 +88,7 @@ def test_client_tells_of_every_failed_command(lab: Scenario) -> None:
     finish(lab, use, 1)
 
 
+@because(NAMES_IT)
 @graded(step=22, points=1, **client_test)
 def test_client_exits_with_0_when_all_went_well(lab: Scenario) -> None:
     """An empty stdin, or one of blank lines, is no failure."""
@@ -93,6 +99,7 @@ def test_client_exits_with_0_when_all_went_well(lab: Scenario) -> None:
         lab.expect_silence(use.client)
 
 
+@because(NAMES_IT)
 @graded(step=22, points=1, **client_test)
 def test_client_quits(lab: Scenario) -> None:
     """`quit` is QUIT, and its reply is waited for; no line behind it is done."""
@@ -106,6 +113,7 @@ def test_client_quits(lab: Scenario) -> None:
     use.folder.expect_names("one")
 
 
+@because(NAMES_IT)
 @graded(step=22, points=1, **client_test)
 def test_client_quits_while_stdin_stays_open(lab: Scenario) -> None:
     """After `quit`, or at the server's end of file, the client ends, whatever its stdin does."""
@@ -117,6 +125,7 @@ def test_client_quits_while_stdin_stays_open(lab: Scenario) -> None:
     expect_end(lab, use)
 
 
+@because("the command that needs no login: the shortest session there is")
 @graded(step=22, points=1, **client_test)
 def test_client_takes_quit_as_an_argument(lab: Scenario) -> None:
     """`./client HOST quit`: login or not, the session ends, exit status 0."""
@@ -124,6 +133,7 @@ def test_client_takes_quit_as_an_argument(lab: Scenario) -> None:
     finish(lab, use)
 
 
+@because(NAMES_IT)
 @graded(step=22, points=2, **client_test)
 def test_client_lists_names(lab: Scenario) -> None:
     """`ls`: what NLST gives goes to stdout, its CR LF as the newline that is usual here."""
@@ -139,6 +149,7 @@ def test_client_lists_names(lab: Scenario) -> None:
 @pytest.mark.parametrize("opening, closing", [
     ("125 Already open.", COMPLETE), (OPENING, "250 Done."),
 ], ids=["125", "250"])
+@because(NAMES_IT)
 @graded(step=22, points=1, **client_test)
 def test_client_lists_in_spite_of_other_codes(lab: Scenario, opening: str, closing: str) -> None:
     """For NLST, too, 125 says the same as 150, and 250 the same as 226 (RFC 959, 5.4)."""
@@ -149,6 +160,7 @@ def test_client_lists_in_spite_of_other_codes(lab: Scenario, opening: str, closi
     finish(lab, use, cause="reply-code")
 
 
+@because(NAMES_IT)
 @graded(step=22, points=1, **client_test)
 def test_client_lists_many_names_in_pieces(lab: Scenario) -> None:
     """A list of 200 kB, and one whose CR and LF come in two segments."""
@@ -170,6 +182,7 @@ def test_client_lists_many_names_in_pieces(lab: Scenario) -> None:
 
 
 @pytest.mark.parametrize("reset", [False, True], ids=["fin", "reset"])
+@because(NAMES_IT)
 @graded(step=22, points=1, **client_test)
 def test_client_says_that_a_list_is_cut(lab: Scenario, reset: bool) -> None:
     """426 after a part of the list: what came may be printed, the reply is told, status 1."""
@@ -187,6 +200,7 @@ def test_client_says_that_a_list_is_cut(lab: Scenario, reset: bool) -> None:
     expect_told(use, "426 Broken off.")
 
 
+@because("a transfer of no byte, which is no error")
 @graded(step=22, points=1, **client_test)
 def test_client_lists_nothing(lab: Scenario) -> None:
     """An empty list: nothing on stdout, exit status 0."""
@@ -196,6 +210,7 @@ def test_client_lists_nothing(lab: Scenario) -> None:
     finish(lab, use)
 
 
+@because(NAMES_IT)
 @graded(step=22, points=1, **client_test)
 def test_client_says_that_stdout_is_full(lab: Scenario) -> None:
     """A list that cannot be printed: a line on stderr, exit status 1."""
@@ -208,6 +223,7 @@ def test_client_says_that_stdout_is_full(lab: Scenario) -> None:
     lab.expect_complaint(use.client, r"client: .*No space left on device")
 
 
+@because(NAMES_IT)
 @graded(step=22, points=1, **client_test)
 def test_client_prompts_at_a_terminal_only(lab: Scenario) -> None:
     """At a terminal the client says when it waits for a command; for a pipe it says nothing."""
@@ -243,6 +259,7 @@ def prompt_of(lab: Scenario, use: Use) -> bytes:
     return prompt()
 
 
+@because(NAMES_IT)
 @graded(step=22, points=1, **client_test)
 def test_client_sends_no_command_within_a_name(lab: Scenario) -> None:
     """A name with CR and LF in it cannot be sent: it would be a second command."""
@@ -261,6 +278,7 @@ def test_client_sends_no_command_within_a_name(lab: Scenario) -> None:
         folder.expect_names("mine", cause="left-over-file")
 
 
+@because(NAMES_IT)
 @graded(step=22, points=1, **client_test)
 def test_client_says_that_stdin_cannot_be_read(lab: Scenario) -> None:
     """`./client HOST 0> /dev/null`: reading fails, a line `client: ...` on stderr, status 1."""
@@ -271,6 +289,7 @@ def test_client_says_that_stdin_cannot_be_read(lab: Scenario) -> None:
     lab.expect_complaint(use.client, r"client: .+: Bad file descriptor")
 
 
+@because(NAMES_IT)
 @graded(step=22, points=1, **client_test)
 def test_client_says_that_the_server_ended_the_session(lab: Scenario) -> None:
     """421 while nobody types, and the end of the connection: told at the next command at last."""

@@ -14,6 +14,7 @@ from labkit.grading import graded
 from labkit.losses import disturb
 from labkit.network import HOSTS
 from labkit.program import Program
+from labkit.reasons import BAD_NETWORK, PAIR, TWO_HOSTS, because
 from labkit.scenario import Scenario
 
 LAB = "04-file-transfer"
@@ -60,6 +61,7 @@ def run_client(
 
 
 @pytest.mark.parametrize("address", [HOST, HOST_6], ids=["ipv4", "ipv6"])
+@because(PAIR)
 @graded(step=22, points=3, **pair_test)
 def test_pair_transfers_files_of_any_size(lab: Scenario, address: str) -> None:
     """Files of 0 bytes to 64 KiB each way and a list, in one session; all bytes are right."""
@@ -95,6 +97,7 @@ def expect_listed(client: Program, served: Folder) -> int:
     return len(client.stdout) + len(got)
 
 
+@because(PAIR)
 @graded(step=20, points=2, **pair_test)
 def test_pair_transfers_a_big_file(lab: Scenario) -> None:
     """3 MiB there and back: an old file of that name is replaced by the whole new one."""
@@ -105,6 +108,7 @@ def test_pair_transfers_a_big_file(lab: Scenario) -> None:
     expect_connections(lab, Data(len(BIG), CLIENT), Data(len(BIG), SERVER))
 
 
+@because(PAIR)
 @graded(step=22, points=2, **pair_test)
 def test_pair_goes_on_after_refusals(lab: Scenario) -> None:
     """A missing file, one outside the folder, a folder: the server's reply, and then the next."""
@@ -117,6 +121,7 @@ def test_pair_goes_on_after_refusals(lab: Scenario) -> None:
     expect_files(pair.own, {"inner": TEXT, "served": TEXT})
 
 
+@because(PAIR)
 @graded(step=17, points=1, **pair_test)
 def test_pair_has_a_login(lab: Scenario) -> None:
     """Right, wrong and no password; only who has logged in gets the file."""
@@ -132,6 +137,7 @@ def test_pair_has_a_login(lab: Scenario) -> None:
     expect_connections(lab, Data(len(TEXT), SERVER), sessions=4)
 
 
+@because(PAIR)
 @graded(step=21, points=1, **pair_test)
 def test_pair_without_accounts_only_reads(lab: Scenario) -> None:
     """Neither has `-u`: anonymous may get, and not put."""
@@ -142,6 +148,7 @@ def test_pair_without_accounts_only_reads(lab: Scenario) -> None:
     expect_files(pair.own, {"name": TEXT, "mine": TEXT})
 
 
+@because(PAIR)
 @graded(step=19, points=1, **pair_test)
 def test_pairs_at_the_same_time(lab: Scenario) -> None:
     """Six clients get and put 300 kB at once, each with connections of its own."""
@@ -163,6 +170,7 @@ def test_pairs_at_the_same_time(lab: Scenario) -> None:
 
 
 @pytest.mark.parametrize("family", ["ipv4", "ipv6"])
+@because(TWO_HOSTS)
 @graded(step=19, points=1, hosts=2, **pair_test)
 def test_pair_on_two_hosts(lab: Scenario, family: str) -> None:
     """Server and client on two hosts: the data connection goes where the other one went."""
@@ -175,6 +183,7 @@ def test_pair_on_two_hosts(lab: Scenario, family: str) -> None:
     expect_connections(lab, Data(len(SOME), SERVER), Data(len(BINARY), CLIENT))
 
 
+@because(BAD_NETWORK)
 @graded(step=20, points=1, hosts=2, **pair_test)
 def test_pair_on_two_hosts_with_losses(lab: Scenario) -> None:
     """The link between the hosts loses packets of every kind: nothing is missing."""
@@ -209,6 +218,7 @@ BOTH = {
 
 
 @pytest.mark.parametrize("rule", [*CONTROL.values(), *BOTH.values()], ids=[*CONTROL, *BOTH])
+@because(BAD_NETWORK)
 @graded(step=20, points=1, **pair_test)
 def test_pair_on_a_bad_network(lab: Scenario, rule: str) -> None:
     """Packets of either connection are lost, doubled, late, damaged: the programs only wait."""

@@ -19,6 +19,7 @@ from labkit.ftp_serving import (
 )
 from labkit.ftp_wire import CLIENT, CONTROL_PORT, SERVER, Data, expect_connections
 from labkit.grading import counts_waking, half_written, takes
+from labkit.reasons import NAMES_IT, TOOL, because
 from labkit.scenario import Scenario
 
 LAB = "04-file-transfer"
@@ -29,6 +30,7 @@ each_way = pytest.mark.parametrize("how", WAYS)
 # -- The command line, the start, the end ------------------------------------------------
 
 
+@because(NAMES_IT)
 @for_server(step=0, points=1)
 def test_server_explains_wrong_arguments(lab: Scenario) -> None:
     """Wrong arguments to the server: a usage line on stderr, exit status 2."""
@@ -36,6 +38,7 @@ def test_server_explains_wrong_arguments(lab: Scenario) -> None:
         expect_usage_error(lab, "server", arguments)
 
 
+@because(NAMES_IT)
 @for_server(step=0, points=1)
 def test_server_says_why_it_cannot_begin(lab: Scenario) -> None:
     """An unknown name, a missing folder, a port in use: `server: ...` on stderr, exit status 1."""
@@ -51,6 +54,7 @@ def test_server_says_why_it_cannot_begin(lab: Scenario) -> None:
         lab.expect_silence(server)
 
 
+@because(NAMES_IT)
 @for_server(step=0, points=1)
 def test_server_serves_the_current_folder(lab: Scenario) -> None:
     """Without options it is at 127.0.0.1, port 2121, and nowhere else, and serves its folder."""
@@ -64,6 +68,7 @@ def test_server_serves_the_current_folder(lab: Scenario) -> None:
     expect_connections(lab, Data(len(HELLO), SERVER, CLIENT))
 
 
+@because(NAMES_IT)
 @for_server(step=0, points=1)
 def test_server_is_where_it_is_told(lab: Scenario) -> None:
     """`-a 0.0.0.0 -p 5000`, and a name, and any free port: the start line tells numbers."""
@@ -92,6 +97,7 @@ def test_server_is_where_it_is_told(lab: Scenario) -> None:
                        port=5000, sessions=2)
 
 
+@because(NAMES_IT)
 @for_server(step=0, points=1)
 def test_server_can_be_started_again_at_once(lab: Scenario) -> None:
     """It closes first, so that its port is in TIME-WAIT; still the next one can have it."""
@@ -110,6 +116,7 @@ def test_server_can_be_started_again_at_once(lab: Scenario) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+@because(NAMES_IT)
 @for_server(step=0, points=1)
 def test_server_ends_by_a_signal(lab: Scenario, number: int) -> None:
     """SIGINT or SIGTERM ends a server that has served, and waits: exit status 0."""
@@ -122,6 +129,7 @@ def test_server_ends_by_a_signal(lab: Scenario, number: int) -> None:
     expect_connections(lab, Data(len(HELLO), SERVER, CLIENT))
 
 
+@because(NAMES_IT)
 @for_server(step=16, points=2)
 def test_server_ends_whatever_its_clients_do(lab: Scenario) -> None:
     """SIGTERM ends the server in all its sessions; no process stays, no cut file by its name."""
@@ -156,6 +164,7 @@ def test_server_answers_who_has_not_logged_in(lab: Scenario) -> None:
     client.command("QUIT", 221)
 
 
+@because(NAMES_IT)
 @for_server(step=6, points=2)
 def test_server_takes_commands_however_they_come(lab: Scenario) -> None:
     """Byte by byte, several in a segment, one and a half, in small letters: each is answered."""
@@ -181,6 +190,7 @@ def test_server_takes_commands_however_they_come(lab: Scenario) -> None:
     expect_connections(lab, Data(len(HELLO), SERVER, CLIENT))
 
 
+@because(NAMES_IT)
 @for_server(step=6, points=1)
 def test_server_forgets_no_command_behind_a_transfer(lab: Scenario) -> None:
     """More commands in the segment with RETR, and with STOR: they are answered as well."""
@@ -206,6 +216,7 @@ def test_server_forgets_no_command_behind_a_transfer(lab: Scenario) -> None:
     expect_sessions(lab, client)
 
 
+@because(NAMES_IT)
 @for_server(step=6, points=2)
 def test_server_refuses_what_it_does_not_understand(lab: Scenario) -> None:
     """Unknown commands, missing and wrong parameters: the RFC's codes; the session goes on."""
@@ -229,6 +240,7 @@ def test_server_refuses_what_it_does_not_understand(lab: Scenario) -> None:
     expect_sessions(lab, client)
 
 
+@because(NAMES_IT)
 @for_server(step=6, points=2)
 def test_server_takes_no_endless_line(lab: Scenario) -> None:
     """4 MiB that never become a line are not kept; the session is told, or ended."""
@@ -249,6 +261,7 @@ def test_server_takes_no_endless_line(lab: Scenario) -> None:
     expect_sessions(lab, client, other, orderly=False)
 
 
+@because(NAMES_IT)
 @for_server(step=6, points=2)
 def test_server_takes_any_byte_in_a_line(lab: Scenario) -> None:
     """NUL bytes, control characters, conversions of printf, long names: refused, no crash."""
@@ -285,6 +298,7 @@ def test_server_takes_any_byte_in_a_line(lab: Scenario) -> None:
 # -- Step 7: the login -------------------------------------------------------------------
 
 
+@because(NAMES_IT)
 @for_server(step=7, points=3)
 def test_server_needs_a_login(lab: Scenario) -> None:
     """Before the login, after half of it and after a wrong one: 530 for everything with files."""
@@ -308,6 +322,7 @@ def test_server_needs_a_login(lab: Scenario) -> None:
     expect_connections(lab, Data(len(HELLO), SERVER, CLIENT))
 
 
+@because(NAMES_IT)
 @for_server(step=7, points=2)
 def test_server_checks_user_and_password(lab: Scenario) -> None:
     """With -u only this user is let in, and only with this password; nobody else, nor anonymous."""
@@ -328,6 +343,7 @@ def test_server_checks_user_and_password(lab: Scenario) -> None:
     expect_connections(lab, sessions=14)
 
 
+@because(NAMES_IT)
 @for_server(step=7, points=1)
 def test_server_checks_the_whole_password(lab: Scenario) -> None:
     """A long name and a long password: whatever byte is wrong or missing, nobody is let in."""
@@ -350,6 +366,7 @@ def test_server_checks_the_whole_password(lab: Scenario) -> None:
     expect_sessions(lab, *clients)
 
 
+@because(NAMES_IT)
 @for_server(step=7, points=2)
 def test_server_lets_anonymous_users_only_read(lab: Scenario) -> None:
     """Without -u anonymous is let in, nobody else is, and nothing can be written."""
@@ -373,6 +390,7 @@ def test_server_lets_anonymous_users_only_read(lab: Scenario) -> None:
     expect_sessions(lab, *strangers, client)
 
 
+@because(NAMES_IT)
 @for_server(step=7, points=1)
 def test_server_forgets_a_login_when_another_begins(lab: Scenario) -> None:
     """USER again: refused, or what was allowed before is not until the new login is whole."""
@@ -389,6 +407,7 @@ def test_server_forgets_a_login_when_another_begins(lab: Scenario) -> None:
 # -- Step 8: the folder we are in --------------------------------------------------------
 
 
+@because(NAMES_IT)
 @for_server(step=8, points=2)
 def test_server_goes_from_folder_to_folder(lab: Scenario) -> None:
     """CWD, CDUP, PWD: names are taken from the folder we are in; with / in front from the top."""
@@ -423,6 +442,7 @@ def test_server_goes_from_folder_to_folder(lab: Scenario) -> None:
     expect_sessions(lab, client)
 
 
+@because(NAMES_IT)
 @for_server(step=8, points=1)
 def test_server_quotes_the_folder_it_is_in(lab: Scenario) -> None:
     """PWD doubles each quote in the folder's name (RFC 959, appendix II)."""
@@ -434,6 +454,7 @@ def test_server_quotes_the_folder_it_is_in(lab: Scenario) -> None:
     expect_sessions(lab, client)
 
 
+@because(NAMES_IT)
 @for_server(step=8, points=1)
 def test_server_keeps_each_clients_folder(lab: Scenario) -> None:
     """One client's CWD is not another's, and not the next one's."""
@@ -456,6 +477,7 @@ def test_server_keeps_each_clients_folder(lab: Scenario) -> None:
 
 @takes(3)
 @counts_waking
+@because(NAMES_IT)
 @for_server(step=16, points=3)
 def test_server_serves_others_while_a_client_is_silent(lab: Scenario) -> None:
     """Clients that say nothing more, wherever in their session, keep nobody waiting."""
@@ -488,6 +510,7 @@ def test_server_serves_others_while_a_client_is_silent(lab: Scenario) -> None:
     expect_sessions(lab, *silent, other, orderly=False)
 
 
+@because(NAMES_IT)
 @for_server(step=16, points=3)
 def test_server_serves_a_hundred_clients_at_once(lab: Scenario) -> None:
     """A hundred sessions at once, each with a transfer under way; then nothing of them stays."""
@@ -509,6 +532,7 @@ def test_server_serves_a_hundred_clients_at_once(lab: Scenario) -> None:
     expect_connections(lab, *[Data(20_000, SERVER, CLIENT)] * 100, sessions=100)
 
 
+@because(NAMES_IT)
 @for_server(step=16, points=2)
 def test_server_keeps_nothing_of_clients_that_have_gone(lab: Scenario) -> None:
     """Twenty sessions, ended with QUIT or without: no process, thread or descriptor is left."""
@@ -528,6 +552,7 @@ def test_server_keeps_nothing_of_clients_that_have_gone(lab: Scenario) -> None:
                               for n in range(20)], sessions=20)
 
 
+@because(NAMES_IT)
 @for_server(step=16, points=2)
 def test_server_outlives_resets(lab: Scenario) -> None:
     """Clients that reset all they have, at each step of a session, cost nothing for good."""
@@ -559,6 +584,7 @@ def test_server_outlives_resets(lab: Scenario) -> None:
 
 
 @counts_waking
+@because(NAMES_IT)
 @for_server(step=16, points=2)
 def test_server_outlives_more_clients_than_it_can_serve(lab: Scenario) -> None:
     """250 clients, and 40 descriptors: each is served, told so, or waits; then all is as before."""
@@ -591,6 +617,7 @@ URL = "ftp://127.0.0.1:2121/"
 
 
 @each_way
+@because(TOOL)
 @for_server(step=11, points=2)
 def test_server_serves_curl(lab: Scenario, how: str) -> None:
     """A client that no one here wrote: curl reads two files in one session, and writes one."""
@@ -610,6 +637,7 @@ def test_server_serves_curl(lab: Scenario, how: str) -> None:
                        Data(len(BINARY), CLIENT, OPENER[how]), sessions=2)
 
 
+@because(TOOL)
 @for_server(step=15, points=1)
 def test_server_lists_for_curl(lab: Scenario) -> None:
     """curl lists a folder over IPv6."""

@@ -11,6 +11,7 @@ from labkit.ftp_serving import (
     ACCOUNT, HELLO, expect_nothing_allowed, expect_text, for_server, reader, serve, writer,
 )
 from labkit.peer import difference
+from labkit.reasons import NAMES_IT, because
 from labkit.scenario import Scenario
 
 LAB = "04-file-transfer"
@@ -31,6 +32,7 @@ def expect_own(what: str, content: bytes, got: bytes) -> None:
 # -- What a session remembers ------------------------------------------------------------
 
 
+@because(NAMES_IT)
 @for_server(step=7, points=2)
 def test_server_lets_in_only_who_has_logged_in(lab: Scenario) -> None:
     """One client's login is not another's, whether it came earlier or comes later."""
@@ -51,6 +53,7 @@ def test_server_lets_in_only_who_has_logged_in(lab: Scenario) -> None:
     expect_sessions(lab, *clients)
 
 
+@because(NAMES_IT)
 @for_server(step=14, points=1)
 def test_server_keeps_each_clients_type(lab: Scenario) -> None:
     """One client's TYPE changes nothing for another, who is there already or comes later."""
@@ -73,6 +76,7 @@ def test_server_keeps_each_clients_type(lab: Scenario) -> None:
 
 
 @pytest.mark.parametrize("kind", ["I", "A"])
+@because(NAMES_IT)
 @for_server(step=11, points=1)
 def test_server_sends_to_each_client_its_own(lab: Scenario, kind: str) -> None:
     """Two long files under way at once, in both types: neither has a byte of the other's."""
@@ -93,6 +97,7 @@ def test_server_sends_to_each_client_its_own(lab: Scenario, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["I", "A"])
+@because(NAMES_IT)
 @for_server(step=13, points=1)
 def test_server_stores_for_each_client_its_own(lab: Scenario, kind: str) -> None:
     """Two files come at once, piece by piece by turns, in both types: each is whole."""

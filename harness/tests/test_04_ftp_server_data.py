@@ -16,6 +16,7 @@ from labkit.ftp_serving import (
 )
 from labkit.ftp_wire import CLIENT, CONTROL_PORT, SERVER, Data, expect_connections
 from labkit.grading import half_written
+from labkit.reasons import NAMES_IT, because
 from labkit.scenario import Scenario
 
 LAB = "04-file-transfer"
@@ -25,6 +26,7 @@ LAB = "04-file-transfer"
 
 
 @pytest.mark.parametrize("how", PASSIVE)
+@because(NAMES_IT)
 @for_server(step=9, points=2)
 def test_server_is_connected_to_for_data(lab: Scenario, how: str) -> None:
     """The client connects, before the command or after it; each transfer has its own port."""
@@ -40,6 +42,7 @@ def test_server_is_connected_to_for_data(lab: Scenario, how: str) -> None:
                               Data(len(BINARY), CLIENT, CLIENT)] * 2)
 
 
+@because(NAMES_IT)
 @for_server(step=9, points=2)
 def test_server_serves_ipv6(lab: Scenario) -> None:
     """`-a ::1`: EPSV and EPRT, reading and writing; PASV, which cannot tell it, does no harm."""
@@ -62,6 +65,7 @@ def test_server_serves_ipv6(lab: Scenario) -> None:
         Data(len(HELLO), SERVER, CLIENT))
 
 
+@because(NAMES_IT)
 @for_server(step=9, points=1)
 def test_server_knows_the_protocols_of_epsv(lab: Scenario) -> None:
     """`EPSV 1` is IPv4; a protocol that there is not gets 522 (RFC 2428)."""
@@ -76,6 +80,7 @@ def test_server_knows_the_protocols_of_epsv(lab: Scenario) -> None:
 
 
 @pytest.mark.parametrize("command", ["RETR a.txt", "STOR new"], ids=["RETR", "STOR"])
+@because(NAMES_IT)
 @for_server(step=9, points=2)
 def test_server_takes_no_strangers_data_connection(lab: Scenario, command: str) -> None:
     """Somebody else connects to the port that PASV told: neither gets the file nor brings one."""
@@ -102,6 +107,7 @@ def test_server_takes_no_strangers_data_connection(lab: Scenario, command: str) 
     lab.expect_packets("connections>=2")
 
 
+@because(NAMES_IT)
 @for_server(step=9, points=1)
 def test_server_keeps_no_port_that_nobody_used(lab: Scenario) -> None:
     """Thirty times PASV and EPSV, and no transfer: one port is enough for a session."""
@@ -137,6 +143,7 @@ def test_server_accepts_an_address_of_its_client_only(lab: Scenario) -> None:
 
 
 @pytest.mark.parametrize("how", ACTIVE)
+@because(NAMES_IT)
 @for_server(step=10, points=2)
 def test_server_connects_for_data(lab: Scenario, how: str) -> None:
     """The server connects to the port that the client told, from low byte to high."""
@@ -152,6 +159,7 @@ def test_server_connects_for_data(lab: Scenario, how: str) -> None:
                               Data(len(BINARY), CLIENT, SERVER)] * 2)
 
 
+@because(NAMES_IT)
 @for_server(step=10, points=3)
 def test_server_connects_to_its_client_only(lab: Scenario) -> None:
     """PORT and EPRT with any address but the client's own: 504 or 500, and not a packet to it."""
@@ -172,6 +180,7 @@ def test_server_connects_to_its_client_only(lab: Scenario) -> None:
     expect_connections(lab, *[Data(len(HELLO), SERVER, SERVER)] * 2, sessions=2)
 
 
+@because(NAMES_IT)
 @for_server(step=10, points=2)
 def test_server_connects_to_its_client_only_by_ipv6(lab: Scenario) -> None:
     """EPRT over IPv6, with any address but the client's own: refused, and not a packet to it."""
@@ -189,6 +198,7 @@ def test_server_connects_to_its_client_only_by_ipv6(lab: Scenario) -> None:
     expect_connections(lab, Data(len(HELLO), SERVER, SERVER))
 
 
+@because(NAMES_IT)
 @for_server(step=10, points=1)
 def test_server_uses_the_address_that_was_told_last(lab: Scenario) -> None:
     """PASV and then PORT, and the other way round: the later one is for the next transfer."""
@@ -204,6 +214,7 @@ def test_server_uses_the_address_that_was_told_last(lab: Scenario) -> None:
     expect_sessions(lab, client)
 
 
+@because(NAMES_IT)
 @for_server(step=10, points=1)
 def test_server_knows_wrong_addresses(lab: Scenario) -> None:
     """Ill-formed PORT and EPRT: 501 or 500; a protocol that there is not: 522 (RFC 2428)."""
@@ -223,6 +234,7 @@ def test_server_knows_wrong_addresses(lab: Scenario) -> None:
     expect_connections(lab, Data(len(HELLO), SERVER, SERVER))
 
 
+@because(NAMES_IT)
 @for_server(step=10, points=1)
 def test_server_says_that_it_cannot_connect(lab: Scenario) -> None:
     """Nobody listens at the port that the client told: 425, and the session goes on."""

@@ -20,6 +20,7 @@ from labkit.ftp_serving import (
 )
 from labkit.ftp_wire import CLIENT, CONTROL_PORT, SERVER, Data, expect_connections
 from labkit.grading import counts_waking
+from labkit.reasons import NAMES_IT, because
 from labkit.scenario import Scenario
 
 LAB = "04-file-transfer"
@@ -43,6 +44,7 @@ WAYS_OUT = ("../secret.txt", "/../secret.txt", "sub/../../secret.txt", "../serve
 FOLDERS_OUT = ("..", "/..", "../served-too", "sub/../..", "/files", "../../files", "sub/../../")
 
 
+@because(NAMES_IT)
 @for_server(step=12, points=3)
 def test_server_never_leaves_its_folder(lab: Scenario) -> None:
     """With .. and absolute paths nothing outside is read, listed, told of, entered or written."""
@@ -65,6 +67,7 @@ def test_server_never_leaves_its_folder(lab: Scenario) -> None:
     expect_sessions(lab, client)
 
 
+@because(NAMES_IT)
 @for_server(step=12, points=2)
 def test_server_never_leaves_its_folder_from_below(lab: Scenario) -> None:
     """The same from a folder in it: .. that leads to the top, and one .. more, is not outside."""
@@ -93,6 +96,7 @@ def test_server_never_leaves_its_folder_from_below(lab: Scenario) -> None:
     expect_sessions(lab, client)
 
 
+@because(NAMES_IT)
 @for_server(step=12, points=3)
 def test_server_follows_no_symbolic_link(lab: Scenario) -> None:
     """Links to files and folders, outside and inside: not read, not entered, not written to."""
@@ -119,6 +123,7 @@ def test_server_follows_no_symbolic_link(lab: Scenario) -> None:
     expect_sessions(lab, client)
 
 
+@because(NAMES_IT)
 @for_server(step=12, points=2)
 def test_server_gives_no_name_to_a_shell(lab: Scenario) -> None:
     """What a shell would run is a name as any other, of a file that is not there."""
@@ -136,6 +141,7 @@ def test_server_gives_no_name_to_a_shell(lab: Scenario) -> None:
     expect_sessions(lab, client)
 
 
+@because(NAMES_IT)
 @for_server(step=12, points=2)
 def test_server_sends_regular_files_only(lab: Scenario) -> None:
     """A folder and a FIFO are refused like a file that is not there: 550, and nobody waits."""
@@ -154,6 +160,7 @@ def test_server_sends_regular_files_only(lab: Scenario) -> None:
     expect_sessions(lab, client)
 
 
+@because(NAMES_IT)
 @for_server(step=12, points=1)
 def test_server_sends_no_device(lab: Scenario) -> None:
     """Even where devices are in the folder: they are refused like a file that is not there."""
@@ -169,6 +176,7 @@ def test_server_sends_no_device(lab: Scenario) -> None:
 # -- Step 5: whole files only ------------------------------------------------------------
 
 
+@because(NAMES_IT)
 @for_server(step=5, points=3)
 def test_server_keeps_no_cut_file(lab: Scenario) -> None:
     """An upload that ends with a reset: no 226, nothing of the new file stays."""
@@ -190,6 +198,7 @@ def test_server_keeps_no_cut_file(lab: Scenario) -> None:
     expect_sessions(lab, client, orderly=False)
 
 
+@because(NAMES_IT)
 @for_server(step=5, points=1)
 def test_server_keeps_no_part_as_the_file_when_it_ends(lab: Scenario) -> None:
     """SIGTERM while a file is received: there is no file of that name."""
@@ -205,6 +214,7 @@ def test_server_keeps_no_part_as_the_file_when_it_ends(lab: Scenario) -> None:
     expect_sessions(lab, client, orderly=False)
 
 
+@because(NAMES_IT)
 @for_server(step=5, points=2)
 def test_server_replaces_a_file_only_by_a_whole_one(lab: Scenario) -> None:
     """While an upload is under way a reader has the old file, or none, or waits: never a part."""
@@ -231,6 +241,7 @@ def test_server_replaces_a_file_only_by_a_whole_one(lab: Scenario) -> None:
     expect_sessions(lab, sends, reads)
 
 
+@because(NAMES_IT)
 @for_server(step=5, points=1)
 def test_server_keeps_two_uploads_apart(lab: Scenario) -> None:
     """Two clients send a file of the same name at once: the file is one of them, whole."""
@@ -258,6 +269,7 @@ def test_server_keeps_two_uploads_apart(lab: Scenario) -> None:
     expect_sessions(lab, first, second)
 
 
+@because(NAMES_IT)
 @for_server(step=5, points=2)
 def test_server_outlives_a_full_disk(lab: Scenario) -> None:
     """An upload that does not fit: an error, and nothing of it stays; the session goes on."""
@@ -277,6 +289,7 @@ def test_server_outlives_a_full_disk(lab: Scenario) -> None:
                        Data(len(HELLO), SERVER, CLIENT))
 
 
+@because(NAMES_IT)
 @for_server(step=13, points=1)
 def test_server_says_that_it_cannot_write(lab: Scenario) -> None:
     """A read-only folder, a folder that is not there: an error, and the session goes on."""
@@ -293,6 +306,7 @@ def test_server_says_that_it_cannot_write(lab: Scenario) -> None:
 # -- Step 11: files to the client --------------------------------------------------------
 
 
+@because(NAMES_IT)
 @for_server(step=11, points=3)
 def test_server_sends_files_of_any_size(lab: Scenario) -> None:
     """From nothing to 1 MiB, every byte value: each on its own data connection, in one session."""
@@ -308,6 +322,7 @@ def test_server_sends_files_of_any_size(lab: Scenario) -> None:
                               for content, how in zip(files.values(), hows)])
 
 
+@because(NAMES_IT)
 @for_server(step=11, points=2)
 def test_server_says_that_there_is_no_such_file(lab: Scenario) -> None:
     """550, with a data connection ready or not; without one 425; then all goes on."""
@@ -327,6 +342,7 @@ def test_server_says_that_there_is_no_such_file(lab: Scenario) -> None:
     expect_sessions(lab, client, no_address)
 
 
+@because(NAMES_IT)
 @for_server(step=11, points=1)
 def test_server_takes_names_as_they_are(lab: Scenario) -> None:
     """Names with spaces, a dash or a dot in front, wildcards, letters beyond ASCII and UTF-8."""
@@ -344,6 +360,7 @@ def test_server_takes_names_as_they_are(lab: Scenario) -> None:
 
 
 @counts_waking
+@because(NAMES_IT)
 @for_server(step=11, points=2)
 def test_server_waits_for_a_slow_reader(lab: Scenario) -> None:
     """6 MiB to a client that reads only when the server's buffers are full: nothing is missing."""
@@ -358,6 +375,7 @@ def test_server_waits_for_a_slow_reader(lab: Scenario) -> None:
     expect_connections(lab, Data(len(LONG), SERVER, CLIENT))
 
 
+@because(NAMES_IT)
 @for_server(step=11, points=2)
 def test_server_outlives_a_broken_transfer(lab: Scenario) -> None:
     """The data connection is reset while a file is sent: 426, and the session goes on."""
@@ -375,6 +393,7 @@ def test_server_outlives_a_broken_transfer(lab: Scenario) -> None:
     expect_connections(lab, *[Data(None, SERVER), Data(len(HELLO), SERVER)] * 2)
 
 
+@because(NAMES_IT)
 @for_server(step=11, points=2)
 def test_server_tells_of_a_file_that_shrinks(lab: Scenario) -> None:
     """The file loses its end while it is sent: what the client has is not told to be whole."""
@@ -395,6 +414,7 @@ def test_server_tells_of_a_file_that_shrinks(lab: Scenario) -> None:
     expect_sessions(lab, client)
 
 
+@because(NAMES_IT)
 @for_server(step=11, points=1)
 def test_server_sends_a_file_that_changes_its_name_or_grows(lab: Scenario) -> None:
     """What is sent is the file that was opened: replaced, or longer meanwhile, it is whole."""
@@ -415,6 +435,7 @@ def test_server_sends_a_file_that_changes_its_name_or_grows(lab: Scenario) -> No
     expect_sessions(lab, client)
 
 
+@because(NAMES_IT)
 @for_server(step=11, points=1)
 def test_server_keeps_nothing_of_a_transfer(lab: Scenario) -> None:
     """Transfers and errors of all kinds, again and again in one session: no descriptor stays."""
@@ -450,6 +471,7 @@ def test_server_keeps_nothing_of_a_transfer(lab: Scenario) -> None:
 # -- Step 13: files from the client ------------------------------------------------------
 
 
+@because(NAMES_IT)
 @for_server(step=13, points=3)
 def test_server_stores_files_of_any_size(lab: Scenario) -> None:
     """From nothing to 1 MiB, every byte value: each is there, whole, when 226 comes."""
@@ -468,6 +490,7 @@ def test_server_stores_files_of_any_size(lab: Scenario) -> None:
                               for content, how in zip(files.values(), hows)])
 
 
+@because(NAMES_IT)
 @for_server(step=13, points=2)
 def test_server_replaces_an_old_file(lab: Scenario) -> None:
     """A longer file, then a shorter one, in small pieces: nothing of the old one stays."""
@@ -489,6 +512,7 @@ def test_server_replaces_an_old_file(lab: Scenario) -> None:
     expect_sessions(lab, client)
 
 
+@because(NAMES_IT)
 @for_server(step=13, points=1)
 def test_server_stores_where_it_is_told(lab: Scenario) -> None:
     """Paths of STOR are taken from the folder we are in; with / in front from the top."""
@@ -516,6 +540,7 @@ TEXT = b"".join(b"line %d%s\n" % (number, b"." * (number % 97)) for number in ra
 NETWORK_TEXT = TEXT.replace(b"\n", b"\r\n")
 
 
+@because(NAMES_IT)
 @for_server(step=14, points=2)
 def test_server_sends_text_with_network_line_ends(lab: Scenario) -> None:
     """A session begins in type A: each LF of a file becomes CR LF; in type I nothing changes."""
@@ -535,6 +560,7 @@ def test_server_sends_text_with_network_line_ends(lab: Scenario) -> None:
     expect_connections(lab, *[Data(size, SERVER, CLIENT) for size in sizes])
 
 
+@because(NAMES_IT)
 @for_server(step=14, points=2)
 def test_server_stores_text_with_its_own_line_ends(lab: Scenario) -> None:
     """In type A each CR LF becomes LF, also where a segment ends between them; a CR alone stays."""
@@ -561,6 +587,7 @@ def test_server_stores_text_with_its_own_line_ends(lab: Scenario) -> None:
 
 
 @each_way
+@because(NAMES_IT)
 @for_server(step=15, points=1)
 def test_server_lists_its_files(lab: Scenario, how: str) -> None:
     """NLST: a name a line and nothing else. LIST: a line for each, with its name at the end."""
@@ -578,6 +605,7 @@ def test_server_lists_its_files(lab: Scenario, how: str) -> None:
     expect_sessions(lab, client)
 
 
+@because(NAMES_IT)
 @for_server(step=15, points=1)
 def test_server_lists_many_files(lab: Scenario) -> None:
     """A thousand long names, on one data connection; and none in an empty folder."""

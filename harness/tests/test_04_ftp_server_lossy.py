@@ -11,6 +11,7 @@ from labkit.ftp_client import FtpClient
 from labkit.ftp_serving import ACCOUNT, BINARY, HELLO, LOGIN, for_server, serve
 from labkit.ftp_wire import CLIENT, CONTROL_PORT, SERVER, Data, expect_connections
 from labkit.losses import disturb
+from labkit.reasons import BAD_NETWORK, NAMES_IT, because
 from labkit.scenario import Scenario
 
 LAB = "04-file-transfer"
@@ -20,6 +21,7 @@ SOME = BIG[:100_000]
 """Some 70 segments, of which every fifth is some more than a dozen."""
 
 
+@because(BAD_NETWORK)
 @for_server(step=6, points=1)
 def test_server_waits_for_lost_commands(lab: Scenario) -> None:
     """The control connection loses a command, a reply, and the FIN of each side."""
@@ -32,6 +34,7 @@ def test_server_waits_for_lost_commands(lab: Scenario) -> None:
         expect_connections(lab, Data(len(HELLO), SERVER, CLIENT))
 
 
+@because(NAMES_IT)
 @for_server(step=9, points=1)
 def test_server_waits_for_a_late_data_connection(lab: Scenario) -> None:
     """After PASV the client's SYN is lost, then segments of the file, then the server's FIN."""
@@ -43,6 +46,7 @@ def test_server_waits_for_a_late_data_connection(lab: Scenario) -> None:
         expect_connections(lab, Data(len(SOME), SERVER, CLIENT))
 
 
+@because(BAD_NETWORK)
 @for_server(step=10, points=1)
 def test_server_connects_although_its_syn_is_lost(lab: Scenario) -> None:
     """After PORT the server's SYN is lost, then its FIN; the file comes, whole."""
@@ -58,6 +62,7 @@ def test_server_connects_although_its_syn_is_lost(lab: Scenario) -> None:
         expect_connections(lab, Data(len(SOME), SERVER, SERVER))
 
 
+@because(BAD_NETWORK)
 @for_server(step=13, points=1)
 def test_server_stores_a_file_from_a_bad_network(lab: Scenario) -> None:
     """Every fifth segment of a file is lost, two are reordered, the FIN is lost: it is whole."""

@@ -15,6 +15,7 @@ from labkit.grading import counts_waking, graded
 from labkit.losses import disturb, expect_unnoticed
 from labkit.peer import Listener, Peer, describe, difference
 from labkit.program import Program
+from labkit.reasons import BAD_NETWORK, NAMES_IT, PAIR, TOOL, VALUES, because
 from labkit.scenario import Scenario
 
 LAB = "04-file-transfer"
@@ -55,6 +56,7 @@ def test_send_server_explains_wrong_arguments(lab: Scenario) -> None:
         expect_usage_error(lab, "send_server", arguments)
 
 
+@because(NAMES_IT)
 @graded(step=0, points=1, **of_server)
 def test_send_server_listens_at_its_own_port(lab: Scenario) -> None:
     """Without options: 127.0.0.1 and port 6666, and the start line says so."""
@@ -121,6 +123,7 @@ def test_send_server_says_that_it_is_no_file(lab: Scenario, kind: str) -> None:
     (NAME, NAME), ("albums/1998/summer 05.raw", "summer 05.raw"),
     ("./100%s%n.txt", "100%s%n.txt"), ("n" * 255, "n" * 255), ("Zürich", "Zürich"),
 ], ids=["plain", "in-folders", "as-a-format", "the-longest", "utf-8"])
+@because(VALUES)
 @graded(step=1, points=1, **of_server)
 def test_send_server_tells_the_base_name(lab: Scenario, path: str, line: str) -> None:
     """The first line is FILE's base name, whatever its path; the file begins right behind it."""
@@ -133,6 +136,7 @@ def test_send_server_tells_the_base_name(lab: Scenario, path: str, line: str) ->
 
 
 @each_size
+@because(NAMES_IT)
 @graded(step=2, points=1, **of_server)
 def test_send_server_sends_the_file(lab: Scenario, size: int) -> None:
     """Of any size, byte for byte, NUL and line ends as they are; then comes the FIN."""
@@ -142,6 +146,7 @@ def test_send_server_sends_the_file(lab: Scenario, size: int) -> None:
 
 
 @counts_waking
+@because(NAMES_IT)
 @graded(step=2, points=1, **of_server)
 def test_send_server_waits_for_a_slow_reader(lab: Scenario) -> None:
     """1 MiB, read only when all buffers are full and after Ctrl-Z and `fg`: nothing is lost."""
@@ -156,6 +161,7 @@ def test_send_server_waits_for_a_slow_reader(lab: Scenario) -> None:
     lab.expect_orderly(0, len(NAME) + 1 + len(BIG), first_closer="server")
 
 
+@because(NAMES_IT)
 @graded(step=2, points=2, **of_server)
 def test_send_server_begins_anew_for_each_client(lab: Scenario) -> None:
     """Ten clients in a row have the whole file each, not what the last one left of it."""
@@ -169,6 +175,7 @@ def test_send_server_begins_anew_for_each_client(lab: Scenario) -> None:
     lab.expect_orderly(0, len(NAME) + 1 + len(SMALL), first_closer="server", connections=10)
 
 
+@because(NAMES_IT)
 @graded(step=2, points=1, **of_server)
 def test_send_server_has_the_client_wait_that_came_later(lab: Scenario) -> None:
     """A client that connects while another has half of the file gets all of it in the end."""
@@ -229,6 +236,7 @@ def test_send_server_outlives_a_file_that_grows(lab: Scenario) -> None:
                        cause="partial-file")
 
 
+@because(TOOL)
 @graded(step=2, points=1, **of_server)
 def test_send_server_serves_ncat(lab: Scenario) -> None:
     """A client that no one here wrote: ncat prints the line and the file, and goes."""
@@ -243,6 +251,7 @@ def test_send_server_serves_ncat(lab: Scenario) -> None:
 # -- send_server: its end of the connection ------------------------------------
 
 
+@because(NAMES_IT)
 @graded(step=3, points=2, **of_server)
 def test_send_server_closes_first(lab: Scenario) -> None:
     """Right behind the file's last byte comes the server's FIN: that is the end of the file."""
@@ -278,6 +287,7 @@ def test_send_server_sends_all_after_the_clients_fin(lab: Scenario) -> None:
     lab.expect_orderly(0, len(NAME) + 1 + len(BIG))
 
 
+@because(NAMES_IT)
 @graded(step=3, points=1, **of_server)
 def test_send_server_keeps_nothing_of_its_clients(lab: Scenario) -> None:
     """After twenty clients: no more descriptors and processes than before the first."""
@@ -290,6 +300,7 @@ def test_send_server_keeps_nothing_of_its_clients(lab: Scenario) -> None:
 
 
 @pytest.mark.parametrize("how", ["reset", "fin-and-reset"])
+@because(VALUES)
 @graded(step=3, points=1, **of_server)
 def test_send_server_outlives_a_client_that_breaks_off(lab: Scenario, how: str) -> None:
     """A client that goes in the middle of the file (SIGPIPE, ECONNRESET) ends nothing else."""
@@ -323,6 +334,7 @@ def test_send_server_can_be_started_again_at_once(lab: Scenario) -> None:
 
 @counts_waking
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+@because(NAMES_IT)
 @graded(step=0, points=1, **of_server)
 def test_send_server_ends_by_a_signal(lab: Scenario, number: int) -> None:
     """SIGINT or SIGTERM ends a server that waits for a client: exit status 0."""
@@ -343,6 +355,7 @@ def test_send_server_ends_while_it_sends(lab: Scenario) -> None:
 # -- send_client: the command line ---------------------------------------------
 
 
+@because(NAMES_IT)
 @graded(step=0, points=2, **of_client)
 def test_send_client_explains_wrong_arguments(lab: Scenario) -> None:
     """Wrong options or ports, two HOSTs: a usage line on stderr, exit status 2."""
@@ -354,6 +367,7 @@ def test_send_client_explains_wrong_arguments(lab: Scenario) -> None:
     ([], "127.0.0.1", 6666), (["-p", "5000", "localhost"], "127.0.0.1", 5000),
     (["localhost"], "::1", 6666), (["::1"], "::1", 6666),
 ], ids=["default", "name-and-port", "name-of-ipv6", "ipv6"])
+@because(NAMES_IT)
 @graded(step=0, points=1, **of_client)
 def test_send_client_connects_where_it_is_told(
     lab: Scenario, arguments: list[str], host: str, port: int
@@ -368,6 +382,7 @@ def test_send_client_connects_where_it_is_told(
                        packets="ip6" if ":" in host else "ip")
 
 
+@because(NAMES_IT)
 @graded(step=0, points=1, **of_client)
 def test_send_client_says_that_nobody_listens(lab: Scenario) -> None:
     """A closed port: `send_client: ...: Connection refused`, status 1, and no file."""
@@ -378,6 +393,7 @@ def test_send_client_says_that_nobody_listens(lab: Scenario) -> None:
     lab.expect_packets("connections=1", "handshake.refused=true")
 
 
+@because(NAMES_IT)
 @graded(step=0, points=1, **of_client)
 def test_send_client_says_that_a_name_is_unknown(lab: Scenario) -> None:
     """A name that nobody knows: a line `send_client: ...` on stderr, exit status 1."""
@@ -388,6 +404,7 @@ def test_send_client_says_that_a_name_is_unknown(lab: Scenario) -> None:
 # -- send_client: the name line ------------------------------------------------
 
 
+@because(NAMES_IT)
 @graded(step=4, points=2, **of_client)
 def test_send_client_saves_under_the_name_it_is_told(lab: Scenario) -> None:
     """Line and file come in one segment: all behind the newline is the file, and stdout silent."""
@@ -399,6 +416,7 @@ def test_send_client_saves_under_the_name_it_is_told(lab: Scenario) -> None:
     lab.expect_orderly(0, len(NAME) + 1 + len(data), first_closer="server")
 
 
+@because(NAMES_IT)
 @graded(step=4, points=1, **of_client)
 def test_send_client_takes_the_line_in_pieces(lab: Scenario) -> None:
     """Line and file come byte by byte, a segment each: it is the same."""
@@ -415,6 +433,7 @@ def test_send_client_takes_the_line_in_pieces(lab: Scenario) -> None:
 
 
 @counts_waking
+@because(NAMES_IT)
 @graded(step=4, points=1, **of_client)
 def test_send_client_waits_for_its_server(lab: Scenario) -> None:
     """A server that is silent, also in the middle of line or file, and Ctrl-Z: it only waits."""
@@ -432,6 +451,7 @@ def test_send_client_waits_for_its_server(lab: Scenario) -> None:
     lab.expect_orderly(0, len(NAME) + 1 + len(SMALL), first_closer="server")
 
 
+@because(NAMES_IT)
 @graded(step=4, points=2, **of_client)
 def test_send_client_takes_any_name(lab: Scenario) -> None:
     """Whatever the name is made of, up to 255 bytes: the file has that name."""
@@ -442,6 +462,7 @@ def test_send_client_takes_any_name(lab: Scenario) -> None:
         expect_saved(lab, client, folder, SMALL, name=name, cause=name_fault(name))
 
 
+@because(NAMES_IT)
 @graded(step=4, points=1, **of_client)
 def test_send_client_saves_under_the_name_the_user_tells(lab: Scenario) -> None:
     """`-o NAME`: the name in the line is not used."""
@@ -455,6 +476,7 @@ def test_send_client_saves_under_the_name_the_user_tells(lab: Scenario) -> None:
 @pytest.mark.parametrize("line", [
     b"inner/file", b"/files/inner/file", b"../files/inner/file", b"./inner/../inner/file",
 ], ids=["in-a-folder", "absolute", "up-and-down", "roundabout"])
+@because(NAMES_IT)
 @graded(step=4, points=2, **of_client)
 def test_send_client_leaves_its_folder_for_no_name(lab: Scenario, line: bytes) -> None:
     """A path in the line: it is refused, or its last part is the name; nothing gets elsewhere."""
@@ -473,6 +495,7 @@ def test_send_client_leaves_its_folder_for_no_name(lab: Scenario, line: bytes) -
         folder.expect_file("file", SMALL)
 
 
+@because(NAMES_IT)
 @graded(step=5, points=1, **of_client)
 def test_send_client_says_that_a_folder_has_the_name(lab: Scenario) -> None:
     """A folder of that name is there: an error, exit status 1; the folder stays, nothing else."""
@@ -487,6 +510,7 @@ def test_send_client_says_that_a_folder_has_the_name(lab: Scenario) -> None:
 
 @pytest.mark.parametrize("line", [b"\n", b".\n", b"..\n", b"", NAME.encode(), b"n" * 300 + b"\n"],
                          ids=["empty", "dot", "dot-dot", "no-line", "no-end", "too-long"])
+@because(NAMES_IT)
 @graded(step=4, points=1, **of_client)
 def test_send_client_refuses_what_is_no_name(lab: Scenario, line: bytes) -> None:
     """No line, or one that is no file's name: an error, exit status 1, and no file."""
@@ -499,6 +523,7 @@ def test_send_client_refuses_what_is_no_name(lab: Scenario, line: bytes) -> None
     folder.expect_names(cause="left-over-file")
 
 
+@because(NAMES_IT)
 @graded(step=4, points=1, **of_client)
 def test_send_client_reads_no_line_without_end(lab: Scenario) -> None:
     """1 MiB without a newline is no name: an error, exit status 1, and no file."""
@@ -515,6 +540,7 @@ def test_send_client_reads_no_line_without_end(lab: Scenario) -> None:
 
 
 @each_size
+@because(NAMES_IT)
 @graded(step=4, points=1, **of_client)
 def test_send_client_saves_the_file(lab: Scenario, size: int) -> None:
     """Of any size, byte for byte, NUL and line ends as they are."""
@@ -530,6 +556,7 @@ def test_send_client_saves_the_file(lab: Scenario, size: int) -> None:
     lab.expect_orderly(0, len(NAME) + 1 + size, first_closer="server")
 
 
+@because(NAMES_IT)
 @graded(step=4, points=1, **of_client)
 def test_send_client_saves_a_big_file(lab: Scenario) -> None:
     """1 MiB, more than any buffer holds, arrives byte for byte."""
@@ -540,6 +567,7 @@ def test_send_client_saves_a_big_file(lab: Scenario) -> None:
     lab.expect_orderly(0, len(NAME) + 1 + len(BIG), first_closer="server")
 
 
+@because(NAMES_IT)
 @graded(step=5, points=1, **of_client)
 def test_send_client_replaces_an_old_file(lab: Scenario) -> None:
     """A longer file of that name was there before: now the new one is, and nothing of the old."""
@@ -555,6 +583,7 @@ def test_send_client_replaces_an_old_file(lab: Scenario) -> None:
 
 
 @pytest.mark.parametrize("sent", [0, len(SMALL), BLOCK], ids=["no-byte", "some", "a-block"])
+@because(NAMES_IT)
 @graded(step=5, points=2, **of_client)
 def test_send_client_keeps_no_cut_file(lab: Scenario, sent: int) -> None:
     """The connection is reset before the file's end: an error, exit status 1, and no file."""
@@ -569,6 +598,7 @@ def test_send_client_keeps_no_cut_file(lab: Scenario, sent: int) -> None:
     expect_nothing_kept(folder)
 
 
+@because(NAMES_IT)
 @graded(step=5, points=1, **of_client)
 def test_send_client_says_that_the_disk_is_full(lab: Scenario) -> None:
     """No room for all of it: `...: No space left on device`, exit status 1, and no file."""
@@ -581,6 +611,7 @@ def test_send_client_says_that_the_disk_is_full(lab: Scenario) -> None:
     expect_nothing_kept(folder)
 
 
+@because(NAMES_IT)
 @graded(step=5, points=1, **of_client)
 def test_send_client_says_that_it_cannot_write(lab: Scenario) -> None:
     """A folder that is read-only: `...: Read-only file system`, exit status 1."""
@@ -592,6 +623,7 @@ def test_send_client_says_that_it_cannot_write(lab: Scenario) -> None:
     expect_failure(lab, client, r"send_client: .*: Read-only file system", "disk-full")
 
 
+@because(TOOL)
 @graded(step=4, points=1, **of_client)
 def test_send_client_takes_a_file_of_ncat(lab: Scenario) -> None:
     """A server that no one here wrote: ncat sends a line and a file, and closes."""
@@ -608,6 +640,7 @@ def test_send_client_takes_a_file_of_ncat(lab: Scenario) -> None:
 # -- The pair ------------------------------------------------------------------
 
 
+@because(PAIR)
 @graded(step=4, points=2, **of_pair)
 def test_pair_sends_a_file(lab: Scenario) -> None:
     """The file of the server's folder is in the clients', twice, byte for byte."""
@@ -625,6 +658,7 @@ def test_pair_sends_a_file(lab: Scenario) -> None:
      "to_client.reordered>=1"),
     (["drop fin from 6666 1"], "to_client.lost=1"),
 ], ids=["lost", "mixed-up", "no-fin"])
+@because(BAD_NETWORK)
 @graded(step=2, points=1, **of_pair)
 def test_pair_sends_over_a_bad_network(lab: Scenario, rules: list[str], seen: str) -> None:
     """Line, file or FIN are lost, doubled, reordered, damaged: the file arrives all the same."""

@@ -10,6 +10,7 @@ from labkit.echo import WRONG_PORTS, expect_usage_error
 from labkit.feedback import Mismatch
 from labkit.grading import counts_waking, graded, makes_many_calls, takes
 from labkit.program import Program
+from labkit.reasons import NAMES_IT, because
 from labkit.scenario import Scenario
 from labkit.tftp import (
     BLOCK, DATA, ERROR, PORT, RRQ, SERVER, WRQ, Tftp, ack, blocks, data, error, oack, request, tell,
@@ -40,6 +41,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("wrong", list(WRONG.values()), ids=list(WRONG))
+@because(NAMES_IT)
 @graded(step=0, points=1, **by_client)
 def test_udp_client_explains_wrong_arguments(lab: Scenario, wrong: list[list[str]]) -> None:
     """Wrong arguments to the TFTP client: a usage line on stderr, exit status 2."""
@@ -47,6 +49,7 @@ def test_udp_client_explains_wrong_arguments(lab: Scenario, wrong: list[list[str
         expect_usage_error(lab, "udp_client", arguments)
 
 
+@because(NAMES_IT)
 @graded(step=0, points=1, **by_client)
 def test_udp_client_asks_for_no_senseless_option(lab: Scenario) -> None:
     """`-b` is from 8 to 65464, `-w` from 1 to 65535: for anything else nothing is sent."""
@@ -60,6 +63,7 @@ def test_udp_client_asks_for_no_senseless_option(lab: Scenario) -> None:
             raise Mismatch(f"`{client.command}` is an error", f"it {client.exit}", "usage")
 
 
+@because(NAMES_IT)
 @graded(step=0, points=1, **by_client)
 def test_udp_client_says_that_a_name_is_unknown(lab: Scenario) -> None:
     """A host that nobody knows: a line `udp_client: ...` on stderr, exit status 1, no file."""
@@ -71,6 +75,7 @@ def test_udp_client_says_that_a_name_is_unknown(lab: Scenario) -> None:
 
 
 @counts_waking
+@because(NAMES_IT)
 @graded(step=0, points=1, **by_client)
 def test_udp_client_waits_without_using_the_processor(lab: Scenario) -> None:
     """While the server takes its time the client only waits; Ctrl-Z and `fg` change nothing."""
@@ -91,6 +96,7 @@ def test_udp_client_waits_without_using_the_processor(lab: Scenario) -> None:
 # -- Step 24: the request --------------------------------------------------------
 
 
+@because(NAMES_IT)
 @graded(step=24, points=2, **by_client)
 def test_udp_client_asks_for_a_file(lab: Scenario) -> None:
     """`get`: one RRQ to port 6666, octet, no option; the file has FILE's name; stdout is empty."""
@@ -101,6 +107,7 @@ def test_udp_client_asks_for_a_file(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
+@because(NAMES_IT)
 @graded(step=24, points=2, **by_client)
 def test_udp_client_asks_to_write_a_file(lab: Scenario) -> None:
     """`put`: one WRQ to port 6666, octet, no option; then the file."""
@@ -112,6 +119,7 @@ def test_udp_client_asks_to_write_a_file(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
+@because(NAMES_IT)
 @graded(step=24, points=1, **by_client)
 def test_udp_client_names_the_file_as_it_is_told(lab: Scenario) -> None:
     """`put sub/a.txt` stores a.txt; `-o` names the local file, and FILE is then sent as it is."""
@@ -138,6 +146,7 @@ def test_udp_client_names_the_file_as_it_is_told(lab: Scenario) -> None:
 @pytest.mark.parametrize("options, place", [
     (("-p", "5000", HOST), (HOST, 5000)), (("::1",), ("::1", PORT)), (("localhost",), SERVER),
     (("localhost",), ("::1", PORT))], ids=["port", "ipv6", "name", "name-of-ipv6"])
+@because(NAMES_IT)
 @graded(step=24, points=1, **by_client)
 def test_udp_client_finds_its_server(
     lab: Scenario, options: tuple[str, ...], place: tuple[str, int]
@@ -154,6 +163,7 @@ def test_udp_client_finds_its_server(
     expect_wire(lab, tftp.sides, others=[("::1" if place == SERVER else HOST, PORT)])
 
 
+@because(NAMES_IT)
 @graded(step=24, points=2, **by_client)
 def test_udp_client_asks_again(lab: Scenario) -> None:
     """A request that is not answered is sent again after a second, the same, from the same port."""
@@ -182,6 +192,7 @@ def test_udp_client_asks_again(lab: Scenario) -> None:
 
 
 @takes(8)
+@because(NAMES_IT)
 @graded(step=24, points=3, **by_client)
 def test_udp_client_gives_up(lab: Scenario) -> None:
     """No answer, or no more of it: after 5 retransmissions exit status 1; six losses are no end."""
@@ -222,6 +233,7 @@ def start_losing(tftp: Tftp) -> tuple[Program, Losses]:
     return client, Losses(tftp.lab, server, blocks(whole))
 
 
+@because(NAMES_IT)
 @graded(step=24, points=1, **by_client)
 def test_udp_client_fails_where_nothing_listens(lab: Scenario) -> None:
     """No server at the port: a line `udp_client: ...` on stderr, exit status 1, no file."""
@@ -240,6 +252,7 @@ MESSAGES = [(1, "File not found"), (0, "100%s%n%n of nothing"), (2, "x" * 80), (
 
 
 @pytest.mark.parametrize("verb", ["get", "put"])
+@because(NAMES_IT)
 @graded(step=24, points=2, **by_client)
 def test_udp_client_tells_the_server_s_error(lab: Scenario, verb: str) -> None:
     """ERROR in answer to the request: the message on stderr, exit status 1, no file."""
@@ -255,6 +268,7 @@ def test_udp_client_tells_the_server_s_error(lab: Scenario, verb: str) -> None:
     expect_wire(lab, tftp.sides)
 
 
+@because(NAMES_IT)
 @graded(step=24, points=1, **by_client)
 def test_udp_client_outlives_a_malformed_error(lab: Scenario) -> None:
     """An ERROR whose message has no NUL at its end, or no message: exit status 1 all the same."""
@@ -275,6 +289,7 @@ def test_udp_client_outlives_a_malformed_error(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
+@because(NAMES_IT)
 @graded(step=24, points=1, **by_client)
 def test_udp_client_sends_no_file_that_is_not_there(lab: Scenario) -> None:
     """`put` of what is not there, or is a folder: an error, exit status 1, nothing is sent."""
@@ -296,6 +311,7 @@ def test_udp_client_sends_no_file_that_is_not_there(lab: Scenario) -> None:
 
 @pytest.mark.parametrize("sizes", [(0, 1, 511), (512, 1024, 5120), (513, 1023, 1025, 100_000)],
                          ids=["less-than-a-block", "full-blocks", "more"])
+@because(NAMES_IT)
 @graded(step=26, points=2, **by_client)
 def test_udp_client_sends_a_file_of_any_size(lab: Scenario, sizes: Sequence[int]) -> None:
     """`put`: blocks of 512 bytes, each after the ACK of the one before; one with less is last."""
@@ -307,6 +323,7 @@ def test_udp_client_sends_a_file_of_any_size(lab: Scenario, sizes: Sequence[int]
     expect_wire(lab, tftp.sides)
 
 
+@because(NAMES_IT)
 @graded(step=26, points=1, **by_client)
 def test_udp_client_sends_every_byte(lab: Scenario) -> None:
     """NUL, CR, LF, 0xff: a file is bytes, and none of them changes or ends it."""
@@ -318,6 +335,7 @@ def test_udp_client_sends_every_byte(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
+@because(NAMES_IT)
 @graded(step=26, points=2, **by_client)
 def test_udp_client_waits_for_each_acknowledgement(lab: Scenario) -> None:
     """Nothing more is sent until the ACK of the last block sent has come; then it ends."""
@@ -334,6 +352,7 @@ def test_udp_client_waits_for_each_acknowledgement(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides, "wrong-block")
 
 
+@because(NAMES_IT)
 @graded(step=26, points=2, **by_client)
 def test_udp_client_sends_again_what_is_not_acknowledged(lab: Scenario) -> None:
     """DATA, a window of it, and ACK 0 to an OACK: again after a second; then it goes on."""
@@ -361,6 +380,7 @@ def test_udp_client_sends_again_what_is_not_acknowledged(lab: Scenario) -> None:
     expect_spacing(expect_wire(lab, tftp.sides, "wrong-timeout"))
 
 
+@because(NAMES_IT)
 @graded(step=26, points=1, **by_client)
 def test_udp_client_does_not_send_a_part_as_the_whole(lab: Scenario) -> None:
     """A file that shrinks while it is sent: an ERROR, exit status 1; or all that it was."""
@@ -388,6 +408,7 @@ def test_udp_client_does_not_send_a_part_as_the_whole(lab: Scenario) -> None:
 # -- Step 27: only new ACKs move on ----------------------------------------------
 
 
+@because(NAMES_IT)
 @graded(step=27, points=3, **by_client)
 def test_udp_client_is_no_sorcerers_apprentice(lab: Scenario) -> None:
     """ACKs that come twice, or late, call forth nothing: every block is sent once."""
@@ -404,6 +425,7 @@ def test_udp_client_is_no_sorcerers_apprentice(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides, "sorcerers-apprentice")
 
 
+@because(NAMES_IT)
 @graded(step=27, points=1, **by_client)
 def test_udp_client_does_not_skip_a_block(lab: Scenario) -> None:
     """An ACK of what was not sent yet moves nothing on; it is ignored, or answered by ERROR."""
@@ -423,6 +445,7 @@ def test_udp_client_does_not_skip_a_block(lab: Scenario) -> None:
 
 @makes_many_calls
 @pytest.mark.parametrize("verb", ["get", "put"])
+@because(NAMES_IT)
 @graded(step=27, points=2, **by_client)
 def test_udp_client_counts_past_65535_blocks(lab: Scenario, verb: str) -> None:
     """After block 65,535 comes block 0: 65,538 of 8 bytes, in windows where they are asked for."""
@@ -448,6 +471,7 @@ def test_udp_client_counts_past_65535_blocks(lab: Scenario, verb: str) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2"],
                          ids=["another-port", "another-address"])
+@because(NAMES_IT)
 @graded(step=30, points=3, **by_client)
 def test_udp_client_ignores_strangers(lab: Scenario, host: str) -> None:
     """Who is not the server of this transfer gets ERROR 5, and changes nothing."""
@@ -478,6 +502,7 @@ def test_udp_client_ignores_strangers(lab: Scenario, host: str) -> None:
     expect_wire(lab, tftp.sides, "strange-port")
 
 
+@because(NAMES_IT)
 @graded(step=30, points=1, **by_client)
 def test_udp_client_keeps_to_the_first_answer(lab: Scenario) -> None:
     """A request that came twice is answered from two ports: the second one gets ERROR 5."""

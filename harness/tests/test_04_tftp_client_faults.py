@@ -8,6 +8,7 @@ import pytest
 
 from labkit.grading import graded
 from labkit.program import Program
+from labkit.reasons import NAMES_IT, because
 from labkit.scenario import Scenario
 from labkit.tftp import (
     BLOCK, ERROR, RRQ, WRQ, Tftp, Transfer, ack, blocks, data, error, oack, request,
@@ -29,6 +30,7 @@ HOST = "127.0.0.1"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+@because(NAMES_IT)
 @graded(step=5, points=1, **by_client)
 def test_udp_client_keeps_no_part_when_it_is_interrupted(lab: Scenario, number: int) -> None:
     """Ctrl-C or `kill` in the middle of `get`: no cut file under FILE's name, or LOCAL's."""
@@ -48,6 +50,7 @@ def test_udp_client_keeps_no_part_when_it_is_interrupted(lab: Scenario, number: 
     expect_wire(lab, tftp.sides)
 
 
+@because(NAMES_IT)
 @graded(step=5, points=1, **by_client)
 def test_udp_client_keeps_the_old_file_where_there_is_no_new_one(lab: Scenario) -> None:
     """ERROR in answer to the request: an old file of that name, or LOCAL, stays as it was."""
@@ -67,6 +70,7 @@ def test_udp_client_keeps_the_old_file_where_there_is_no_new_one(lab: Scenario) 
 # -- Step 29: options ----------------------------------------------------------
 
 
+@because(NAMES_IT)
 @graded(step=29, points=1, **by_client)
 def test_udp_client_saves_no_part_after_a_senseless_oack(lab: Scenario) -> None:
     """An OACK with a blksize below 8: refused, or such blocks are taken; never a part saved."""
@@ -95,6 +99,7 @@ def test_udp_client_saves_no_part_after_a_senseless_oack(lab: Scenario) -> None:
 # -- Step 28: receive a file -----------------------------------------------------
 
 
+@because(NAMES_IT)
 @graded(step=28, points=1, **by_client)
 def test_udp_client_saves_no_more_of_a_block_than_it_may_have(lab: Scenario) -> None:
     """DATA with more than 512 bytes: what is too much is never in the file."""
@@ -115,6 +120,7 @@ def test_udp_client_saves_no_more_of_a_block_than_it_may_have(lab: Scenario) -> 
 # -- Step 24: the request --------------------------------------------------------
 
 
+@because(NAMES_IT)
 @graded(step=24, points=1, **by_client)
 def test_udp_client_takes_no_other_block_for_the_first_one(lab: Scenario) -> None:
     """RRQ is answered by DATA 1, WRQ by ACK 0: DATA 2, or ACK 1, is ignored or gets an ERROR."""

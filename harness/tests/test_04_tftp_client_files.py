@@ -8,6 +8,7 @@ import pytest
 
 from labkit.feedback import Mismatch
 from labkit.grading import graded
+from labkit.reasons import NAMES_IT, because
 from labkit.scenario import Scenario
 from labkit.tftp import BLOCK, ERROR, RRQ, Tftp, ack, blocks, data, error, request
 from labkit.tftp_lab import (
@@ -25,6 +26,7 @@ HOST = "127.0.0.1"
 # -- Step 5: whole files only ----------------------------------------------------
 
 
+@because(NAMES_IT)
 @graded(step=5, points=3, **by_client)
 def test_udp_client_keeps_no_part_of_a_file(lab: Scenario) -> None:
     """ERROR in the middle: its message, exit status 1, and nothing of the file, old or new."""
@@ -42,6 +44,7 @@ def test_udp_client_keeps_no_part_of_a_file(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
+@because(NAMES_IT)
 @graded(step=5, points=1, **by_client)
 def test_udp_client_replaces_an_old_file(lab: Scenario) -> None:
     """A file that was there, longer than the new one, is replaced as a whole."""
@@ -52,6 +55,7 @@ def test_udp_client_replaces_an_old_file(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
+@because(NAMES_IT)
 @graded(step=5, points=2, **by_client)
 def test_udp_client_says_that_it_cannot_save(lab: Scenario) -> None:
     """A full disk, a folder that is read-only or not there: exit status 1, nothing stays."""
@@ -84,6 +88,7 @@ def test_udp_client_says_that_it_cannot_save(lab: Scenario) -> None:
 
 @pytest.mark.parametrize("sizes", [(0, 1, 511), (512, 1024, 5120), (513, 1023, 1025, 100_000)],
                          ids=["less-than-a-block", "full-blocks", "more"])
+@because(NAMES_IT)
 @graded(step=28, points=2, **by_client)
 def test_udp_client_saves_a_file_of_any_size(lab: Scenario, sizes: Sequence[int]) -> None:
     """`get`: each block is acknowledged; one of less than 512 bytes is the last."""
@@ -95,6 +100,7 @@ def test_udp_client_saves_a_file_of_any_size(lab: Scenario, sizes: Sequence[int]
     expect_wire(lab, tftp.sides)
 
 
+@because(NAMES_IT)
 @graded(step=28, points=1, **by_client)
 def test_udp_client_saves_every_byte(lab: Scenario) -> None:
     """NUL, CR, LF, 0xff: none of them changes or ends the file."""
@@ -106,6 +112,7 @@ def test_udp_client_saves_every_byte(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
+@because(NAMES_IT)
 @graded(step=28, points=3, **by_client)
 def test_udp_client_writes_each_block_once(lab: Scenario) -> None:
     """DATA that comes again is acknowledged again, and not written again."""
@@ -122,6 +129,7 @@ def test_udp_client_writes_each_block_once(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
+@because(NAMES_IT)
 @graded(step=28, points=1, **by_client)
 def test_udp_client_writes_no_block_out_of_turn(lab: Scenario) -> None:
     """DATA of a block that is not the next one is not written, nor acknowledged."""
@@ -139,6 +147,7 @@ def test_udp_client_writes_no_block_out_of_turn(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
+@because(NAMES_IT)
 @graded(step=28, points=1, **by_client)
 def test_udp_client_outlives_garbage_in_a_transfer(lab: Scenario) -> None:
     """What makes no sense is ignored, or ends the transfer with an ERROR, exit status 1."""

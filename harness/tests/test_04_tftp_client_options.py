@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from labkit.grading import graded
+from labkit.reasons import NAMES_IT, because
 from labkit.scenario import Scenario
 from labkit.tftp import BLOCK, ERROR, Tftp, ack, blocks, data, error, oack
 from labkit.tftp_lab import (
@@ -24,6 +25,7 @@ HOST = "127.0.0.1"
 
 
 @pytest.mark.parametrize("verb", ["get", "put"])
+@because(NAMES_IT)
 @graded(step=29, points=2, **by_client)
 def test_udp_client_asks_for_options(lab: Scenario, verb: str) -> None:
     """`-b` and `-w` are asked for; what the OACK says is what counts."""
@@ -50,6 +52,7 @@ def test_udp_client_asks_for_options(lab: Scenario, verb: str) -> None:
 
 
 @pytest.mark.parametrize("verb", ["get", "put"])
+@because(NAMES_IT)
 @graded(step=29, points=1, **by_client)
 def test_udp_client_does_without_options(lab: Scenario, verb: str) -> None:
     """A server that knows no options, or agrees to one of two: 512 bytes, windows of 1."""
@@ -74,6 +77,7 @@ def test_udp_client_does_without_options(lab: Scenario, verb: str) -> None:
     expect_wire(lab, tftp.sides)
 
 
+@because(NAMES_IT)
 @graded(step=29, points=1, **by_client)
 def test_udp_client_takes_no_senseless_options(lab: Scenario) -> None:
     """An OACK with more than was asked for is refused (ERROR 8); nonsense is no reason to crash."""
@@ -93,6 +97,7 @@ def test_udp_client_takes_no_senseless_options(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
+@because(NAMES_IT)
 @graded(step=29, points=1, **by_client)
 def test_udp_client_takes_no_option_it_did_not_ask_for(lab: Scenario) -> None:
     """An OACK nobody asked for: refused with an ERROR, or not minded; never a wrong file."""
@@ -118,6 +123,7 @@ def test_udp_client_takes_no_option_it_did_not_ask_for(lab: Scenario) -> None:
 # -- Step 31: windows ------------------------------------------------------------
 
 
+@because(NAMES_IT)
 @graded(step=31, points=2, **by_client)
 def test_udp_client_takes_windows(lab: Scenario) -> None:
     """`-w`: one ACK for each window, and one for the last block; a gap is told at once."""
@@ -143,6 +149,7 @@ def test_udp_client_takes_windows(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
+@because(NAMES_IT)
 @graded(step=31, points=2, **by_client)
 def test_udp_client_sends_in_windows(lab: Scenario) -> None:
     """`put -w 4`: four blocks, then it waits; an ACK from the middle is where it goes on."""

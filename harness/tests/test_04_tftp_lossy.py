@@ -19,6 +19,7 @@ from labkit.folders import Folder
 from labkit.grading import graded, takes
 from labkit.network import HOSTS
 from labkit.program import Program
+from labkit.reasons import BAD_NETWORK, PAIR, TWO_HOSTS, because
 from labkit.scenario import Scenario
 from labkit.tftp import BLOCK, PORT, RRQ, SERVER, WRQ, blocks
 from labkit.tftp_lab import LINES, content, expect_saved, expect_success
@@ -41,6 +42,7 @@ WINDOW = ("-w", "4")
     (100_000, ("-b", "8192", "-w", "3"))],
     ids=["empty", "blocks", "full-blocks", "blksize", "windows", "both"])
 @both_verbs
+@because(PAIR)
 @graded(step=31, points=1, **pair_test)
 def test_pair_udp_copies_a_file(
     lab: Scenario, verb: str, size: int, options: tuple[str, ...]
@@ -57,6 +59,7 @@ def test_pair_udp_copies_a_file(
 
 
 @pytest.mark.parametrize("family", ["ipv4", "ipv6"])
+@because(TWO_HOSTS)
 @graded(step=25, points=1, hosts=2, **pair_test)
 def test_pair_udp_on_two_hosts(lab: Scenario, family: str) -> None:
     """Client and server on two hosts: a file there and back, in blocks of many IP fragments."""
@@ -78,6 +81,7 @@ def test_pair_udp_on_two_hosts(lab: Scenario, family: str) -> None:
 # -- A bad one ---------------------------------------------------------------------
 
 
+@because(BAD_NETWORK)
 @graded(step=24, points=2, **pair_test)
 def test_pair_udp_makes_up_for_lost_requests(lab: Scenario) -> None:
     """The first requests of two clients are lost: a second later they come again."""
@@ -106,6 +110,7 @@ def test_pair_udp_makes_up_for_lost_requests(lab: Scenario) -> None:
     ("put", ["drop udp 10"], "no-retransmission"),
 ], ids=["get-DATA-lost", "get-ACK-late", "get-last-ACK-lost", "get-DATA-lost-twice",
         "put-ACK-0-lost", "put-DATA-lost-twice", "put-DATA-late", "put-last-ACK-lost"])
+@because(PAIR)
 @graded(step=26, points=1, **pair_test)
 def test_pair_udp_makes_up_for(lab: Scenario, verb: str, rules: list[str], cause: str) -> None:
     """A packet is lost, or comes when it was sent again already (and DATA 4 is lost): all is whole.
@@ -117,6 +122,7 @@ def test_pair_udp_makes_up_for(lab: Scenario, verb: str, rules: list[str], cause
 @pytest.mark.parametrize("verb, rule", [("get", "drop udp 2"), ("get", "drop udp 3"),
                                         ("put", "drop udp 2")],
                          ids=["get-OACK-lost", "get-ACK-0-lost", "put-OACK-lost"])
+@because(PAIR)
 @graded(step=29, points=1, **pair_test)
 def test_pair_udp_agrees_on_options_in_spite_of(lab: Scenario, verb: str, rule: str) -> None:
     """The OACK is lost, or its ACK 0: it comes again, and counts."""
@@ -126,6 +132,7 @@ def test_pair_udp_agrees_on_options_in_spite_of(lab: Scenario, verb: str, rule: 
 
 @pytest.mark.parametrize("options", [(), WINDOW], ids=["lockstep", "windows"])
 @both_verbs
+@because(PAIR)
 @graded(step=27, points=1, **pair_test)
 def test_pair_udp_when_packets_come_twice(
     lab: Scenario, verb: str, options: tuple[str, ...]
@@ -142,6 +149,7 @@ def test_pair_udp_when_packets_come_twice(
     ("put", "reorder udp 5", 8),
 ], ids=["get-DATA-2-lost", "get-DATA-4-lost", "get-ACK-4-lost", "get-DATA-3-overtaken",
         "put-DATA-2-damaged", "put-ACK-4-lost", "put-DATA-3-overtaken"])
+@because(PAIR)
 @graded(step=31, points=1, **pair_test)
 def test_pair_udp_keeps_windows_in_spite_of(
     lab: Scenario, verb: str, rule: str, again: int

@@ -12,6 +12,7 @@ from labkit.feedback import Mismatch
 from labkit.folders import Folder
 from labkit.grading import counts_waking, graded, half_written, makes_many_calls, takes
 from labkit.peer import difference
+from labkit.reasons import NAMES_IT, TOOL, because
 from labkit.scenario import Scenario
 from labkit.tftp import (
     BLOCK, DATA, PORT, RRQ, SERVER, WRQ, Tftp, Transfer, ack, blocks, data, error, oack,
@@ -35,6 +36,7 @@ AT_ONCE = 3.0
 # -- The command line ----------------------------------------------------------
 
 
+@because(NAMES_IT)
 @graded(step=0, points=1, **by_server)
 def test_udp_server_explains_wrong_arguments(lab: Scenario) -> None:
     """Wrong arguments to the TFTP server: a usage line on stderr, exit status 2."""
@@ -42,6 +44,7 @@ def test_udp_server_explains_wrong_arguments(lab: Scenario) -> None:
         expect_usage_error(lab, "udp_server", arguments)
 
 
+@because(NAMES_IT)
 @graded(step=0, points=1, **by_server)
 def test_udp_server_says_what_it_cannot_have(lab: Scenario) -> None:
     """A folder or an address that nobody knows: `udp_server: ...` on stderr, exit status 1."""
@@ -52,6 +55,7 @@ def test_udp_server_says_what_it_cannot_have(lab: Scenario) -> None:
         lab.expect_complaint(server, r"udp_server: .+")
 
 
+@because(NAMES_IT)
 @graded(step=0, points=1, **by_server)
 def test_udp_server_says_that_its_port_is_taken(lab: Scenario) -> None:
     """A port in use: `udp_server: ...: Address already in use` on stderr, exit status 1."""
@@ -61,6 +65,7 @@ def test_udp_server_says_that_its_port_is_taken(lab: Scenario) -> None:
     lab.expect_complaint(server, r"udp_server: .*: Address already in use")
 
 
+@because(NAMES_IT)
 @graded(step=0, points=1, **by_server)
 def test_udp_server_understands_a_name(lab: Scenario) -> None:
     """`-a localhost` is looked up like any name; the start line shows a number."""
@@ -70,6 +75,7 @@ def test_udp_server_understands_a_name(lab: Scenario) -> None:
                              cause="dotted-only")
 
 
+@because(NAMES_IT)
 @graded(step=0, points=2, **by_server)
 def test_udp_server_is_at_its_port(lab: Scenario) -> None:
     """Without options: 127.0.0.1, port 6666, UDP alone, and the files of the current folder."""
@@ -83,6 +89,7 @@ def test_udp_server_is_at_its_port(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
+@because(NAMES_IT)
 @graded(step=0, points=1, **by_server)
 def test_udp_server_tells_the_port_it_got(lab: Scenario) -> None:
     """`-p 0` takes any free port, and the start line tells the real one."""
@@ -98,6 +105,7 @@ def test_udp_server_tells_the_port_it_got(lab: Scenario) -> None:
 @pytest.mark.parametrize("address, asked", [
     ("0.0.0.0", "127.0.0.1"), ("::1", "::1"), ("::", "::1")],
     ids=["every-ipv4", "ipv6", "every-ipv6"])
+@because(NAMES_IT)
 @graded(step=0, points=1, **by_server)
 def test_udp_server_is_where_it_is_told(lab: Scenario, address: str, asked: str) -> None:
     """`-a 0.0.0.0`, `-a ::1` or `-a ::`, and `-p 5000`: there it is, and serves."""
@@ -116,6 +124,7 @@ def test_udp_server_is_where_it_is_told(lab: Scenario, address: str, asked: str)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+@because(NAMES_IT)
 @graded(step=0, points=1, **by_server)
 def test_udp_server_ends_by_a_signal(lab: Scenario, number: int) -> None:
     """SIGINT or SIGTERM in the middle of transfers: exit status 0, no child left, no cut file."""
@@ -130,6 +139,7 @@ def test_udp_server_ends_by_a_signal(lab: Scenario, number: int) -> None:
 
 
 @counts_waking
+@because(NAMES_IT)
 @graded(step=0, points=1, **by_server)
 def test_udp_server_waits_without_using_the_processor(lab: Scenario) -> None:
     """A server that nobody asks, or whose client is slow, only waits; also after Ctrl-Z, `fg`."""
@@ -153,6 +163,7 @@ NAMES = ["a b", " ", "-d", "ä", "%s%n%n", "x" * 200, "A.TXT", ".hidden", "a.txt
 """Each is a name of its own; nothing of it is to be cut, changed or worked on."""
 
 
+@because(NAMES_IT)
 @graded(step=23, points=1, **by_server)
 def test_udp_server_takes_any_name(lab: Scenario) -> None:
     """Blanks, capitals, other letters, percent signs, 200 characters: a name is what it is."""
@@ -171,6 +182,7 @@ def test_udp_server_refuses_another_mode(lab: Scenario) -> None:
     tftp.ask(request(RRQ, "a.txt", "netascii")).expect_error(4, cause="text-mode")
 
 
+@because(NAMES_IT)
 @graded(step=23, points=1, **by_server)
 def test_udp_server_knows_one_mode(lab: Scenario) -> None:
     """`octet`, in whatever letters; any other mode gets ERROR 4."""
@@ -206,6 +218,7 @@ MALFORMED = {
 """None of these asks for a file."""
 
 
+@because(NAMES_IT)
 @graded(step=23, points=2, **by_server)
 def test_udp_server_outlives_malformed_requests(lab: Scenario) -> None:
     """Requests that are cut or make no sense: no file, no more than an ERROR; then it serves."""
@@ -221,6 +234,7 @@ def test_udp_server_outlives_malformed_requests(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
+@because(NAMES_IT)
 @graded(step=23, points=1, **by_server)
 def test_udp_server_outlives_long_requests(lab: Scenario) -> None:
     """Names and rows of options of any length are refused, or served where there is such a file."""
@@ -244,6 +258,7 @@ def test_udp_server_outlives_long_requests(lab: Scenario) -> None:
 
 @pytest.mark.parametrize("sizes", [(0, 1, 511), (512, 1024, 5120), (513, 1023, 1025, 100_000)],
                          ids=["less-than-a-block", "full-blocks", "more"])
+@because(NAMES_IT)
 @graded(step=26, points=2, **by_server)
 def test_udp_server_sends_a_file_of_any_size(lab: Scenario, sizes: Sequence[int]) -> None:
     """Blocks of 512 bytes, each after the ACK of the one before; one with less is the last."""
@@ -254,6 +269,7 @@ def test_udp_server_sends_a_file_of_any_size(lab: Scenario, sizes: Sequence[int]
     expect_wire(lab, tftp.sides)
 
 
+@because(NAMES_IT)
 @graded(step=26, points=1, **by_server)
 def test_udp_server_sends_every_byte(lab: Scenario) -> None:
     """NUL, CR, LF, 0xff: a file is bytes, and none of them changes or ends it."""
@@ -265,6 +281,7 @@ def test_udp_server_sends_every_byte(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
+@because(NAMES_IT)
 @graded(step=26, points=2, **by_server)
 def test_udp_server_waits_for_each_acknowledgement(lab: Scenario) -> None:
     """Nothing more is sent until the ACK of the last block sent has come."""
@@ -280,6 +297,7 @@ def test_udp_server_waits_for_each_acknowledgement(lab: Scenario) -> None:
 
 
 @takes(2)
+@because(NAMES_IT)
 @graded(step=26, points=2, **by_server)
 def test_udp_server_sends_again_what_is_not_acknowledged(lab: Scenario) -> None:
     """DATA, a window, OACK: each is sent again after a second, as it was; then it goes on."""
@@ -323,6 +341,7 @@ def reader_that_stops(tftp: Tftp, name: str, whole: bytes, last: int) -> Transfe
     return reader
 
 
+@because(NAMES_IT)
 @graded(step=26, points=1, **by_server)
 def test_udp_server_sends_what_it_has_told(lab: Scenario) -> None:
     """A file that shrinks or grows while it is sent: all that `tsize` told comes, or an ERROR."""
@@ -348,6 +367,7 @@ def test_udp_server_sends_what_it_has_told(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
+@because(NAMES_IT)
 @graded(step=26, points=1, **by_server)
 def test_udp_server_ends_a_transfer_by_an_error(lab: Scenario) -> None:
     """An ERROR of the client ends its transfer at once: nothing more is sent, nothing is kept."""
@@ -370,6 +390,7 @@ def test_udp_server_ends_a_transfer_by_an_error(lab: Scenario) -> None:
 # -- Step 27: only new ACKs move on ----------------------------------------------
 
 
+@because(NAMES_IT)
 @graded(step=27, points=3, **by_server)
 def test_udp_server_is_no_sorcerers_apprentice(lab: Scenario) -> None:
     """ACKs that come twice, or late, call forth nothing: every block is sent once."""
@@ -384,6 +405,7 @@ def test_udp_server_is_no_sorcerers_apprentice(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides, "sorcerers-apprentice")
 
 
+@because(NAMES_IT)
 @graded(step=27, points=1, **by_server)
 def test_udp_server_does_not_skip_a_block(lab: Scenario) -> None:
     """An ACK of what was not sent yet moves nothing on; it is ignored, or answered by ERROR."""
@@ -403,6 +425,7 @@ def test_udp_server_does_not_skip_a_block(lab: Scenario) -> None:
 
 
 @makes_many_calls
+@because(NAMES_IT)
 @graded(step=27, points=2, **by_server)
 def test_udp_server_sends_more_than_65535_blocks(lab: Scenario) -> None:
     """After block 65,535 comes block 0: 65,538 of 8 bytes, in windows where they are agreed on."""
@@ -421,6 +444,7 @@ def test_udp_server_sends_more_than_65535_blocks(lab: Scenario) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2"],
                          ids=["another-port", "another-address"])
+@because(NAMES_IT)
 @graded(step=30, points=2, **by_server)
 def test_udp_server_ignores_strangers(lab: Scenario, host: str) -> None:
     """Who is not the client changes nothing: no ACK, DATA, ERROR of his counts."""
@@ -458,6 +482,7 @@ def test_udp_server_answers_one_request_after_the_other(lab: Scenario) -> None:
         tftp.read("nothing").expect_error(1, cause="no-error-told")
 
 
+@because(NAMES_IT)
 @graded(step=25, points=2, **by_server)
 def test_udp_server_takes_a_new_port_for_each_transfer(lab: Scenario) -> None:
     """Two transfers at once: neither goes on from port 6666, nor both from the same port."""
@@ -479,6 +504,7 @@ def test_udp_server_takes_a_new_port_for_each_transfer(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
+@because(NAMES_IT)
 @graded(step=25, points=2, **by_server)
 def test_udp_server_serves_many_at_once(lab: Scenario) -> None:
     """A hundred clients, a few silent ones among them: all get the file, block by block."""
@@ -500,6 +526,7 @@ def test_udp_server_serves_many_at_once(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
+@because(NAMES_IT)
 @graded(step=25, points=2, **by_server)
 def test_udp_server_lets_no_client_wait_for_another(lab: Scenario) -> None:
     """While a reader and a writer are silent, the next client is served at once."""
@@ -518,6 +545,7 @@ def test_udp_server_lets_no_client_wait_for_another(lab: Scenario) -> None:
         expect_answered(found, side, AT_ONCE, "vanished-client")
 
 
+@because(NAMES_IT)
 @graded(step=25, points=1, **by_server)
 def test_udp_server_takes_a_request_that_comes_twice(lab: Scenario) -> None:
     """The same request twice, as the network may do: one transfer, or two, of which one is ended.
@@ -537,6 +565,7 @@ def test_udp_server_takes_a_request_that_comes_twice(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
+@because(NAMES_IT)
 @graded(step=25, points=1, **by_server)
 def test_udp_server_keeps_nothing_of_its_clients(lab: Scenario) -> None:
     """After forty transfers it has what it had: descriptors, processes, no zombie."""
@@ -549,6 +578,7 @@ def test_udp_server_keeps_nothing_of_its_clients(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
+@because(NAMES_IT)
 @graded(step=25, points=1, **by_server)
 def test_udp_server_outlives_clients_it_cannot_reach(lab: Scenario) -> None:
     """A client that has gone (ICMP, port unreachable), or asked from port 0: it serves on."""
@@ -563,6 +593,7 @@ def test_udp_server_outlives_clients_it_cannot_reach(lab: Scenario) -> None:
 
 
 @takes(8)
+@because(NAMES_IT)
 @graded(step=25, points=3, **by_server)
 def test_udp_server_gives_up_clients_that_vanish(lab: Scenario) -> None:
     """Who is silent from some step on is sent to again, and given up; who loses six blocks not."""
@@ -594,6 +625,7 @@ def test_udp_server_gives_up_clients_that_vanish(lab: Scenario) -> None:
 # -- With a client that no one here wrote ------------------------------------------
 
 
+@because(TOOL)
 @graded(step=25, points=2, **by_server)
 def test_udp_server_serves_curl(lab: Scenario) -> None:
     """curl reads and writes: with the options it sends by itself, and with blocks of 1,428."""

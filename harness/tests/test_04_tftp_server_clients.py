@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from labkit.feedback import Mismatch
 from labkit.grading import graded, takes
+from labkit.reasons import NAMES_IT, because
 from labkit.scenario import Scenario
 from labkit.tftp import BLOCK, RRQ, WRQ, ack, blocks, data, error, request
 from labkit.tftp_faults import expect_no_surplus, send_too_much
@@ -25,6 +26,7 @@ TWO_SECONDS = 1.9
 # -- Step 12: the folder and nothing outside it ------------------------------------
 
 
+@because(NAMES_IT)
 @graded(step=12, points=1, **by_server)
 def test_udp_server_takes_dots_for_letters(lab: Scenario) -> None:
     """Two dots in a name lead nowhere: only a part of a path that is `..` and no more does."""
@@ -38,6 +40,7 @@ def test_udp_server_takes_dots_for_letters(lab: Scenario) -> None:
 # -- Step 29: options ----------------------------------------------------------
 
 
+@because(NAMES_IT)
 @graded(step=29, points=1, **by_server)
 def test_udp_server_tells_a_large_size(lab: Scenario) -> None:
     """`tsize` of a file of 20 MB is all of its size, not the low bits of it."""
@@ -50,6 +53,7 @@ def test_udp_server_tells_a_large_size(lab: Scenario) -> None:
 
 
 @takes(2)
+@because(NAMES_IT)
 @graded(step=29, points=1, **by_server)
 def test_udp_server_waits_as_long_as_it_has_agreed_to(lab: Scenario) -> None:
     """`timeout` 2: the OACK, and DATA, is not sent again before two seconds are over."""
@@ -72,6 +76,7 @@ def test_udp_server_waits_as_long_as_it_has_agreed_to(lab: Scenario) -> None:
 # -- Step 28: receive a file -----------------------------------------------------
 
 
+@because(NAMES_IT)
 @graded(step=28, points=1, **by_server)
 def test_udp_server_saves_no_more_of_a_block_than_it_may_have(lab: Scenario) -> None:
     """DATA with more than 512 bytes: what is too much is never in the file."""
@@ -90,6 +95,7 @@ def test_udp_server_saves_no_more_of_a_block_than_it_may_have(lab: Scenario) -> 
 # -- Step 25: a new port for each transfer ---------------------------------------
 
 
+@because(NAMES_IT)
 @graded(step=25, points=2, **by_server)
 def test_udp_server_serves_a_client_that_keeps_its_port(lab: Scenario) -> None:
     """One port asks for one file after another, and for the same one again: each is served."""
@@ -106,6 +112,7 @@ def test_udp_server_serves_a_client_that_keeps_its_port(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides, "one-client-only")
 
 
+@because(NAMES_IT)
 @graded(step=25, points=1, **by_server)
 def test_udp_server_tells_hosts_apart(lab: Scenario) -> None:
     """Two hosts ask for the same file from ports of the same number, at once: both are served."""
@@ -125,6 +132,7 @@ def test_udp_server_tells_hosts_apart(lab: Scenario) -> None:
 # -- Step 32: new files only -----------------------------------------------------
 
 
+@because(NAMES_IT)
 @graded(step=32, points=1, **by_server)
 def test_udp_server_serves_what_was_written_to_it(lab: Scenario) -> None:
     """What a client has written the next one can read, and it is the same."""

@@ -9,6 +9,7 @@ import pytest
 from labkit.feedback import Mismatch
 from labkit.folders import Folder
 from labkit.grading import graded, makes_many_calls
+from labkit.reasons import NAMES_IT, because
 from labkit.scenario import Scenario
 from labkit.tftp import ACK, BLOCK, ERROR, PORT, Tftp, ack, blocks, data, error
 from labkit.tftp_lab import (
@@ -25,6 +26,7 @@ by_server = dict(programs=("udp_server",))
 # -- Step 12: the folder and nothing outside it ------------------------------------
 
 
+@because(NAMES_IT)
 @graded(step=12, points=2, **by_server)
 def test_udp_server_says_that_there_is_no_such_file(lab: Scenario) -> None:
     """ERROR 1 for what is not there, and for what is no file: a folder, a FIFO."""
@@ -40,6 +42,7 @@ def test_udp_server_says_that_there_is_no_such_file(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
+@because(NAMES_IT)
 @graded(step=12, points=1, **by_server)
 def test_udp_server_begins_at_its_folder(lab: Scenario) -> None:
     """A leading / is the folder, and what lies in its folders is there, too."""
@@ -59,6 +62,7 @@ OUTSIDE = ["../secret", "/../secret", "sub/../../secret", "./../secret", "..//se
 """From FOLDER, which is /files/served there, all of these lead elsewhere, or nowhere."""
 
 
+@because(NAMES_IT)
 @graded(step=12, points=3, **by_server)
 def test_udp_server_never_leaves_its_folder(lab: Scenario) -> None:
     """No `..` and no absolute path leads out of -d FOLDER, to read or to write."""
@@ -77,6 +81,7 @@ def test_udp_server_never_leaves_its_folder(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
+@because(NAMES_IT)
 @graded(step=12, points=3, **by_server)
 def test_udp_server_follows_no_link_out_of_its_folder(lab: Scenario) -> None:
     """Symbolic links that lead outside, to files and folders, are not followed."""
@@ -118,6 +123,7 @@ def expect_same_outside(folder: Folder, before: Sequence[str], cause: str) -> No
 # -- Step 5: whole files only ----------------------------------------------------
 
 
+@because(NAMES_IT)
 @graded(step=5, points=2, **by_server)
 def test_udp_server_keeps_no_part_of_a_file(lab: Scenario) -> None:
     """A writer that ends with ERROR, after any block: no file, no temporary one; then it can."""
@@ -136,6 +142,7 @@ def test_udp_server_keeps_no_part_of_a_file(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
+@because(NAMES_IT)
 @graded(step=5, points=2, **by_server)
 def test_udp_server_says_that_the_disk_is_full(lab: Scenario) -> None:
     """What does not fit gets ERROR 3, no later than the last block; nothing of it stays."""
@@ -159,6 +166,7 @@ def test_udp_server_says_that_the_disk_is_full(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
+@because(NAMES_IT)
 @graded(step=5, points=1, **by_server)
 def test_udp_server_says_that_it_cannot_write(lab: Scenario) -> None:
     """A folder that is read-only, or not there: ERROR 2 or another, and it serves on."""
@@ -175,6 +183,7 @@ def test_udp_server_says_that_it_cannot_write(lab: Scenario) -> None:
 
 @pytest.mark.parametrize("sizes", [(0, 1, 511), (512, 1024, 5120), (513, 1023, 1025, 100_000)],
                          ids=["less-than-a-block", "full-blocks", "more"])
+@because(NAMES_IT)
 @graded(step=28, points=2, **by_server)
 def test_udp_server_saves_a_file_of_any_size(lab: Scenario, sizes: Sequence[int]) -> None:
     """With -w: ACK 0, then each block is acknowledged; one of less than 512 bytes is the last."""
@@ -186,6 +195,7 @@ def test_udp_server_saves_a_file_of_any_size(lab: Scenario, sizes: Sequence[int]
     expect_wire(lab, tftp.sides)
 
 
+@because(NAMES_IT)
 @graded(step=28, points=1, **by_server)
 def test_udp_server_saves_every_byte(lab: Scenario) -> None:
     """NUL, CR, LF, 0xff: none of them changes or ends the file."""
@@ -197,6 +207,7 @@ def test_udp_server_saves_every_byte(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
+@because(NAMES_IT)
 @graded(step=28, points=3, **by_server)
 def test_udp_server_writes_each_block_once(lab: Scenario) -> None:
     """DATA that comes again is acknowledged again, and not written again; the last one, too."""
@@ -212,6 +223,7 @@ def test_udp_server_writes_each_block_once(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
+@because(NAMES_IT)
 @graded(step=28, points=1, **by_server)
 def test_udp_server_writes_no_block_out_of_turn(lab: Scenario) -> None:
     """DATA of a block that is not the next one is not written, nor acknowledged."""
@@ -234,6 +246,7 @@ def test_udp_server_writes_no_block_out_of_turn(lab: Scenario) -> None:
 
 
 @makes_many_calls
+@because(NAMES_IT)
 @graded(step=28, points=1, **by_server)
 def test_udp_server_saves_more_than_65535_blocks(lab: Scenario) -> None:
     """After block 65,535 comes block 0: 65,538 of 8 bytes, in windows where they are agreed on."""
@@ -247,6 +260,7 @@ def test_udp_server_saves_more_than_65535_blocks(lab: Scenario) -> None:
     lab.end_recording()  # of which scapy would take seconds
 
 
+@because(NAMES_IT)
 @graded(step=28, points=1, **by_server)
 def test_udp_server_outlives_garbage_in_a_transfer(lab: Scenario) -> None:
     """What makes no sense is ignored, or ends that one transfer with an ERROR; it serves on."""
@@ -275,6 +289,7 @@ def test_udp_server_outlives_garbage_in_a_transfer(lab: Scenario) -> None:
 # -- Step 32: new files only -----------------------------------------------------
 
 
+@because(NAMES_IT)
 @graded(step=32, points=2, **by_server)
 def test_udp_server_writes_with_w_only(lab: Scenario) -> None:
     """Without -w every request to write gets ERROR 2, and nothing is made."""
@@ -286,6 +301,7 @@ def test_udp_server_writes_with_w_only(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
+@because(NAMES_IT)
 @graded(step=32, points=3, **by_server)
 def test_udp_server_overwrites_nothing(lab: Scenario) -> None:
     """A name that is there already: ERROR 6, and the old file stays as it was."""
@@ -298,6 +314,7 @@ def test_udp_server_overwrites_nothing(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
+@because(NAMES_IT)
 @graded(step=32, points=2, **by_server)
 def test_udp_server_lets_one_of_two_writers_win(lab: Scenario) -> None:
     """Two write the same new name at once: one file is whole, the other writer gets ERROR 6."""
@@ -321,6 +338,7 @@ def test_udp_server_lets_one_of_two_writers_win(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
+@because(NAMES_IT)
 @graded(step=32, points=1, **by_server)
 def test_udp_server_overwrites_nothing_that_came_meanwhile(lab: Scenario) -> None:
     """A file gets the name while it is written to: ERROR 6 in the end, and it stays."""

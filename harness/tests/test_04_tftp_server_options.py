@@ -8,6 +8,7 @@ import pytest
 
 from labkit.feedback import Mismatch
 from labkit.grading import graded
+from labkit.reasons import NAMES_IT, because
 from labkit.scenario import Scenario
 from labkit.tftp import BLOCK, DATA, ERROR, OACK, Packet, ack, blocks, data, error
 from labkit.tftp_lab import (
@@ -25,6 +26,7 @@ by_server = dict(programs=("udp_server",))
 
 
 @pytest.mark.parametrize("size", [8, 511, 1024, 1428, 8192])
+@because(NAMES_IT)
 @graded(step=29, points=1, **by_server)
 def test_udp_server_takes_another_block_size(lab: Scenario, size: int) -> None:
     """`blksize`: after OACK and ACK 0 come blocks of that size, to the border and over it."""
@@ -42,6 +44,7 @@ def test_udp_server_takes_another_block_size(lab: Scenario, size: int) -> None:
     expect_wire(lab, tftp.sides)
 
 
+@because(NAMES_IT)
 @graded(step=29, points=1, **by_server)
 def test_udp_server_agrees_to_the_largest_block_size(lab: Scenario) -> None:
     """`blksize` 65464: the server takes it, or answers with a smaller one; that is what counts."""
@@ -65,6 +68,7 @@ def test_udp_server_agrees_to_the_largest_block_size(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
+@because(NAMES_IT)
 @graded(step=29, points=1, **by_server)
 def test_udp_server_tells_the_size(lab: Scenario) -> None:
     """`tsize`: the file's size when it is read; when it is written, the one that was told."""
@@ -81,6 +85,7 @@ def test_udp_server_tells_the_size(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
+@because(NAMES_IT)
 @graded(step=29, points=2, **by_server)
 def test_udp_server_answers_what_it_is_asked(lab: Scenario) -> None:
     """All four options at once, in whatever letters; unknown ones are passed over."""
@@ -98,6 +103,7 @@ def test_udp_server_answers_what_it_is_asked(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
+@because(NAMES_IT)
 @graded(step=29, points=1, **by_server)
 def test_udp_server_says_nothing_of_options_it_is_not_asked(lab: Scenario) -> None:
     """Without options, or with unknown ones alone, there is no OACK: DATA 1, or ACK 0."""
@@ -116,6 +122,7 @@ def test_udp_server_says_nothing_of_options_it_is_not_asked(lab: Scenario) -> No
     ("timeout", ["0", "256", "-1", "x", "", "4294967297"]),
     ("windowsize", ["0", "65536", "-1", "x", "", "4294967297"]),
 ], ids=["blksize", "timeout", "windowsize"])
+@because(NAMES_IT)
 @graded(step=29, points=1, **by_server)
 def test_udp_server_takes_no_senseless_values(
     lab: Scenario, name: str, values: Sequence[str]
@@ -147,6 +154,7 @@ def expect_sensible(name: str, value: str, found: Packet) -> None:
                        f"{name} {told}, in answer to {value}", "bad-options")
 
 
+@because(NAMES_IT)
 @graded(step=29, points=1, **by_server)
 def test_udp_server_ends_a_transfer_whose_options_are_refused(lab: Scenario) -> None:
     """ERROR 8 in answer to the OACK: nothing is sent, nothing is saved, nothing is kept."""
@@ -164,6 +172,7 @@ def test_udp_server_ends_a_transfer_whose_options_are_refused(lab: Scenario) -> 
 
 
 @pytest.mark.parametrize("window", [1, 2, 4, 7])
+@because(NAMES_IT)
 @graded(step=31, points=1, **by_server)
 def test_udp_server_sends_in_windows(lab: Scenario, window: int) -> None:
     """`windowsize`: so many blocks, then it waits for one ACK, of the last of them."""
@@ -182,6 +191,7 @@ def test_udp_server_sends_in_windows(lab: Scenario, window: int) -> None:
     expect_wire(lab, tftp.sides, "wrong-block")
 
 
+@because(NAMES_IT)
 @graded(step=31, points=2, **by_server)
 def test_udp_server_goes_on_from_a_gap(lab: Scenario) -> None:
     """An ACK from the middle of a window: what was lost behind it is sent again, at once."""
@@ -212,6 +222,7 @@ def test_udp_server_goes_on_from_a_gap(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides, "sorcerers-apprentice")
 
 
+@because(NAMES_IT)
 @graded(step=31, points=1, **by_server)
 def test_udp_server_takes_windows(lab: Scenario) -> None:
     """A file comes in windows: one ACK for each of them, and one for the last block."""
@@ -226,6 +237,7 @@ def test_udp_server_takes_windows(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
+@because(NAMES_IT)
 @graded(step=31, points=2, **by_server)
 def test_udp_server_tells_of_a_gap(lab: Scenario) -> None:
     """A block is missing in a window: the last one before it is acknowledged, or none."""

@@ -6,6 +6,26 @@ Kept are those that one test alone finds (docs/kill-table.md tells which).
 from __future__ import annotations
 
 TWINS: dict[str, dict[str, tuple[str, str]]] = {
+    "01-tcp-echo": {
+        "prompt_server-dotted-addresses-only":
+            ("hello_server-dotted-addresses-only", "prompt_server"),
+        "prompt_server-no-ipv6": ("hello_server-no-ipv6", "prompt_server"),
+        "prompt_server-takes-an-unknown-name-for-a-success":
+            ("hello_server-takes-an-unknown-name-for-a-success", "prompt_server"),
+        "prompt_server-ended-by-a-reset-after-its-fin":
+            ("hello_server-ended-by-a-reset-after-its-fin", "prompt_server"),
+        "prompt_server-spins-for-the-fin": ("hello_server-spins-for-the-fin", "prompt_server"),
+        "server_fork-ignores-p": ("server-ignores-p", "server_fork"),
+        "server_thread-ignores-p": ("server-ignores-p", "server_thread"),
+        "server_poll-ignores-p": ("server-ignores-p", "server_poll"),
+        "server_fork-dotted-addresses-only": ("server-dotted-addresses-only", "server_fork"),
+        "server_fork-one-ipv6-address-in-place-of-all":
+            ("server-one-ipv6-address-in-place-of-all", "server_fork"),
+        "server_thread-one-ipv6-address-in-place-of-all":
+            ("server-one-ipv6-address-in-place-of-all", "server_thread"),
+        "server_poll-one-ipv6-address-in-place-of-all":
+            ("server-one-ipv6-address-in-place-of-all", "server_poll"),
+    },
     "02-p2p-chat": {
         "server-ends-at-a-typed-exit": ("client-ends-at-a-typed-exit", "server"),
         "server-drops-an-unfinished-line": ("client-drops-an-unfinished-line", "server"),
@@ -26,7 +46,10 @@ TWINS: dict[str, dict[str, tuple[str, str]]] = {
         "turn_client-prints-a-string": ("turn_server-prints-a-string", "turn_client"),
         "turn_server-drops-empty-lines": ("turn_client-drops-empty-lines", "turn_server"),
         "turn_server-sends-no-newline": ("turn_client-sends-no-newline", "turn_server"),
+        "turn_server-reset-is-a-success": ("turn_client-reset-is-a-success", "turn_server"),
         "turn_client-killed-by-sigpipe": ("turn_server-killed-by-sigpipe", "turn_client"),
+        "turn_server-unsent-line-is-a-success":
+            ("turn_client-unsent-line-is-a-success", "turn_server"),
         "turn_server-takes-an-interruption-for-an-error":
             ("turn_client-takes-an-interruption-for-an-error", "turn_server"),
         "turn_server-reads-on-after-ctrl-d":

@@ -73,8 +73,8 @@ def _of_tests(text: str) -> dict[str, str]:
 
 def _tells_only(word: ast.expr) -> bool:
     """Whether the decorator WORD has nothing to do with what its test does."""
-    name = getattr(word.func, "id", "") if isinstance(word, ast.Call) else ""
+    name = getattr(word.func if isinstance(word, ast.Call) else word, "id", "")
     if name in ("graded", "graded_each"):
         assert isinstance(word, ast.Call)
         word.keywords = [key for key in word.keywords if key.arg not in ("step", "points")]
-    return name == "because"
+    return name in ("because", "half_written", "takes")

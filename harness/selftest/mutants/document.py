@@ -14,6 +14,7 @@ from workbench import GradedTest
 
 from labkit.paths import REPO
 from mutants.digest import digest
+from mutants.running import only_killer
 from mutants.told import Line
 
 PATH = REPO / "docs" / "kill-table.md"
@@ -35,8 +36,9 @@ def write(tests: Tests, lines: Iterable[Line]) -> None:
     for lab in tests:
         claims[lab] = {}
     for line in lines:
-        if line.row.wrong is not None and line.whole and len(line.killers) == 1:
-            claims[line.row.lab][line.row.name] = next(iter(line.killers))
+        for test in only_killer(line.row, line.found):
+            if line.row.wrong is not None:
+                claims[line.row.lab][line.row.name] = test
     PATH.write_text(drawn_anew(text, tests, claims), "utf-8")
 
 
@@ -53,7 +55,7 @@ def drawn_anew(text: str, tests: Tests, claims: Claims) -> str:
     head, rest = text.split(_BEGIN)
     body, tail = rest.split(_END)
     parts = _LAB.split(body)
-    old = dict(zip(parts[1::2], parts[2::2]))
+    old = {lab: part.rstrip("\n") + "\n" for lab, part in zip(parts[1::2], parts[2::2])}
     drawn = {**old, **{lab: _table(lab, tests[lab], claims.get(lab, {})) for lab in tests}}
     return (head + _BEGIN + "".join(f"\n## {lab}{drawn[lab]}" for lab in sorted(drawn))
             + _END + tail)

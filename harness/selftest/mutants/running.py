@@ -18,8 +18,10 @@ from mutants.rows import Row
 from mutants.store import Pair, Store
 
 Benches = Mapping[str, Workbench]
-Done = tuple[dict[str, Pair], Optional[str]]
-"""What was found out of a row now, by test, and what the harness could not do."""
+Found = Mapping[str, Pair]
+"""What is known of a row, by test."""
+Done = tuple[Found, Optional[str]]
+"""The same, after a run, and what the harness could not do."""
 Told = Callable[[int, int], None]
 """Is told how many rows are done, of how many."""
 
@@ -64,15 +66,22 @@ def run_rows(
     """Runs each pair of ROWS that STORE does not know, JOBS rows at a time.
 
     only: a row ends with the first test that kills it besides its own rule's: it is then known
-    that its own test is not the only one; correct programs are not run.
+    that its own test is not the only one. Neither correct programs are run, nor those whose test
+    is known to be the only one that finds another. A test that ends a row has said so twice.
     Returns what the harness could not do: those pairs stay unknown.
     """
     problems: list[str] = []
     kills: collections.Counter[str] = collections.Counter()
-    waiting = collections.deque(row for row in rows if _missing(row, store, only))
+    alone: set[str] = set()
+
+    def learn(row: Row, found: Found) -> None:
+        kills.update(name for name, pair in found.items() if pair.killed)
+        alone.update(only_killer(row, found))
+
     for row in rows:
-        kills.update(name for name, pair in store.found(row).items() if pair.killed)
-    total, running = len(waiting), set[Future[Done]]()
+        learn(row, store.found(row))
+    waiting = collections.deque(row for row in rows if _missing(row, store, only))
+    total, running = len(waiting), dict[Future[Done], Row]()
     fork = multiprocessing.get_context("fork")  # so that rows need not be pickled
     _Shared.rows = {row.key: row for row in rows}
     _Shared.benches, _Shared.store, _Shared.only = benches, store, only
@@ -81,12 +90,13 @@ def run_rows(
             while waiting or running:
                 while waiting and len(running) < jobs:
                     row = waiting.popleft()
+                    if only and row.wrong is not None and row.wrong.killed_by in alone:
+                        continue
                     names = [test.name for test in _in_order(row, kills)]
-                    running.add(pool.submit(_run_row, row.key, names))
-                done, running = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
+                    running[pool.submit(_run_row, row.key, names)] = row
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
                     found, problem = future.result()
-                    kills.update(name for name, pair in found.items() if pair.killed)
+                    learn(running.pop(future), found)
                     problems += [] if problem is None else [problem]
                 if told is not None:
                     told(total - len(waiting) - len(running), total)
@@ -95,6 +105,12 @@ def run_rows(
                 worker.terminate()
             raise
     return problems
+
+
+def only_killer(row: Row, found: Found) -> list[str]:
+    """The test that alone kills ROW, when all that is to be known of it is FOUND; or none."""
+    killers = [name for name, pair in found.items() if pair.killed]
+    return killers if len(killers) == 1 and len(found) == len(row.tests) else []
 
 
 class _Shared:
@@ -116,23 +132,25 @@ def _run_row(key: str, names: Sequence[str]) -> Done:
     """Runs the tests NAMES on one row, in a worker."""
     row, store = _Shared.rows[key], _Shared.store
     tests = {test.name: test for test in row.tests}
-    bench, folder = _Shared.benches[row.lab], None
-    found: dict[str, Pair] = {}
+    bench, folder, problem = _Shared.benches[row.lab], None, None
     try:
         for name in names:
-            pair = store.get(row, tests[name])
+            pair, ends = store.get(row, tests[name]), _Shared.only and not _is_own(row, name)
             if pair is None:
                 folder = folder or row.build(bench)
-                found[name] = pair = judge(bench, row, tests[name], folder)
+                pair = judge(bench, row, tests[name], folder)
+                if pair.killed and ends and not judge(bench, row, tests[name], folder).killed:
+                    problem = f"{row.name}, {name}: failed, and then passed"
+                    continue
                 store.add(row, tests[name], pair)
-            if _Shared.only and pair.killed and not _is_own(row, name):
+            if pair.killed and ends:
                 break
-        return found, None
     except HarnessError as error:
-        return found, str(error)
+        problem = str(error)
     finally:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
+    return store.found(row), problem
 
 
 def _missing(row: Row, store: Store, only: bool) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Iterable, Iterator, Mapping, Optional, Sequence
 
 from mutants.rows import Row
+from mutants.running import only_killer
 from mutants.store import Pair
 
 FEW = 12
@@ -25,11 +26,6 @@ class Line:
     def killers(self) -> dict[str, str]:
         """The tests that find it wrong, each with the cause that it names."""
         return {name: pair.cause for name, pair in self.found.items() if pair.cause is not None}
-
-    @property
-    def whole(self) -> bool:
-        """All its pairs are known."""
-        return len(self.found) == len(self.row.tests)
 
     @property
     def complaint(self) -> Optional[str]:
@@ -55,7 +51,7 @@ def table(lines: Sequence[Line]) -> str:
     pairs = sum(len(line.found) for line in wrong)
     killed = sum(len(line.killers) for line in wrong)
     text += ["", f"{len(wrong):,} wrong programs, {pairs:,} pairs with a test: {killed:,} killed.",
-             f"{sum(len(line.killers) == 1 for line in wrong if line.whole):,} programs have one "
+             f"{sum(len(only_killer(line.row, line.found)) for line in wrong):,} programs have one "
              "killer only."]
     if correct:
         passed = sum(len(line.found) - len(line.killers) for line in correct)
