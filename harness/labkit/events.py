@@ -12,6 +12,10 @@ import time
 from typing import Callable, Optional
 
 
+PROBE = 0.025
+"""Seconds between two looks at what can end a wait early."""
+
+
 class DeadlinePassed(Exception):
     """The event did not come in time; the caller knows what that means."""
 
@@ -26,6 +30,8 @@ class EventLoop:
         self._selector = selectors.DefaultSelector()
         self._end = time.monotonic() + deadline
         self._probes: list[Callable[[], None]] = []
+        self.taken = 0
+        """How many events were taken in so far."""
 
     def watch(self, fd: int, events: int, callback: Callable[[int], None]) -> None:
         """Calls CALLBACK(events) when FD is ready; EVENTS as in selectors, 0 to stop."""
@@ -42,7 +48,7 @@ class EventLoop:
         self._end += seconds
 
     def add_probe(self, probe: Callable[[], None]) -> None:
-        """PROBE is called every quarter of a second of waiting; it may raise."""
+        """PROBE is called every PROBE seconds of waiting; it may raise."""
         self._probes.append(probe)
 
     def wait(
@@ -57,14 +63,14 @@ class EventLoop:
         Raises DeadlinePassed, or what a callback or probe raises.
         """
         pause = poll
-        next_probe = time.monotonic() + 0.25
+        next_probe = time.monotonic() + PROBE
         end = max(self._end, time.monotonic() + at_least)
         while not done():
             now = time.monotonic()
             if now >= end:
                 raise DeadlinePassed
             if now >= next_probe:
-                next_probe = now + 0.25
+                next_probe = now + PROBE
                 for probe in self._probes if not at_least else ():
                     probe()
             timeout = min(end, next_probe) - now
@@ -77,6 +83,7 @@ class EventLoop:
         """Takes in what has happened; waits TIMEOUT seconds at most for the first of it."""
         for key, events in self._selector.select(max(0.0, timeout)):
             if key.fd in self._selector.get_map():
+                self.taken += 1
                 key.data(events)
 
     def close(self) -> None:

@@ -17,6 +17,11 @@ NETLINK_SOCK_DIAG = 4
 LISTEN, TIME_WAIT = 10, 6
 """TCP states, from the kernel's enum in include/net/tcp_states.h."""
 ALL_STATES = range(1, 12)
+_STILL = (1, 5, 6, 7, 8, LISTEN)
+"""States that last until a program does something: ESTABLISHED, FIN-WAIT-2, TIME-WAIT, CLOSED,
+CLOSE-WAIT, LISTEN."""
+_ZERO_WINDOW = 4
+"""The timer of a sender whose peer has no room; what it has to send goes on when that reads."""
 
 _SOCK_DIAG_BY_FAMILY, _NLMSG_ERROR, _NLMSG_DONE = 20, 2, 3
 _REQUEST_DUMP = 0x001 | 0x300
@@ -36,6 +41,8 @@ class Endpoint(NamedTuple):
     that hold datagrams which nobody has received yet."""
     limit: int
     """Of a listening socket: how long that queue may be (listen(2), backlog)."""
+    under_way: bool
+    """Of TCP: bytes or flags are sent and not acknowledged, and the other side has room."""
 
 
 class KernelSockets:
@@ -86,13 +93,15 @@ class KernelSockets:
 
 def _endpoint(data: bytes, at: int) -> Endpoint:
     """From a struct inet_diag_msg (linux/inet_diag.h)."""
-    family, state = data[at], data[at + 1]
+    family, state, timer = data[at : at + 3]
     sport, dport = struct.unpack_from(">HH", data, at + 4)
     size = 4 if family == socket.AF_INET else 16
     source = _address(data[at + 8 : at + 8 + size])
     target = _address(data[at + 24 : at + 24 + size])
     queue, limit = struct.unpack_from("=II", data, at + 56)
-    return Endpoint(state, (source, sport), (target, dport), queue, limit)
+    waiting = limit > 0 and state != LISTEN and timer != _ZERO_WINDOW
+    return Endpoint(state, (source, sport), (target, dport), queue, limit,
+                    state not in _STILL or waiting)
 
 
 def _address(raw: bytes) -> str:

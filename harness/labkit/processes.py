@@ -22,6 +22,8 @@ class Activity(NamedTuple):
     """How often they stopped or were stopped."""
     seconds: float
     """Processor time."""
+    waits: int
+    """How many of these were because they waited for something."""
     stopped: bool
     """One was stopped by a signal, as by Ctrl-Z."""
     pids: tuple[int, ...]
@@ -64,6 +66,11 @@ def has_socket(pid: int) -> bool:
     return any(link.startswith("socket:") for link in links)
 
 
+def parent_of(pid: int) -> int:
+    """The process id of PID's parent. Raises HarnessError, or OSError when it has ended."""
+    return int(_field(f"/proc/{pid}/status", "PPid", "a process's parent"))
+
+
 def _field(path: str, name: str, what: str) -> str:
     found = re.search(rf"^{name}:\t(.*)", Path(path).read_text("ascii", "replace"), re.M)
     if found is None:
@@ -87,7 +94,7 @@ def tree_of(pid: int) -> list[int]:
 
 def activity_of(pids: Sequence[int]) -> Activity:
     """What PIDS do now; blocked and all else 0 where there are none."""
-    blocked, switches, nanoseconds, stopped = True, 0, 0, False
+    blocked, switches, waits, nanoseconds, stopped = True, 0, 0, 0, False
     for pid in pids:
         try:
             for task in Path(f"/proc/{pid}/task").iterdir():
@@ -97,11 +104,13 @@ def activity_of(pids: Sequence[int]) -> Activity:
                     state = "T"  # stopped by a signal; at a call its tracer would be at work
                 blocked &= state not in "RDt"
                 stopped |= state == "T"
-                switches += sum(map(int, re.findall(r"_switches:\t(\d+)", status)))
+                voluntary, forced = map(int, re.findall(r"_switches:\t(\d+)", status))
+                switches += voluntary + forced
+                waits += voluntary
                 nanoseconds += int((task / "schedstat").read_text("ascii").split()[0])
         except _ENDED:
             continue
-    return Activity(blocked, switches, nanoseconds / 1e9, stopped, tuple(pids))
+    return Activity(blocked, switches, nanoseconds / 1e9, waits, stopped, tuple(pids))
 
 
 def _waits(pid: str) -> bool:

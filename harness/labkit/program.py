@@ -19,9 +19,11 @@ from labkit.feedback import HarnessError
 from labkit.limits import check_descriptors
 from labkit.network import Runs
 from labkit.processes import (
-    Activity, Memory, activity_of, descriptors_of, memory_of, pid_of, threads_of, tree_of,
+    Activity, Memory, activity_of, descriptors_of, memory_of, parent_of, pid_of, threads_of,
+    tree_of,
 )
 from labkit.sandbox import DESCRIPTORS, ENVIRONMENT, Excess, Shown, excess_of, run_argv
+from labkit.standstill import for_ever
 from labkit.terminal import Typist, make_terminal
 
 _MADE, _STARTED, _ENDED = 1, 2, 3
@@ -339,6 +341,19 @@ class Program:
     def activity(self) -> Activity:
         """What its processes do now; blocked and all else 0 once there are none."""
         return activity_of(self._tree())
+
+    def waits_for_ever(self) -> bool:
+        """No process of its sandbox goes on by itself; the program has been begun, and not ended.
+
+        False also where that cannot be known.
+        """
+        if self.pid is None or not self.started or self.has_ended:
+            return False
+        try:
+            init = parent_of(self.pid)  # labinit, whose child is also what has lost its parent
+        except (OSError, HarnessError):
+            return False
+        return for_ever(tree_of(init)[1:])
 
     def descriptors(self) -> int:
         """How many descriptors the program has open; 0 when it has ended."""

@@ -129,7 +129,7 @@ def test_held_output_stays_in_the_pipe(world: World) -> None:
 
 @recorded_too
 def test_a_program_that_stands_still_is_given_up_long_before_the_deadline(world: World) -> None:
-    lab = world(prog="read line")
+    lab = world(prog="exec sleep 1000")
     program = lab.start("prog")
     began = time.monotonic()
     with pytest.raises(Mismatch, match="still runs"):

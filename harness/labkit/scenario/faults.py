@@ -55,6 +55,10 @@ class Faults(World):
         """The packets that the rules changed so far; all of them once the recording ended."""
         return [] if self._labwire is None else self._labwire.changes
 
+    def _under_way(self) -> bool:
+        """As World has it; labwire may hold packets back for as long as a rule says."""
+        return self._labwire is not None and not self._labwire.over or super()._under_way()
+
     def _join(self) -> None:
         if self._labwire is not None and not self._labwire.begun:
             self._labwire.begin(self.rules)

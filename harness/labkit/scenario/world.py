@@ -13,6 +13,7 @@ from labkit.kernel_sockets import LISTEN, Endpoint
 from labkit.limits import raise_descriptor_limit
 from labkit.network import HOSTS, PrivateNetwork
 from labkit.program import Program
+from labkit.standstill import packets_queue
 from labkit.tracer import Calls
 
 DEADLINE = 20.0
@@ -26,7 +27,10 @@ STALL = 1.5
 
 Sign of life: a thread that can run, or has run (its context switches), or another process. A
 program that is only slow, or waits for the processor on a busy machine, never counts as stalled.
+Programs that all wait without a time limit, while nothing is under way, are not waited for at all.
 """
+SPIN = 2.0
+"""Seconds of processor time that a program may use without ever waiting for anything."""
 
 
 W = TypeVar("W", bound="World")
@@ -60,6 +64,9 @@ class World:
         self._peers: list[Closes] = []
         self._loop = EventLoop(DEADLINE)
         self._signs: tuple[Any, ...] = ()
+        self._quiet = False
+        self._seconds: list[float] = []
+        """Of processor time that each program had used at the last sign of life."""
         self._last_sign = time.monotonic()
         self.stall = STALL
         self._closed = False
@@ -172,13 +179,34 @@ class World:
                                cause=program.excess.cause)
         alive = any(program.exit is None for program in self.programs)
         states = [program.activity() for program in self.programs]
-        signs = tuple((state.switches, state.pids, program.exit) for state, program in
-                      zip(states, self.programs))
-        if signs != self._signs or not all(state.blocked for state in states):
-            self._signs = signs
+        signs = (self._loop.taken, *((state.waits, state.pids, program.exit) for state, program in
+                                     zip(states, self.programs)))
+        running = [number for number, state in enumerate(states) if not state.blocked]
+        if signs != self._signs:
+            self._signs, self._quiet = signs, False
+            self._seconds = [state.seconds for state in states]
             self._last_sign = time.monotonic()
-        elif time.monotonic() - self._last_sign > (self.stall if alive else self.stall / 5):
+        elif running:
+            self._quiet = False
+            self._last_sign = time.monotonic()
+            if all(states[number].seconds - self._seconds[number] > SPIN for number in running):
+                raise DeadlinePassed
+        elif self._comes_to_nothing() or \
+                time.monotonic() - self._last_sign > (self.stall if alive else self.stall / 5):
             raise DeadlinePassed
+
+    def _comes_to_nothing(self) -> bool:
+        """Whether nothing goes on by itself any more, and did not at the last look either.
+
+        Between the two the test has taken in what there was.
+        """
+        was_quiet, self._quiet = self._quiet, not self._under_way() and all(
+            program.exit is not None or program.waits_for_ever() for program in self.programs)
+        return was_quiet and self._quiet
+
+    def _under_way(self) -> bool:
+        """Whether a packet may be on its way to a program, or to the test."""
+        return packets_queue() or any(e.under_way for e in self.network.sockets.tcp())
 
     def close(self) -> None:
         """Ends the recording, the programs and the network, in this order; once."""
