@@ -132,9 +132,9 @@ class Run:
             result.output = "not graded: the grader's own process ended in this test"
             result.parts, result.packets = (), ""
         results = list(self._results.values())
-        first_causes.settle(results)
         for result in results:
             result.visibility = visibility_of(result.test, self._rules)
+        first_causes.settle(results)
         try:
             self._write(results)
         except OSError as error:

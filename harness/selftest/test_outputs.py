@@ -13,6 +13,7 @@ from typing import Any, Callable, Optional, Sequence
 import jsonschema
 import pytest
 
+from labkit.diagnosis.first_causes import settle
 from labkit.grading import VISIBLE, GradedTest
 from labkit.outputs import autolab, classroom50, gradescope, junit, tap
 from labkit.outputs.visibility import rules_of, useless, visibility_of
@@ -84,6 +85,27 @@ def test_an_error_of_the_grader_leaves_no_score_that_could_be_taken_for_a_grade(
     assert data["output"].startswith(
         "not graded: the grader failed in 1 of 7 tests, which is no fault of the submission")
     assert "test_broken: no network" in data["output"]
+
+
+@pytest.mark.parametrize("hidden, teller", [([], "test_1"), (["test_1"], "test_2"),
+                                            (["test_1", "test_2", "test_3"], None)])
+def test_what_is_to_be_repaired_first_stands_on_top_where_students_may_see_it(
+    hidden: list[str], teller: Optional[str]
+) -> None:
+    results = [result(f"test_{n}", FAILED, step=n, title=f"test_{n}",
+                      visibility="hidden" if f"test_{n}" in hidden else VISIBLE)
+               for n in (3, 2, 1)]
+    for one in results:
+        one.cause = "not-listening"
+    settle(results)
+    data = json.loads(gradescope.document([*results, GRADED[0]], seconds=1))
+    must_fit(data, schema("gradescope"))
+    if teller is None:
+        assert "output" not in data
+    else:
+        assert data["output"].startswith(f"The first thing to repair: `server` never listens (step "
+                                         f"{teller[-1]}: {teller}). 2 other tests can judge nothing")
+        assert "seen: that" in data["output"]
 
 
 @pytest.mark.parametrize("spoil", [

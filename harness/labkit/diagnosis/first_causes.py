@@ -11,6 +11,7 @@ import re
 from typing import NamedTuple, Optional, Sequence
 
 from labkit.feedback import told
+from labkit.grading import VISIBLE
 from labkit.results import FAILED, Result
 
 ALWAYS = {
@@ -90,7 +91,8 @@ def faults_of(results: Sequence[Result]) -> list[Fault]:
     for result in results:
         if result.status == FAILED and result.cause not in (None, "other"):
             same.setdefault((_whose(result), str(result.cause)), []).append(result)
-    most = min(same.values(), default=[], key=lambda group: (-len(group), _order(_best(group))))
+    none: list[Result] = []
+    most = min(same.values(), default=none, key=lambda group: (-len(group), _order(_best(group))))
     return [_fault("", most)] if len(most) > FEWEST else []
 
 
@@ -100,9 +102,11 @@ def _fault(words: str, group: Sequence[Result]) -> Fault:
 
 
 def _best(group: Sequence[Result]) -> Result:
-    """Of tests with the same fault the one that tells it: in full, of one program, early."""
+    """Of tests with the same fault the one that tells it: in full, to all, of one program, early.
+    """
     return min(group, key=lambda result: (
-        not result.judged, len(result.test.programs) > 1, _order(result)))
+        not result.judged, result.visibility != VISIBLE, len(result.test.programs) > 1,
+        _order(result)))
 
 
 def _order(result: Result) -> tuple[bool, int, int, str]:

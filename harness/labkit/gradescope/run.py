@@ -75,8 +75,9 @@ def _for_gradescope(data: dict[str, Any], config: Config, metadata: dict[str, An
     if points != of_points:
         data["score"] = round(score * points / of_points, 2) if of_points else 0
         if all(test["visibility"] == VISIBLE for test in data["tests"]):
-            data["output"] = (f"{score} of {of_points} points in the tests below make "
-                              f"{data['score']:g} of {points}.")
+            note = (f"{score} of {of_points} points in the tests below make {data['score']:g} of "
+                    f"{points}.")
+            data["output"] = "\n\n".join([note, *filter(None, [data.get("output")])])
     data["stdout_visibility"] = config.stdout
     data["extra_data"].update({key: metadata[key] for key in ("id", "created_at")
                                if key in metadata})
