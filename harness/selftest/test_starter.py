@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import subprocess
 from pathlib import Path
+from typing import Callable
 
 import pytest
-from workbench import LABS_THERE
+from prefixes import WITNESSES, Prefixes
+from workbench import LABS_THERE, Benches, graded_tests
 
 from labkit.build import PROGRAMS
 from labkit.paths import HARNESS, LABS, REPO
@@ -17,6 +20,26 @@ from labkit.starter.marks import steps
 from labkit.starter.sources import starter_files
 
 each_lab = pytest.mark.parametrize("lab", LABS_THERE)
+
+
+TESTS = {lab: graded_tests(lab) for lab in LABS_THERE}
+EACH_STEP = [(lab, number) for lab in LABS_THERE for number in told_of_steps(lab)]
+
+
+@pytest.fixture(scope="module")
+def prefixes(benches: Benches) -> Callable[[str], Prefixes]:
+    """Those of a lab."""
+    return functools.lru_cache(maxsize=None)(lambda lab: Prefixes(benches(lab)))
+
+
+@pytest.mark.parametrize("lab, number", EACH_STEP, ids=[f"{lab[:2]}-{n}" for lab, n in EACH_STEP])
+def test_each_step_is_worth_something(
+    prefixes: Callable[[str], Prefixes], lab: str, number: int
+) -> None:
+    """Its witness fails before the step is written, and passes from then on."""
+    made, witness = prefixes(lab), TESTS[lab][WITNESSES[lab][number]]
+    assert made.bench.catches(witness, made.build(number - 1, witness.programs))
+    made.bench.run(witness, made.build(number, witness.programs))
 
 
 def starter(*words: object) -> "subprocess.CompletedProcess[str]":

@@ -31,6 +31,20 @@ client_test = dict(step=2, programs=("turn_client",))
 # -- Step 3: a line, and not what one call gives -----------------------------------
 
 
+@half_written
+@graded(step=3, points=2, programs=("turn_server",))
+def test_turn_server_waits_for_what_its_client_says(lab: Scenario) -> None:
+    """A silent client is waited for; when it has said `stop`, the server ends: exit status 0."""
+    server = lab.start_server("turn_server", port=PORT)
+    peer = lab.connect(PORT)
+    lab.expect_running(server, "ended-early")
+    peer.expect_nothing("ended-early")
+    peer.send(b"stop\n")
+    peer.expect_eof()
+    peer.close()
+    lab.expect_exit(server, 0)
+
+
 @because(NAMES_IT)
 @graded_each(TURNS, step=3, points=2)
 def test_turns_wait_for_the_end_of_a_line(lab: Scenario, program: str) -> None:

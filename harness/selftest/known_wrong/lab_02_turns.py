@@ -327,6 +327,11 @@ CLOSING = [
         ("    alarm(PATIENCE);", "    for (;;)\n        pause();"),
     ),
     wrong(
+        "turn_server", "hangs-up-at-once", "nothing is ever read",
+        "turn_server_waits_for_what_its_client_says", "ended-early",
+        ("    converse(conn_fd, peer);", "    (void)converse;"), file="turn_server.c",
+    ),
+    wrong(
         "turn_server", "silent-client-is-an-error", "wrong exit status",
         "turn_server_ends_with_a_silent_client", "exit-status",
         ("    hang_up(conn_fd);\n    return 0;", "    hang_up(conn_fd);\n    return 1;"),
