@@ -41,6 +41,8 @@ class Mismatch(AssertionError):
         self.cause = cause or "other"
         self.because = ""
         """What shows the cause besides SEEN, see labkit.diagnosis; goes on from 'because'."""
+        self.likely = ""
+        """Replaces the cause's own text, and what shows it."""
         self.read = read
         if packets is not None and not isinstance(packets, str):
             packets = "packet" + "s"[len(packets) == 1:] + " " + ", ".join(map(str, packets))
@@ -55,7 +57,7 @@ class Mismatch(AssertionError):
         return [
             ("expected", clean(self.expected)),
             ("seen", clean(self.seen)),
-            ("likely cause", clean(f"{cause.text}{self._shown_by()}")),
+            ("likely cause", clean(self.likely or f"{cause.text}{self._shown_by()}")),
             ("read on", clean(f"{handout}; {read}" if handout else read)),
         ]
 

@@ -46,7 +46,11 @@ def _first(fault: Fault, titles: Mapping[int, str], told: dict[str, str]) -> lis
     best, others = fault.best, len(fault.others)
     step, tests = best.test.step, f"{others} more test{'s'[others == 1:]}"
     what = fault.words or f"`{'`, `'.join(best.test.programs)}`"
-    what += f" (step {step}: {titles[step]})" if step in titles else f" (step {step})"
+    title = titles.get(step, "")
+    if fault.words.startswith("step "):
+        what += f" ({title})" if title else ""
+    else:
+        what += f" (step {step}: {title})" if title else f" (step {step})"
     if others:
         what += f": {tests} can judge nothing until that is repaired." if fault.blocks else \
             f": {tests} find{'s' if others == 1 else ''} the same."
@@ -63,10 +67,10 @@ def _not_judged(faults: Sequence[Fault]) -> list[str]:
     for fault in faults:
         if fault.blocks and fault.others:
             count = len(fault.others)
+            place = "" if fault.words.startswith("step ") else f" (step {fault.best.test.step})"
             lines += textwrap.wrap(
-                f"not judged: {count} test{'s'[count == 1:]}, as {fault.words} "
-                f"(step {fault.best.test.step})", WIDTH, initial_indent="  ",
-                subsequent_indent=" " * 14, break_on_hyphens=False)
+                f"not judged: {count} test{'s'[count == 1:]}, as {fault.words}{place}", WIDTH,
+                initial_indent="  ", subsequent_indent=" " * 14, break_on_hyphens=False)
     return lines
 
 

@@ -8,7 +8,7 @@ from typing import Any, Optional
 
 import pytest
 
-from labkit.causes import CAUSES
+from labkit.causes import CAUSES, document
 from labkit.causes.of_limits import OF_LIMITS
 from labkit.diagnosis import diagnosed, verdict_on
 from labkit.diagnosis.calls import HEAD, TAIL, read_log
@@ -185,6 +185,16 @@ def test_rules_speak_of_causes_that_are_explained() -> None:
     assert RULED_OUT.keys() <= CAUSES.keys()
 
 
+def test_the_page_of_causes_is_current() -> None:
+    assert document.DOCUMENT.read_text("utf-8") == document.text(), "see labkit/causes/document.py"
+    assert document.text().count("\n### ") == len(CAUSES)
+
+
+def test_every_sign_says_what_it_is() -> None:
+    for sign in [*(rule.sign for rule in RULES), *RULED_OUT.values()]:
+        assert sign.__doc__ and sign.__doc__.split("\n")[0].endswith("."), sign
+
+
 def test_without_a_log_nothing_is_ruled_out_by_it() -> None:
     for suspicion in ("eintr", "linger-rst", "no-reuseaddr"):
         assert verdict_on(evidence(program(), suspicion=suspicion)) == (suspicion, "")
@@ -259,7 +269,11 @@ def test_of_a_program_that_has_ended(world: World, script: str, cause: str) -> N
     mismatch = diagnosed(lab, "01-tcp-echo", caught.value)
     assert mismatch.cause == cause
     told = dict(mismatch.parts())["likely cause"]
-    assert told.startswith(CAUSES[cause].text) and "`server`" in told
+    if cause == "not-written-yet":
+        assert told.startswith("Step 3 is not written yet: bind the address. What comes after")
+        assert dict(mismatch.parts())["read on"] == "the handout's step 3"
+    else:
+        assert told.startswith(CAUSES[cause].text) and "`server`" in told
 
 
 def test_what_is_not_judged_is_not_diagnosed(world: World) -> None:

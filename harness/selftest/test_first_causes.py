@@ -22,7 +22,7 @@ def graded_test(step: int, *programs: str, number: int = 0) -> GradedTest:
 
 
 def result(
-    step: int, *programs: str, fault: Optional[Mismatch] = None, number: int = 0
+    step: int, *programs: str, fault: Mismatch | None = None, number: int = 0
 ) -> Result:
     test = graded_test(step, *programs, number=number)
     if fault is None:
@@ -44,8 +44,7 @@ def crashed(program: str) -> Mismatch:
 def unwritten(step: int) -> Mismatch:
     mismatch = never_listens("server")
     mismatch.cause = "not-written-yet"
-    mismatch.because = f"`server` says so on stderr: step {step}: bind the address"
-    mismatch.seen = f"server: not written yet: step {step}: bind the address"
+    mismatch.likely = f"Step {step} is not written yet: bind the address."
     return mismatch
 
 
@@ -90,6 +89,7 @@ def test_to_settle_twice_is_to_settle_once() -> None:
     once = outcome(results)
     settle(results)
     assert outcome(results) == once
+    assert results[1].output == "not judged: step 3 is not written yet"
 
 
 def test_each_program_has_its_own_fault_also_in_tests_of_a_pair() -> None:
@@ -117,7 +117,7 @@ def test_steps_that_are_not_written_are_told_apart() -> None:
                for step in (4, 9) for missing in (4, 7)]
     settle(results)
     assert [fault.words for fault in faults_of(results)] == [
-        "step 4 of `server` is not written yet", "step 7 of `server` is not written yet"]
+        "step 4 is not written yet", "step 7 is not written yet"]
 
 
 def test_a_crash_in_few_tests_hides_nothing() -> None:

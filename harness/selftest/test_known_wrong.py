@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from known_wrong import KnownWrong, of_every_lab
+from known_wrong.where import WHERE
 from workbench import LABS_THERE, Benches, graded_tests, stall_for
 
 from labkit.causes import CAUSES
@@ -51,6 +52,13 @@ def test_is_told_to_the_student(tmp_path: Path, name: str) -> None:
 
 def test_names_are_unique() -> None:
     assert len({(lab, wrong.name) for lab, wrong in KNOWN_WRONG}) == len(KNOWN_WRONG)
+
+
+def test_every_fault_is_known_in_every_program_where_it_makes_sense() -> None:
+    known = {(wrong.cause, f"{lab[:2]} {wrong.program}") for lab, wrong in KNOWN_WRONG}
+    assert WHERE.keys() <= CAUSES.keys()
+    assert [(cause, program) for cause, programs in WHERE.items() for program in programs
+            if (cause, program) not in known] == []
 
 
 def test_every_cause_is_told_of_some_program() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from labkit.diagnosis.first_causes import step_in
 from labkit.diagnosis.evidence import Evidence, evidence_of
 from labkit.diagnosis.rules import RULED_OUT, RULES
 from labkit.diagnosis.signs import looked_at
@@ -27,6 +28,12 @@ def diagnosed(lab: Scenario, of: str, mismatch: Mismatch) -> Mismatch:
         return mismatch
     evidence = evidence_of(lab, of, mismatch.expected, mismatch.seen, mismatch.cause)
     mismatch.cause, mismatch.because = verdict_on(evidence)
+    if mismatch.cause == "not-written-yet":
+        step = step_in(mismatch.because)
+        title = mismatch.because.partition(f"step {step}: ")[2]
+        mismatch.likely = (f"Step {step} is not written yet{': ' if title else ''}{title}. "
+                           "What comes after it cannot be judged before it is there.")
+        mismatch.read = f"the handout's step {step}"
     return mismatch
 
 

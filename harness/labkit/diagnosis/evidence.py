@@ -16,6 +16,8 @@ from labkit.program import Exit, Program
 from labkit.sandbox import Excess
 from labkit.scenario import Scenario
 
+DYING = 0.3
+"""Seconds that a program has to end, or to come to rest, after what the test has seen of it."""
 STDERR = 4096
 """Bytes kept of the end of what a program said on stderr."""
 
@@ -76,10 +78,16 @@ def evidence_of(lab: Scenario, of: str, expected: str, seen: str, suspicion: str
     Its recording is ended. OF: which lab its programs are of, by its folder's name. EXPECTED,
     SEEN and SUSPICION are the test's own words.
     """
+    own = [program for program in lab.programs
+           if program.command.startswith("./")]  # the others are the system's
+    for program in own:
+        if program.exit is None:  # a connection's end can be seen before its program's
+            lab.wait_blocked(program, DYING)
+            if program.has_ended:
+                lab.wait_gone(program)
     with contextlib.suppress(HarnessError):
         lab.end_recording()
-    programs = [_seen(lab, of, program) for program in lab.programs
-                if program.command.startswith("./")]  # the others are the system's
+    programs = [_seen(lab, of, program) for program in own]
     return Evidence(expected, seen, suspicion, programs, lab.trace)
 
 

@@ -17,7 +17,7 @@ from labkit.results import FAILED, Result
 ALWAYS = {
     "not-built": "{} not compile",
     "program-missing": "{} not there",
-    "not-written-yet": "step {step} of `{}` is not written yet",
+    "not-written-yet": "step {step} is not written yet",
     "not-listening": "`{}` never listens",
     "not-bound": "`{}` never has a UDP socket at its port",
 }
@@ -70,7 +70,8 @@ def _mark(words: str, group: Sequence[Result]) -> None:
         result.fault = words
         if result is not best:
             result.judged = False
-            place = "" if best.test.step == result.test.step else f", see step {best.test.step}"
+            elsewhere = best.test.step != result.test.step and best.cause != "not-written-yet"
+            place = f", see step {best.test.step}" if elsewhere else ""
             result.parts = [("not judged", f"{words}{place}")]
             result.output, result.packets = told(result.parts), ""
 
@@ -130,7 +131,9 @@ def _key(result: Result) -> str:
         return f"{cause}: {dict(result.parts).get('seen')}"
     if cause == "program-missing":
         return cause
-    return f"{cause}: {_whose(result)} {_step(result)}"
+    if cause == "not-written-yet":
+        return f"{cause}: {step_in(result.output)}"  # programs share their first steps
+    return f"{cause}: {_whose(result)}"
 
 
 def _words(group: Sequence[Result]) -> str:
@@ -138,17 +141,17 @@ def _words(group: Sequence[Result]) -> str:
     cause = group[0].cause or ""
     words = {**ALWAYS, **WHERE_MOST}[cause]
     if cause not in _VERBS:
-        return words.format(_whose(group[0]), step=_step(group[0]))
+        return words.format(_whose(group[0]), step=step_in(group[0].output))
     names = [f"`{name}`" for name in dict.fromkeys(map(_whose, sorted(group, key=_order)))]
     if len(names) > 2:
         names = [names[0], f"{len(names) - 1} other programs"]
     return words.format(f"{' and '.join(names)} {_VERBS[cause][len(names) > 1]}")
 
 
-def _step(result: Result) -> str:
-    """The step that a program says is not written yet, '' if it says no such thing."""
-    found = re.search(r"(?:not written yet: |not judged: )step (\d+)", result.output)
-    return found[1] if found else ""
+def step_in(text: str) -> str:
+    """The number of the step that TEXT, a feedback, says is not written yet; '' without one."""
+    found = re.search(r"not written yet: step (\d+)|[Ss]tep (\d+) is not written yet", text)
+    return "" if found is None else found[1] or found[2]
 
 
 def _whose(result: Result) -> str:

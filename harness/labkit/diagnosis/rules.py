@@ -37,13 +37,15 @@ SILENCE = UNCLEAR | {
     "not-listening", "stdout-not-flushed",
 }
 """What a test suspects that has seen only that something does not come."""
-ENDED = SILENCE | {"exit-status", "one-client-only"}
+ENDED = SILENCE | {"ended-early", "exit-status", "one-client-only"}
 """And that a program has ended, or ended otherwise than it should."""
 SYMPTOMS = ENDED | {
     "first-closer", "idle-client-blocks", "lines-lost", "messages", "no-half-close",
     "partial-write", "single-read", "slow-end", "unread-input-rst",
 }
 """What can be the consequence of nearly any fault."""
+SUSPICIONS = {"any symptom": SYMPTOMS, "an end": ENDED, "silence": SILENCE}
+"""By the names that docs/causes.md has for them."""
 RESETS = UNCLEAR | {"descriptor-leak", "first-closer", "sigpipe", "unread-input-rst"}
 NO_FIN = UNCLEAR | {"descriptor-leak", "no-half-close"}
 
@@ -69,8 +71,8 @@ RULES = (
     Rule(signs.another_process_holds_it, "shared-descriptor", over=NO_FIN),
     Rule(signs.sends_more_than_it_got, "fixed-length", over=UNCLEAR | {"messages"}),
     Rule(signs.rest_not_sent, "partial-write", over=SYMPTOMS),
-    Rule(signs.no_socket, "no-packets", over=UNCLEAR | {"connection-refused"}),
     Rule(signs.ended_early, "ended-early", over=SILENCE - {"closes-both", "descriptor-leak"}),
+    Rule(signs.no_socket, "no-packets", over=UNCLEAR | {"connection-refused"}),
     Rule(signs.nothing_written, "stdout-not-flushed", over=UNCLEAR),
 )
 

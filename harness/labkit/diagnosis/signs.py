@@ -1,11 +1,13 @@
 """What the evidence shows by itself: each function looks for one sign.
 
-It returns what shows it, in words that go on from 'because', or None. No sign rests on times, or
+It returns what shows it, in words that go on from 'because', or None. The first line of its
+docstring stands in docs/causes.md. No sign rests on times, or
 on numbers that differ between two runs of the same programs.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 import socket
 from typing import Callable, Iterator, Optional
@@ -18,7 +20,7 @@ Sign = Callable[[Evidence], Optional[str]]
 
 CRASHES = {"SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGSYS"}
 """Signals that a program gets for what it does itself."""
-NOT_WRITTEN_YET = re.compile(r"^[\w.]+: not written yet: (step (\d+)\b.*)$", re.M)
+NOT_WRITTEN_YET = re.compile(r"^[\w.]+: (not written yet: step \d+\b.*)$", re.M)
 """What a starter's stub says on stderr where it arrives at a step that is still to be written."""
 SPUN = 0.5
 """Seconds of processor time in a program that still runs, from which on it does not wait."""
@@ -30,6 +32,7 @@ _RECEIVE = ("recv", "recvfrom", "recvmsg", "read", "readv")
 
 def _in_any(look: Callable[[Seen], Optional[str]]) -> Sign:
     """LOOK at one program after the other; the first that shows something is the one."""
+    @functools.wraps(look)
     def sign(evidence: Evidence) -> Optional[str]:
         found = map(look, evidence.programs)
         return next((words for words in found if words is not None), None)
@@ -48,17 +51,20 @@ def used(limit: str) -> Sign:
             return None
         return f"`{program.name}` used {program.excess.seen}"
 
+    sign.__doc__ = "The harness ended it for what it used."
     return sign
 
 
 @_in_any
 def not_written_yet(program: Seen) -> Optional[str]:
+    """It says on stderr that a step is not written yet."""
     found = NOT_WRITTEN_YET.search(program.stderr)
-    return f"`{program.name}` says so on stderr: {found[1].strip()}" if found else None
+    return f"`{program.name}` says on stderr: {found[1].strip()}" if found else None
 
 
 @_in_any
 def crashed(program: Seen) -> Optional[str]:
+    """A signal for what it did itself ended it or a child: SIGSEGV, SIGABRT, ..."""
     return _ended_by(program, CRASHES)
 
 
@@ -74,6 +80,7 @@ def crashed_by_a_format(program: Seen) -> Optional[str]:
 
 @_in_any
 def killed_by_sigpipe(program: Seen) -> Optional[str]:
+    """SIGPIPE ended it or a child."""
     return _ended_by(program, {"SIGPIPE"})
 
 
@@ -127,6 +134,8 @@ def gave_up(error: str, *names: str) -> Sign:
             return None
         return f"{call}, and then `{program.name}` ended"
 
+    which = " or ".join(f"{name}()" for name in names) or "A call"
+    sign.__doc__ = f"{which} failed with {error}, and then it ended with an error."
     return sign
 
 
@@ -158,6 +167,7 @@ def _connected(call: Call) -> bool:
 
 @_in_any
 def spins(program: Seen) -> Optional[str]:
+    """It neither waits nor moves anything, for much processor time or many calls."""
     if program.exit is not None or program.blocked:
         return None
     if program.seconds >= SPUN:
@@ -175,22 +185,6 @@ def _of_use(call: Call) -> bool:
         return call.error not in ("EAGAIN", "EINTR")
     return call.lasts or (call.result or 0) > 0 and call.name not in (
         "poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait")
-
-
-@_in_any
-def waits_to_send(program: Seen) -> Optional[str]:
-    call = _current(program)
-    if call is None or call.name not in _SEND or not call.about.startswith("TCP"):
-        return None
-    return f"`{program.name}` waits in {call.name}(), and reads nothing meanwhile"
-
-
-def _current(program: Seen) -> Optional[Call]:
-    """The call that a program with one process and one thread is in."""
-    calls = program.log.calls
-    if program.exit is not None or not calls or len({call.process for call in calls}) > 1:
-        return None
-    return calls[-1] if calls[-1].lasts else None
 
 
 # -- Sockets -------------------------------------------------------------------
@@ -214,6 +208,7 @@ def _ended_with_an_error(program: Seen) -> Optional[str]:
 
 @_in_any
 def no_socket(program: Seen) -> Optional[str]:
+    """It never called socket()."""
     calls = program.log.calls
     if not program.log.whole or not calls or any(
             call.name == "socket" or call.about[:3] in ("TCP", "UDP") for call in calls):
@@ -235,7 +230,7 @@ def _addresses(evidence: Evidence, *names: str) -> Iterator[tuple[Seen, Call, st
 
 
 def port_swapped(evidence: Evidence) -> Optional[str]:
-    """A port that was asked for is in a call with its two bytes exchanged."""
+    """A port that was asked for is in bind() or connect() with its two bytes exchanged."""
     asked = _asked_ports(evidence)
     for program, call, _, port in _addresses(evidence, "bind", "connect", "sendto"):
         meant = socket.htons(port)
@@ -251,7 +246,7 @@ def _asked_ports(evidence: Evidence) -> set[int]:
 
 
 def address_swapped(evidence: Evidence) -> Optional[str]:
-    """127.0.0.1 with its bytes in the other order."""
+    """127.0.0.1 is in bind() or connect() as 1.0.0.127."""
     for program, call, host, _ in _addresses(evidence, "bind", "connect", "sendto"):
         if host == "1.0.0.127":
             return f"{call.name}() of `{program.name}` was given the address {host}"
@@ -260,6 +255,7 @@ def address_swapped(evidence: Evidence) -> Optional[str]:
 
 @_in_any
 def taken_without_reuse(program: Seen) -> Optional[str]:
+    """bind() failed with EADDRINUSE, and SO_REUSEADDR was not set."""
     calls = program.log.calls
     taken = [call for call in calls if call.name == "bind" and call.error == "EADDRINUSE"]
     if not taken or any("SO_REUSEADDR, [1]" in call.arguments for call in calls):
@@ -290,6 +286,7 @@ def datagrams_for_tcp(evidence: Evidence) -> Optional[str]:
 
 
 def streams_for_udp(evidence: Evidence) -> Optional[str]:
+    """It binds, connects or sends with SOCK_STREAM, and has no SOCK_DGRAM at all."""
     return _only(evidence, "udp", "TCP", "SOCK_STREAM", "SOCK_DGRAM")
 
 
@@ -409,18 +406,21 @@ def _waits_without_a_word(program: Seen) -> Optional[str]:
 
 
 def never_interrupted(evidence: Evidence) -> Optional[str]:
+    """No call of any program failed with EINTR."""
     if _in_no_log(evidence, lambda call: call.error == "EINTR"):
         return "no call of a program was interrupted"
     return None
 
 
 def never_lingers(evidence: Evidence) -> Optional[str]:
+    """No program sets SO_LINGER."""
     if _in_no_log(evidence, lambda call: "SO_LINGER" in call.arguments):
         return "no program sets SO_LINGER"
     return None
 
 
 def no_sigpipe(evidence: Evidence) -> Optional[str]:
+    """SIGPIPE ended nothing."""
     programs = evidence.programs
     if killed_by_sigpipe(evidence) or not all(p.exit is not None or p.strace for p in programs):
         return None
@@ -428,6 +428,7 @@ def no_sigpipe(evidence: Evidence) -> Optional[str]:
 
 
 def reuses(evidence: Evidence) -> Optional[str]:
+    """It sets SO_REUSEADDR."""
     for program in evidence.programs:
         if any("SO_REUSEADDR, [1]" in call.arguments for call in program.log.calls):
             return f"`{program.name}` sets SO_REUSEADDR"

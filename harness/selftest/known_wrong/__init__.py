@@ -6,6 +6,7 @@ import importlib
 from pathlib import Path
 from typing import NamedTuple
 
+from known_wrong.everywhere import AT_THE_START, EVERYWHERE, FAKES, FOUND_BY, STARTS
 from known_wrong.twins import TWINS
 from labkit.paths import LABS
 
@@ -65,5 +66,22 @@ def of_every_lab() -> list[tuple[str, KnownWrong]]:
         module = importlib.import_module(f"known_wrong.{file.stem}")
         found += [(module.LAB, wrong) for wrong in module.KNOWN_WRONG]
     by_name = {(lab, wrong.name): wrong for lab, wrong in found}
-    return found + [(lab, by_name[lab, of].twin(name, program))
-                    for lab, twins in TWINS.items() for name, (of, program) in twins.items()]
+    twins = [(lab, by_name[lab, of].twin(name, program))
+             for table in (TWINS, EVERYWHERE)
+             for lab, twins in table.items() for name, (of, program) in twins.items()]
+    others = [(lab, by_name[lab, of].twin(name, program)._replace(killed_by=killed_by))
+              for lab, twins in FOUND_BY.items()
+              for name, (of, program, killed_by) in twins.items()]
+    return [*found, *twins, *others, *_at_the_start()]
+
+
+def _at_the_start() -> list[tuple[str, KnownWrong]]:
+    """Each program with each of the faults that strike at once."""
+    return [
+        (lab, KnownWrong(f"{program}-{name}", fault, program,
+                         ((place, text + place),), killed_by, cause))
+        for lab, programs in AT_THE_START.items()
+        for program, (place, killed_by) in programs.items()
+        for name, (fault, cause, text) in (
+            {**STARTS, **FAKES} if program.endswith("client") else STARTS).items()
+    ]

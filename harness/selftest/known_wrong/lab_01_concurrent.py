@@ -369,3 +369,14 @@ POLLING = [
 ]
 
 KNOWN_WRONG = FORKING + THREADED + POLLING
+
+KNOWN_WRONG += [
+    KnownWrong(
+        f"{program}-linger-0", "`SO_LINGER` 0 (RST)", program,
+        (("#include <unistd.h>", "#include <sys/socket.h>\n#include <unistd.h>"),
+         (end, "    struct linger now = { 1, 0 };\n"
+          "    setsockopt(conn_fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);\n" + end)),
+        f"test_server_echoes_a_line[{program}]", "linger-rst")
+    for program, end in (("server_fork", "    _exit(0);                           /* closes"),
+                         ("server_thread", "    if (close(conn_fd) < 0)\n        complain"))
+]
