@@ -11,7 +11,9 @@ from labkit.processes import tree_of
 from labkit.scenario import Scenario
 
 HEAD = r"""
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
