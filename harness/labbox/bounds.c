@@ -44,12 +44,13 @@ static void add_process(const char *pid, struct usage *usage)
     if (read_text(path, text, sizeof text) <= 0)
         return;
     char *rest = strrchr(text, ')'); /* the name before it is the program's to choose */
+    bool zombie = rest != NULL && strncmp(rest, ") Z", 3) == 0;
     for (int i = -1; rest != NULL && i < FIELDS; i++, rest = strchr(rest + 1, ' '))
         if (i > 0)
             fields[i] = strtoll(rest, NULL, 10);
     int64_t memory = fields[RESIDENT] * sysconf(_SC_PAGESIZE) - CODE_BYTES;
     usage->memory += memory > 0 ? memory : 0;
-    usage->processes++;
+    usage->processes += !zombie;
     usage->threads += fields[THREADS];
     usage->ticks += fields[UTIME] + fields[STIME] + fields[CUTIME] + fields[CSTIME];
 }

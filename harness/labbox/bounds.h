@@ -15,7 +15,7 @@ enum exceeded { NOTHING, TOO_MUCH_MEMORY, TOO_MANY_PROCESSES, TOO_MUCH_WORK };
 
 struct bounds { /* 0: no bound */
     int64_t memory;    /* bytes */
-    int64_t processes; /* zombies among them */
+    int64_t processes; /* besides zombies */
     int64_t work;      /* seconds of processor time that more than CROWD threads may use */
 };
 

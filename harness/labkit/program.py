@@ -22,7 +22,9 @@ from labkit.processes import (
     Activity, Memory, activity_of, descriptors_of, memory_of, parent_of, pid_of, threads_of,
     tree_of,
 )
-from labkit.sandbox import DESCRIPTORS, ENVIRONMENT, Excess, Shown, excess_of, run_argv
+from labkit.sandbox import (
+    DESCRIPTORS, ENVIRONMENT, PROCESSES, Excess, Shown, excess_of, run_argv,
+)
 from labkit.standstill import for_ever
 from labkit.terminal import Typist, make_terminal
 
@@ -58,7 +60,8 @@ class Program:
     that the test writes to and closes. stdout: None for a pipe, or a descriptor.
     terminal: in place of these pipes stdin and stdout are one terminal, where write() types
     and close_stdin() is Ctrl-D (see terminal.py); stderr is a pipe as ever, to be told apart.
-    descriptors: how many it may have open (RLIMIT_NOFILE). host: where it runs, see
+    descriptors: how many it may have open (RLIMIT_NOFILE). processes: of how many it may
+    consist before it is ended (Program.excess). host: where it runs, see
     PrivateNetwork. files: its current folder, where that is not LAB, the folder of its own.
     """
 
@@ -74,6 +77,7 @@ class Program:
         stdout: Optional[int] = None,
         terminal: bool = False,
         descriptors: int = DESCRIPTORS,
+        processes: int = PROCESSES,
         host: Optional[str] = None,
         files: Optional[Shown] = None,
     ) -> None:
@@ -104,7 +108,8 @@ class Program:
         self._readers: dict[int, bytearray] = {}
         if files is not None:
             argv = [os.path.join("/lab", argv[0]), *argv[1:]]
-        self._start(network, run_argv(work, lab, argv, descriptors, files), stdin, stdout)
+        self._start(network, run_argv(work, lab, argv, descriptors, files, processes),
+                    stdin, stdout)
         if isinstance(stdin, bytes):
             self.write(stdin)
             self.close_stdin()

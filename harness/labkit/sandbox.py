@@ -26,12 +26,15 @@ _MIB = 1024 * 1024
 BUILD_LIMITS = {"core": 1, "cpu": 20, "as": 2048 * _MIB, "fsize": 256 * _MIB, "nproc": 512,
                 "memory": 3072 * _MIB, "work": 60}
 RUN_LIMITS = {"core": 1, "cpu": 30, "fsize": 256 * _MIB, "nproc": 2560,
-              "memory": 512 * _MIB, "processes": 1536, "work": 5}
+              "memory": 512 * _MIB, "work": 5}
 """What labinit takes: of each process bytes, seconds of processor time, processes of the
 sandbox (getrlimit(2)); and of all together bytes, processes, seconds (labbox/bounds.h).
 
 A core limit of 1 and not 0: the system's own collector of core dumps is not called then (core(5)).
 """
+PROCESSES = 1536
+"""How many a program may consist of where a test does not say otherwise: a thousand clients
+may have a process each."""
 SCRATCH_BYTES = 64 * _MIB
 """What fits into /tmp, and into /dev/shm."""
 DESCRIPTORS = 1024
@@ -131,7 +134,7 @@ def _remove_orphans(top: Path) -> None:
 
 def run_argv(
     work: Path, lab: Path, argv: Sequence[str], descriptors: int = DESCRIPTORS,
-    files: Optional[Shown] = None,
+    files: Optional[Shown] = None, processes: int = PROCESSES,
 ) -> list[str]:
     """ARGV in a sandbox on the caller's network; folder LAB is /lab in it, read-only.
 
@@ -144,7 +147,7 @@ def run_argv(
     own += ["--ro-bind", str(lab), "/lab"]
     if files is not None:
         own += ["--ro-bind" if files.read_only else "--bind", str(files.path), FILES]
-    limits = _limits({**RUN_LIMITS, "nofile": descriptors})
+    limits = _limits({**RUN_LIMITS, "nofile": descriptors, "processes": processes})
     return [*_bwrap(own, FILES if files else "/lab"), "/run/labinit", limits, *argv]
 
 

@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -61,6 +62,10 @@ ATTACKS = {
 }
 
 
+CAUSES = {"a-fork-bomb": "too-many-processes", "memory": "too-much-memory",
+          "endless-output": "too-much-output"}
+
+
 class Graded(NamedTuple):
     """What harness/grade said and wrote."""
 
@@ -80,7 +85,8 @@ def grade(submission: Path, out: Path) -> Graded:
     before = snapshot(submission)
     done = subprocess.run(
         [HARNESS / "grade", LAB[:2], "-s", submission, "-o", out, "-k", TESTS, "-j", "3"],
-        capture_output=True, check=False, timeout=300, env={**os.environ, "TMPDIR": str(out.parent)})
+        capture_output=True, check=False, timeout=300,
+        env={**os.environ, "TMPDIR": str(out.parent)})
     assert snapshot(submission) == before
     assert [path.name for path in out.parent.iterdir() if path.name.startswith("labkit")] == []
     assert done.returncode in (0, 1), done.stderr
@@ -99,7 +105,6 @@ def handed_in(folder: Path, server: str = "") -> Path:
 @pytest.fixture(scope="module")
 def room() -> Iterator[Path]:
     """A folder that guests of the real root get to, as $TMPDIR must be one."""
-    import tempfile
     with tempfile.TemporaryDirectory(prefix="selftest-", dir="/tmp") as name:
         Path(name).chmod(0o711)
         yield Path(name)
@@ -120,7 +125,10 @@ def test_a_hostile_server_costs_its_own_tests_only(room: Path, right: Graded, na
     graded = grade(handed_in(place / "submission", ATTACKS[name]), place / "out")
     assert graded.verdicts("client") == right.verdicts("client") != {}
     assert set(graded.verdicts("server").values()) == {"failed"}
-    assert "not-built" not in {test["extra_data"]["cause"] for test in graded.tests}
+    told = {test["extra_data"]["cause"] for test in graded.tests if test["status"] == "failed"}
+    assert "not-built" not in told
+    if name in CAUSES:
+        assert told == {CAUSES[name]}
     assert {test["score"] for test in graded.tests if test["status"] == "failed"} == {0}
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\ufeff]", graded.stdout)
     assert len(re.findall(r"^Score: ", graded.stdout, re.M)) == 1
@@ -129,16 +137,6 @@ def test_a_hostile_server_costs_its_own_tests_only(room: Path, right: Graded, na
     suites = ElementTree.parse(graded.out / "junit.xml").getroot()
     assert len(suites.findall(".//testcase")) == 6
     assert "<script>alert" not in (graded.out / "report.html").read_text("utf-8")
-
-
-@pytest.mark.parametrize("name, cause", [
-    ("a-fork-bomb", "too-many-processes"), ("memory", "too-much-memory"),
-    ("endless-output", "too-much-output")])
-def test_the_cause_is_told(room: Path, right: Graded, name: str, cause: str) -> None:
-    place = room / f"cause-{name}"
-    graded = grade(handed_in(place / "submission", ATTACKS[name]), place / "out")
-    told = {test["extra_data"]["cause"] for test in graded.tests if test["status"] == "failed"}
-    assert told == {cause}
 
 
 def test_a_harness_that_is_killed_leaves_nothing(room: Path) -> None:

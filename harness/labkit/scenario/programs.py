@@ -12,10 +12,13 @@ from labkit.events import DeadlinePassed
 from labkit.feedback import HarnessError, Mismatch
 from labkit.folders import Folder
 from labkit.program import Program, Stdin
-from labkit.sandbox import DESCRIPTORS
+from labkit.sandbox import DESCRIPTORS, PROCESSES
 from labkit.scenario.listening import Listening
 from labkit.scenario.world import PATIENCE
 
+_RECORDED = 256
+"""Processes a program may consist of while its calls are recorded, which makes each dear: tests
+of a thousand clients at once do without."""
 _AT_ONCE = 3.0
 """Seconds a server may take to end by a signal."""
 
@@ -56,7 +59,8 @@ class Programs(Listening):
     ) -> Program:
         self.at(how["host"])
         program = Program(self._loop, self.network, self._work, lab, argv,
-                          files=folder.shown if folder else None, **how)
+                          files=folder.shown if folder else None,
+                          processes=PROCESSES if self.calls.log is None else _RECORDED, **how)
         self.programs.append(program)
         self._wait_for_sandbox(program, lambda: program.made)
         self.calls.start(program)
