@@ -10,38 +10,36 @@ from typing import Mapping, Sequence
 
 from labkit import paths
 from labkit.diagnosis.first_causes import Fault, faults_of
+from labkit.failures import MARKS, WIDTH, Failures, wrap
 from labkit.feedback import clean_line
 from labkit.results import (
     ERROR, FAILED, NO_PROGRAM, PASSED, REPORT, RESULTS, Result, max_score, score,
 )
 
-WIDTH = 80
-_MARKS = {PASSED: "ok", FAILED: "FAIL", ERROR: "not graded"}
 _NOT_JUDGED = "not judged"
-_DETAIL_LINES = 40
 
 
 def table(results: Sequence[Result], out: Path, seen_from: Path) -> str:
     """The whole table, a line feed at its end; paths as seen from the folder SEEN_FROM."""
     lines: list[str] = []
-    told: dict[str, str] = {}
+    failures = Failures()
     for lab in sorted({result.test.lab for result in results}):
         of_lab = [result for result in results if result.test.lab == lab]
         faults = faults_of(of_lab)
         lines += [_row(lab, of_lab, mark=False), "-" * WIDTH]
         titles = step_titles(lab)
         if faults:
-            lines += _first(faults[0], titles, told)
+            lines += _first(faults[0], titles, failures)
         for step in sorted({result.test.step for result in of_lab}):
             of_step = [result for result in of_lab if result.test.step == step]
             lines.append(_row(_step_label(step, of_step, titles), of_step))
-            lines += _feedback_of_step([r for r in of_step if r.status != PASSED], told)
+            lines += failures.of_step(of_step)
         lines += _not_judged(faults)
         lines.append("")
     return "\n".join([*lines, *_summary(results, out, seen_from)]) + "\n"
 
 
-def _first(fault: Fault, titles: Mapping[int, str], told: dict[str, str]) -> list[str]:
+def _first(fault: Fault, titles: Mapping[int, str], failures: Failures) -> list[str]:
     """The fault that is to be repaired first, in full."""
     best, others = fault.best, len(fault.others)
     step, tests = best.test.step, f"{others} more test{'s'[others == 1:]}"
@@ -54,11 +52,7 @@ def _first(fault: Fault, titles: Mapping[int, str], told: dict[str, str]) -> lis
     if others:
         what += f": {tests} can judge nothing until that is repaired." if fault.blocks else \
             f": {tests} find{'s' if others == 1 else ''} the same."
-    lines = ["THE FIRST THING TO REPAIR", *_wrap(what, 2)]
-    told[_fault_of(best)] = best.test.title
-    for line in best.output.split("\n"):
-        lines += _wrap(line, 4)
-    return [*lines, ""]
+    return ["THE FIRST THING TO REPAIR", *wrap(what, 2), *failures.first(best), ""]
 
 
 def _not_judged(faults: Sequence[Fault]) -> list[str]:
@@ -107,63 +101,7 @@ def _mark(results: Sequence[Result]) -> str:
     worst = next(status for status in (ERROR, FAILED, PASSED) if status in statuses)
     if worst == FAILED and not any(r.judged for r in results if r.status == FAILED):
         return _NOT_JUDGED
-    return _MARKS[worst]
-
-
-def _feedback_of_step(results: Sequence[Result], told: dict[str, str]) -> list[str]:
-    """The feedback of tests that did not pass; TOLD: which test told a fault first.
-
-    Each fault is told once; the tests that fail for the same reason are counted. Of a cause
-    that was explained before, only what is new is told. What was not judged is counted below
-    all steps.
-    """
-    lines: list[str] = []
-    again: dict[str, list[Result]] = {}
-    for result in results:
-        if not result.judged:
-            continue
-        fault = _fault_of(result)
-        if fault in told:
-            again.setdefault(told[fault], []).append(result)
-            continue
-        told[fault] = result.test.title
-        lines += _heading(f"{_MARKS[result.status]}: {result.test.title}")
-        for line in _text(result).split("\n"):
-            lines += _wrap(line, 8)
-    for title, same in again.items():
-        count = f"{len(same)} more test{'s' if len(same) > 1 else ''}"
-        if title == same[0].test.title:
-            lines += _heading(f"{_MARKS[same[0].status]}: {title} (see above)")
-            same = same[1:]
-            count = f"{len(same)} more test{'s' if len(same) > 1 else ''}"
-        if same:
-            lines += _heading(
-                f"{_MARKS[same[0].status]}: {count}, for the reason told at '{title}'")
-    return lines
-
-
-def _fault_of(result: Result) -> str:
-    """The same for all whose feedback is the same."""
-    return _text(result).partition("\nread on: ")[0]  # what to read differs from step to step
-
-
-def _text(result: Result) -> str:
-    return result.output + (f"\n{_last_lines(result.detail)}" if result.detail else "")
-
-
-def _heading(text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 12)
-
-
-def _wrap(line: str, indent: int) -> list[str]:
-    return textwrap.wrap(
-        line, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent + 2),
-        break_on_hyphens=False, drop_whitespace=True, tabsize=4,
-    ) or [""]
-
-
-def _last_lines(detail: str) -> str:
-    return "\n".join(detail.splitlines()[-_DETAIL_LINES:])
+    return MARKS[worst]
 
 
 def _summary(results: Sequence[Result], out: Path, seen_from: Path) -> list[str]:
