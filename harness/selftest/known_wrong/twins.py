@@ -25,6 +25,22 @@ TWINS: dict[str, dict[str, tuple[str, str]]] = {
             ("server-one-ipv6-address-in-place-of-all", "server_thread"),
         "server_poll-one-ipv6-address-in-place-of-all":
             ("server-one-ipv6-address-in-place-of-all", "server_poll"),
+        "prompt_server-leaks-after-a-reset": ("hello_server-leaks-after-a-reset", "prompt_server"),
+        "server_thread-dotted-addresses-only": ("server-dotted-addresses-only", "server_thread"),
+        "server_poll-dotted-addresses-only": ("server-dotted-addresses-only", "server_poll"),
+        "server_fork-no-reuseaddr": ("server-no-reuseaddr", "server_fork"),
+        "server_thread-no-reuseaddr": ("server-no-reuseaddr", "server_thread"),
+        "server_poll-no-reuseaddr": ("server-no-reuseaddr", "server_poll"),
+        "server_fork-taken-port-is-a-success": ("server-taken-port-is-a-success", "server_fork"),
+        "server_thread-taken-port-is-a-success":
+            ("server-taken-port-is-a-success", "server_thread"),
+        "server_poll-taken-port-is-a-success": ("server-taken-port-is-a-success", "server_poll"),
+        "server_thread-takes-an-interruption-for-the-end":
+            ("server-takes-an-interruption-for-the-end", "server_thread"),
+        "server_fork-dies-of-an-unknown-name": ("server-dies-of-an-unknown-name", "server_fork"),
+        "server_thread-dies-of-an-unknown-name":
+            ("server-dies-of-an-unknown-name", "server_thread"),
+        "server_poll-dies-of-an-unknown-name": ("server-dies-of-an-unknown-name", "server_poll"),
     },
     "02-p2p-chat": {
         "server-ends-at-a-typed-exit": ("client-ends-at-a-typed-exit", "server"),
@@ -52,8 +68,7 @@ TWINS: dict[str, dict[str, tuple[str, str]]] = {
             ("turn_client-unsent-line-is-a-success", "turn_server"),
         "turn_server-takes-an-interruption-for-an-error":
             ("turn_client-takes-an-interruption-for-an-error", "turn_server"),
-        "turn_server-reads-on-after-ctrl-d":
-            ("turn_client-reads-on-after-ctrl-d", "turn_server"),
+        "turn_server-reads-on-after-ctrl-d": ("turn_client-reads-on-after-ctrl-d", "turn_server"),
     },
 }
 """By lab and name: which known-wrong program it is the twin of, and which program it is."""
