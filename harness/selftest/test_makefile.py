@@ -22,6 +22,7 @@ def suite(tmp_path: Path) -> Path:
     for name, body in (
         ("setup", ""),
         ("grade", r'printf "%s\n" "$@"; env | grep -E "^(MAKE|LAB|SUBMISSION|OUT)"; exit 1'),
+        ("command", r'printf "%s\n" "$@"'),
     ):
         script = tmp_path / "harness" / name
         script.write_text(f"#!/bin/sh\n{body}\n")
@@ -57,3 +58,10 @@ def test_values_from_the_environment_arrive_as_they_are(suite: Path) -> None:
 
 def test_an_empty_submission_is_not_taken_for_none(suite: Path) -> None:
     assert graded(suite, "SUBMISSION=") == ["-s", ""]
+
+
+def test_what_is_packed_for_gradescope_is_named_as_typed(suite: Path) -> None:
+    done = subprocess.run(["make", "gradescope", f"OUT={AWKWARD}", "LAB=01"], cwd=suite, text=True,
+                          capture_output=True, env={"PATH": "/usr/bin:/bin", "HOME": "/"})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == ["labkit.gradescope.pack", "-o", AWKWARD, "01"]
