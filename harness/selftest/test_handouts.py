@@ -42,9 +42,10 @@ def test_each_step_is_told_of_with_its_own_number_and_check(lab: str) -> None:
 def test_files_that_the_handout_names_hold_the_step(lab: str) -> None:
     """As in 'step 7 in [session.c](session.c), 8 in [paths.c](paths.c)'."""
     section = (LABS / lab / "README.md").read_text().split("\n## Steps\n")[1].split("\n## ")[0]
+    section = " ".join(section.split())
     where = {step.number: step.file for step in steps(lab)}
     for numbers, file in re.findall(
-            r"((?:\d+(?: to |, | and |; )?)+),? (?:is |are )?in\s+\[(\w+\.c)\]", section):
+            r"((?:\d+(?: to |, | and |; )?)+),? (?:is |are )?in \[(\w+\.c)\]", section):
         for first, last in re.findall(r"(\d+)(?: to (\d+))?", numbers):
             for number in range(int(first), int(last or first) + 1):
                 assert where[number] == file
