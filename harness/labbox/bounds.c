@@ -130,7 +130,7 @@ struct crossing bounds_crossed(const struct bounds *bounds)
 
     if (bounds->processes && usage.processes > bounds->processes)
         return (struct crossing){TOO_MANY_PROCESSES, usage.processes};
-    if (bounds->work && usage.threads > CROWD && worked(&usage) > bounds->work)
+    if (bounds->work && usage.threads > CROWD && worked(&usage) >= bounds->work)
         return (struct crossing){TOO_MUCH_WORK, worked(&usage)};
     if (bounds->memory && usage.memory + files > bounds->memory) {
         usage = of_processes(add_share);

@@ -65,7 +65,7 @@ def hold_namespaces_of(lab: Scenario, held: contextlib.ExitStack) -> set[str]:
     own = set(_namespaces("self"))
     for pid in tree_of(lab.network._host.pid):
         for name, path in _namespaces(str(pid)).items():
-            with contextlib.suppress(FileNotFoundError):  # it has ended just now
+            with contextlib.suppress(OSError):  # it has ended just now
                 if name not in own | found:
                     held.callback(os.close, os.open(path, os.O_RDONLY))
                     found.add(name)
