@@ -34,7 +34,6 @@ def test_server_explains_wrong_arguments(lab: Scenario, program: str, arguments:
 # -- Step 1 to 4: an address, a socket, listening ---------------------------
 
 
-@because(PROGRAMS)
 @for_every_server(step=1, points=2, poll=25)
 def test_server_understands_a_name(lab: Scenario, program: str) -> None:
     """`-a localhost` is looked up like any name; the start line shows a number."""
@@ -56,7 +55,6 @@ def test_server_serves_ipv6(lab: Scenario, program: str) -> None:
     lab.expect_orderly(len(TEXT), len(TEXT))
 
 
-@because(PROGRAMS)
 @for_every_server(step=1, points=1, poll=25)
 def test_server_says_that_a_name_is_unknown(lab: Scenario, program: str) -> None:
     """A name that nobody knows: a line `program: ...` on stderr, exit status 1."""
@@ -92,7 +90,6 @@ def test_server_listens_on_the_loopback_by_default(lab: Scenario, program: str) 
     lab.start_server(program, port=PORT)
 
 
-@because(PROGRAMS)
 @for_every_server(step=3, points=2, poll=25)
 def test_server_listens_where_it_is_told(lab: Scenario, program: str) -> None:
     """`-a 0.0.0.0 -p 5000`: every address of the host, port 5000."""
@@ -101,7 +98,6 @@ def test_server_listens_where_it_is_told(lab: Scenario, program: str) -> None:
     lab.expect_line(server, "listening on 0.0.0.0 port 5000")
 
 
-@because(PROGRAMS)
 @for_every_server(step=3, points=2, poll=25)
 def test_server_listens_on_every_ipv6_address(lab: Scenario, program: str) -> None:
     """`-a ::` is open to IPv6 clients, as 0.0.0.0 is to those of IPv4."""
@@ -113,7 +109,6 @@ def test_server_listens_on_every_ipv6_address(lab: Scenario, program: str) -> No
     lab.expect_orderly(len(TEXT), len(TEXT))
 
 
-@because(PROGRAMS)
 @for_every_server(step=3, points=1, poll=25)
 def test_server_says_that_its_port_is_taken(lab: Scenario, program: str) -> None:
     """A port in use: `program: ...: Address already in use` on stderr, exit status 1."""
@@ -423,7 +418,6 @@ def test_server_serves_ncat(lab: Scenario, program: str) -> None:
 # -- Step 9 to 11: restart, rude clients, the end ---------------------------
 
 
-@because(PROGRAMS)
 @for_every_server(step=9, points=4, fork=22, poll=25)
 def test_server_can_be_started_again_at_once(lab: Scenario, program: str) -> None:
     """A server killed with a client connected, and started again: the port is free."""

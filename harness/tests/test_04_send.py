@@ -355,7 +355,6 @@ def test_send_server_ends_while_it_sends(lab: Scenario) -> None:
 # -- send_client: the command line ---------------------------------------------
 
 
-@because(NAMES_IT)
 @graded(step=0, points=2, **of_client)
 def test_send_client_explains_wrong_arguments(lab: Scenario) -> None:
     """Wrong options or ports, two HOSTs: a usage line on stderr, exit status 2."""
@@ -382,7 +381,6 @@ def test_send_client_connects_where_it_is_told(
                        packets="ip6" if ":" in host else "ip")
 
 
-@because(NAMES_IT)
 @graded(step=0, points=1, **of_client)
 def test_send_client_says_that_nobody_listens(lab: Scenario) -> None:
     """A closed port: `send_client: ...: Connection refused`, status 1, and no file."""
@@ -393,7 +391,6 @@ def test_send_client_says_that_nobody_listens(lab: Scenario) -> None:
     lab.expect_packets("connections=1", "handshake.refused=true")
 
 
-@because(NAMES_IT)
 @graded(step=0, points=1, **of_client)
 def test_send_client_says_that_a_name_is_unknown(lab: Scenario) -> None:
     """A name that nobody knows: a line `send_client: ...` on stderr, exit status 1."""
@@ -404,7 +401,6 @@ def test_send_client_says_that_a_name_is_unknown(lab: Scenario) -> None:
 # -- send_client: the name line ------------------------------------------------
 
 
-@because(NAMES_IT)
 @graded(step=4, points=2, **of_client)
 def test_send_client_saves_under_the_name_it_is_told(lab: Scenario) -> None:
     """Line and file come in one segment: all behind the newline is the file, and stdout silent."""
@@ -433,7 +429,6 @@ def test_send_client_takes_the_line_in_pieces(lab: Scenario) -> None:
 
 
 @counts_waking
-@because(NAMES_IT)
 @graded(step=4, points=1, **of_client)
 def test_send_client_waits_for_its_server(lab: Scenario) -> None:
     """A server that is silent, also in the middle of line or file, and Ctrl-Z: it only waits."""
@@ -451,7 +446,6 @@ def test_send_client_waits_for_its_server(lab: Scenario) -> None:
     lab.expect_orderly(0, len(NAME) + 1 + len(SMALL), first_closer="server")
 
 
-@because(NAMES_IT)
 @graded(step=4, points=2, **of_client)
 def test_send_client_takes_any_name(lab: Scenario) -> None:
     """Whatever the name is made of, up to 255 bytes: the file has that name."""
@@ -495,7 +489,6 @@ def test_send_client_leaves_its_folder_for_no_name(lab: Scenario, line: bytes) -
         folder.expect_file("file", SMALL)
 
 
-@because(NAMES_IT)
 @graded(step=5, points=1, **of_client)
 def test_send_client_says_that_a_folder_has_the_name(lab: Scenario) -> None:
     """A folder of that name is there: an error, exit status 1; the folder stays, nothing else."""
@@ -567,7 +560,6 @@ def test_send_client_saves_a_big_file(lab: Scenario) -> None:
     lab.expect_orderly(0, len(NAME) + 1 + len(BIG), first_closer="server")
 
 
-@because(NAMES_IT)
 @graded(step=5, points=1, **of_client)
 def test_send_client_replaces_an_old_file(lab: Scenario) -> None:
     """A longer file of that name was there before: now the new one is, and nothing of the old."""
@@ -598,7 +590,6 @@ def test_send_client_keeps_no_cut_file(lab: Scenario, sent: int) -> None:
     expect_nothing_kept(folder)
 
 
-@because(NAMES_IT)
 @graded(step=5, points=1, **of_client)
 def test_send_client_says_that_the_disk_is_full(lab: Scenario) -> None:
     """No room for all of it: `...: No space left on device`, exit status 1, and no file."""
