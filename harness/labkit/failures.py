@@ -17,6 +17,8 @@ IN_FULL = 8
 """Failed tests that are told in full, one a step at most."""
 LINES = 3
 """Entries of one line that a step has; the others are counted."""
+_HEADING = 46
+"""Characters that the heading has of a line, at least."""
 _VALUES = 3
 """Of the values in which tests of one rule differ, so many are listed."""
 _DETAIL_LINES = 40
@@ -58,7 +60,7 @@ class Failures:
                 lines += [line for part in _text(best).split("\n") for line in wrap(part, 8)]
             else:
                 seen = dict(best.parts).get("seen") or best.output.split("\n")[0]
-                short.append(_cut(f"      {heading}: {clean_line(seen)}"))
+                short.append(_line(heading, clean_line(seen)))
         lines += short[:LINES]
         if again:
             lines += _heading(f"FAIL: {_count(again)} for a reason that is told above")
@@ -114,8 +116,16 @@ def _heading(text: str) -> list[str]:
     return textwrap.wrap(text, WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 12)
 
 
-def _cut(line: str) -> str:
-    return line if len(line) <= WIDTH else f"{line[:WIDTH - 3]}..."
+def _line(heading: str, seen: str) -> str:
+    """Both on one line; what is too long of either is cut."""
+    room = WIDTH - 6 - len(": ")
+    if len(heading) + len(seen) > room:
+        heading = _cut(heading, max(room - len(seen), _HEADING))
+    return f"      {heading}: {_cut(seen, room - len(heading))}"
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[:width - 3].rstrip()}..."
 
 
 def wrap(line: str, indent: int) -> list[str]:

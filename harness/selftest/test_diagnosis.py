@@ -154,6 +154,12 @@ CASES: dict[str, tuple[Evidence, str]] = {
         f'sendto({CONNECTION}, "o"..., 3996, 0, NULL, 0) = 3996 <0>',
         f"shutdown({CONNECTION}, SHUT_WR) = 0 <0>"), suspicion="closes-both"), "closes-both"),
     "no socket": (evidence(program(SAYS), suspicion="no-packets"), "no-packets"),
+    "a server that ends at once": (evidence(
+        program("exit_group(0) = ?", status=0), suspicion="own-timeout",
+        expected="`./server` listens on ::1 port 4321 and goes on"), "ended-early"),
+    "a client that ends at once": (evidence(
+        program("exit_group(0) = ?", status=0), suspicion="wrong-port",
+        expected="a connection to port 4321"), "no-packets"),
     "an error of its own": (evidence(program(status=1), suspicion="no-answer"), "ended-early"),
     "one gives up, the other still runs": (evidence(
         program(status=1, name="client"), program(LISTENS), suspicion="no-answer"), "no-answer"),

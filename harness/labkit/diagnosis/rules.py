@@ -71,6 +71,8 @@ RULES = (
     Rule(signs.another_process_holds_it, "shared-descriptor", over=NO_FIN),
     Rule(signs.sends_more_than_it_got, "fixed-length", over=UNCLEAR | {"messages"}),
     Rule(signs.rest_not_sent, "partial-write", over=SYMPTOMS),
+    Rule(signs.never_began, "ended-early"),
+    Rule(signs.sent_nothing, "no-packets"),
     Rule(signs.ended_early, "ended-early", over=SILENCE - {"closes-both", "descriptor-leak"}),
     Rule(signs.no_socket, "no-packets", over=UNCLEAR | {"connection-refused"}),
     Rule(signs.nothing_written, "stdout-not-flushed", over=UNCLEAR),

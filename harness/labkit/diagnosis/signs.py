@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import re
 import socket
+from pathlib import Path
 from typing import Callable, Iterator, Optional
 
 from labkit.diagnosis.calls import Call
@@ -188,6 +189,28 @@ def _of_use(call: Call) -> bool:
 
 
 # -- Sockets -------------------------------------------------------------------
+
+
+def never_began(evidence: Evidence) -> Optional[str]:
+    """A server that should listen ended with status 0, silently, and never called socket()."""
+    if not re.search(r"\blistens\b|\bUDP socket\b", evidence.expected):
+        return None
+    return _left_at_once(evidence)
+
+
+def sent_nothing(evidence: Evidence) -> Optional[str]:
+    """A program that should send did the same."""
+    if not re.search(r"\breceives\b|\bconnection to port\b", evidence.expected):
+        return None
+    return _left_at_once(evidence)
+
+
+@_in_any
+def _left_at_once(program: Seen) -> Optional[str]:
+    if program.exit is None or program.exit.status != 0 or program.stderr.strip():
+        return None
+    nothing = no_socket(Evidence("", "", "", [program], Path()))
+    return f"{nothing}, and ended with status 0" if nothing else None
 
 
 def ended_early(evidence: Evidence) -> Optional[str]:
