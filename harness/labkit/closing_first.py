@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Callable, NamedTuple, Optional
 
-from labkit.feedback import Mismatch
+from labkit.feedback import Mismatch, counted
 from labkit.grading import Test, graded_each
 from labkit.peer import CLOSED, ESTABLISHED, Peer, describe, tcp_state
 from labkit.program import Program
@@ -124,7 +124,7 @@ def send_after_the_fin(peer: Peer, data: bytes) -> None:
     if tcp_state(peer.sock) == CLOSED:
         raise Mismatch(
             expected="after its FIN the server still takes what the client sends",
-            seen=f"{len(data)} bytes sent after it were answered with a reset",
+            seen=f"{counted(len(data), 'byte')} sent after it were answered with a reset",
             cause="closes-both",
         )
 

@@ -8,7 +8,7 @@ import socket
 from collections import deque
 from typing import Callable, NamedTuple, Optional, Sequence
 
-from labkit.feedback import Mismatch
+from labkit.feedback import Mismatch, counted
 from labkit.peer import Waiter, describe, difference, guess_cause
 
 Address = tuple[str, int]
@@ -95,7 +95,7 @@ class DatagramSocket:
 
         cause: why another one comes, or none; found by what comes where it is not given.
         """
-        wanted = f"a datagram of {len(data)} bytes: {describe(data)}"
+        wanted = f"a datagram of {counted(len(data), 'byte')}: {describe(data)}"
         self._wait_for(1, wanted, cause or (None if data else "empty-datagram"))
         got, sender = self.came.popleft()
         if got != data:
@@ -107,7 +107,7 @@ class DatagramSocket:
 
     def expect_all(self, datagrams: Sequence[bytes], cause: Optional[str] = None) -> None:
         """Takes as many datagrams as there are, which must be these in whatever order."""
-        wanted = f"{len(datagrams)} datagrams"
+        wanted = counted(len(datagrams), "datagram")
         self._wait_for(len(datagrams), wanted, cause)
         left = list(datagrams)
         for _ in datagrams:
@@ -130,7 +130,7 @@ class DatagramSocket:
         if self.came:
             got, sender = self.came[0]
             raise Mismatch(expected=f"{self.label} is sent nothing more",
-                           seen=f"a datagram of {len(got)} bytes from {sender[0]} port "
+                           seen=f"a datagram of {counted(len(got), 'byte')} from {sender[0]} port "
                            f"{sender[1]}: {describe(got)}", cause=cause)
 
     def close(self) -> None:
@@ -157,7 +157,7 @@ class DatagramSocket:
     def _wait_for(self, count: int, wanted: str, cause: Optional[str]) -> None:
         self._waiter.wait_for(
             lambda: len(self.came) >= count, f"{self.label} receives {wanted}",
-            lambda: (f"{len(self.came)} datagrams came" if count > 1 else "none came")
+            lambda: (f"{counted(len(self.came), 'datagram')} came" if count > 1 else "none came")
             + self._last_words(),
             lambda: self._why_none(cause))
 

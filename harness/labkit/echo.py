@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 from typing import Callable, Optional, Sequence
 
-from labkit.feedback import Mismatch
+from labkit.feedback import Mismatch, counted
 from labkit.grading import Test, graded_each
 from labkit.kernel_sockets import ALL_STATES, LISTEN, TIME_WAIT
 from labkit.peer import ESTABLISHED, Listener, Peer, tcp_state
@@ -163,8 +163,8 @@ def expect_arrivals(lab: Scenario, server: Program, peers: Sequence[Peer]) -> No
     """
     wanted = sorted(f"connection from 127.0.0.1 port {peer.port}" for peer in peers)
     lab.wait_for(lambda: server.stdout.count(b"\n") >= len(wanted) or server.output_ended,
-                 f"`{server.command}` prints {len(wanted)} lines, one for each client",
-                 lambda: f"{server.stdout.count(10)} lines on stdout", "lines-lost")
+                 f"`{server.command}` prints {counted(len(wanted), 'line')}, one for each client",
+                 lambda: f"{counted(server.stdout.count(10), 'line')} on stdout", "lines-lost")
     got = sorted(bytes(server.stdout).decode(errors="replace").splitlines())
     if got != wanted:
         wrong = next(line for line in [*got, "nothing"] if line not in wanted or

@@ -92,6 +92,11 @@ def told(parts: Iterable[tuple[str, str]]) -> str:
     return "\n".join(f"{label}: {part}" for label, part in parts)
 
 
+def counted(number: int, thing: str) -> str:
+    """As in '1 byte', '2 bytes'."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
 def of_assertion(error: AssertionError, title: str) -> Mismatch:
     """A plain assertion about the submission as a Mismatch; TITLE says what was asked."""
     if isinstance(error, Mismatch):

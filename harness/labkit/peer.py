@@ -10,7 +10,7 @@ import struct
 import termios
 from typing import Any, Callable, Optional, Protocol
 
-from labkit.feedback import Mismatch
+from labkit.feedback import Mismatch, counted
 
 ESTABLISHED, CLOSED = 1, 7
 """States of tcp(7), TCP_INFO: connected, and after a reset."""
@@ -62,7 +62,7 @@ class Peer:
     def send(self, data: bytes) -> None:
         """Sends DATA and waits until the kernel has taken all of it. Reads nothing."""
         self.start_sending(data)
-        self._wait(lambda: not self._to_send, f"{self.label} can send {len(data)} bytes",
+        self._wait(lambda: not self._to_send, f"{self.label} can send {counted(len(data), 'byte')}",
                    lambda: f"{len(self._to_send)} of them were never read", "deadlock")
 
     def send_in_pieces(self, data: bytes, size: int = 1) -> None:
@@ -95,8 +95,8 @@ class Peer:
 
         What is queued to be sent goes out meanwhile, as in a full-duplex program.
         """
-        self._read_until(lambda: len(self.received) >= len(data), f"{len(data)} bytes from it",
-                         data, cause)
+        self._read_until(lambda: len(self.received) >= len(data),
+                         f"{counted(len(data), 'byte')} from it", data, cause)
         got = bytes(self.received[: len(data)])
         if got != data:
             raise Mismatch(expected=f"{self.label} receives {describe(data)}",
@@ -126,7 +126,7 @@ class Peer:
         line, newline, rest = bytes(self.received).partition(b"\n")
         if not newline or len(line) >= LONGEST_LINE:
             raise Mismatch(expected=f"{self.label} receives {wanted}",
-                           seen=f"{len(line)} bytes without a newline: {describe(line)}",
+                           seen=f"{counted(len(line), 'byte')} without a newline: {describe(line)}",
                            cause=cause or "messages")
         self.received[:] = rest
         return line + newline
@@ -212,7 +212,7 @@ class Peer:
         if done():
             return
         if self.was_reset:
-            seen = f"the connection was reset after {len(self.received)} bytes"
+            seen = f"the connection was reset after {counted(len(self.received), 'byte')}"
             cause = "linger-rst" if not data else cause or "unread-input-rst"
         else:
             seen = f"end of file after {self._progress(data)}"
@@ -240,8 +240,8 @@ class Peer:
         if not got:
             return "nothing came"
         if data.startswith(got):
-            return f"{len(got)} bytes, all of them right"
-        return f"{len(got)} bytes; {difference(data, got)}"
+            return f"{counted(len(got), 'byte')}, all of them right"
+        return f"{counted(len(got), 'byte')}; {difference(data, got)}"
 
     def _waiting_to_read(self, wanted: bool) -> None:
         self._reading = wanted and not self.eof and not self.was_reset
@@ -334,7 +334,7 @@ def tcp_state(sock: socket.socket) -> int:
 def describe(data: bytes) -> str:
     """DATA for a person: short, printable, its length told when it is cut."""
     text = repr(data[:40])[1:]
-    return text if len(data) <= 40 else f"{text}... ({len(data)} bytes)"
+    return text if len(data) <= 40 else f"{text}... ({counted(len(data), 'byte')})"
 
 
 def first_difference(expected: bytes, got: bytes) -> int:
@@ -350,7 +350,7 @@ def difference(expected: bytes, got: bytes) -> str:
         return "the same bytes"
     if at == min(len(expected), len(got)):
         extra = f": {describe(got[at:])}" if len(got) > at else ""
-        return f"{len(got)} bytes instead of {len(expected)}{extra}"
+        return f"{counted(len(got), 'byte')} instead of {len(expected)}{extra}"
     return (f"byte {at} is {got[at]:#04x} and not {expected[at]:#04x}: "
             f"{describe(got[at:at + 40])}")
 

@@ -12,7 +12,7 @@ from collections import deque
 from typing import Callable, NamedTuple, Optional, Sequence, Union
 
 from labkit.datagrams import Address, DatagramSocket
-from labkit.feedback import Mismatch
+from labkit.feedback import Mismatch, counted
 from labkit.folders import fault_of_file
 from labkit.peer import describe, difference
 from labkit.scenario import Scenario
@@ -120,7 +120,7 @@ def tell(raw: bytes) -> str:
         return f"{describe(raw)} ({why})"
     name = NAMES[packet.opcode - 1]
     if packet.opcode == DATA:
-        return f"{name} {packet.number} with {len(packet.content)} bytes"
+        return f"{name} {packet.number} with {counted(len(packet.content), 'byte')}"
     if packet.opcode == ACK:
         return f"{name} {packet.number}"
     if packet.opcode == ERROR:

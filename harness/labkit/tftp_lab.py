@@ -10,7 +10,7 @@ import time
 from typing import Any, Mapping, Optional, Sequence
 
 from labkit.datagrams import Address, DatagramSocket
-from labkit.feedback import Mismatch
+from labkit.feedback import Mismatch, counted
 from labkit.folders import Folder
 from labkit.program import Program
 from labkit.scenario import Footprint, Scenario
@@ -323,11 +323,12 @@ def expect_six_sendings(
     def why() -> str:
         return "no-retransmission" if len(times) == before else "no-timeout"
 
-    lab.wait_for(over, expected, lambda: f"sent {len(times)} times so far{client.last_words}", why)
+    lab.wait_for(over, expected,
+                 lambda: f"sent {counted(len(times), 'time')} so far{client.last_words}", why)
     if grows(times):
         return False
     if len(times) != 6:
-        raise Mismatch(expected, f"it was sent {len(times)} times{client.last_words}",
+        raise Mismatch(expected, f"it was sent {counted(len(times), 'time')}{client.last_words}",
                        "wrong-retries" if len(times) > 1 else "no-retransmission")
     expect_failed(lab, client)
     return True

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Optional, Sequence
 
 from labkit.datagrams import Address, DatagramSocket
-from labkit.feedback import HarnessError, Mismatch
+from labkit.feedback import HarnessError, Mismatch, counted
 from labkit.peer import describe
 from labkit.program import Program
 from labkit.scenario import Scenario
@@ -120,7 +120,8 @@ def echo_until_printed(
 
     before = server.count
     lab.wait_for(printed, f"`{client.command}` gets its reply and prints it",
-                 lambda: f"its line came {server.count - before} times{client.last_words}",
+                 lambda: (f"its line came {counted(server.count - before, 'time')}"
+                          f"{client.last_words}"),
                  cause)
     lab.expect_output(client, line + b"\n", cause)
 

@@ -218,7 +218,7 @@ def test_a_bound_server_is_found_beside_the_tests_own_sockets(world: World) -> N
     (("udp", "28695", "127.0.0.1"), "byte-order"),
     (("udp", "6000", "0.0.0.0"), "wrong-address"),
     (("tcp", "6000", "127.0.0.1"), "tcp-not-udp"),
-    (("udp", "6000", "10.0.0.1"), "exit-status"),
+    (("udp", "6000", "10.0.0.1"), "ended-early"),
 ])
 def test_why_a_server_is_not_bound_is_named(
     world: World, arguments: tuple[str, ...], cause: str

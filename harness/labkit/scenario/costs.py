@@ -14,6 +14,7 @@ from labkit.scenario.world import PATIENCE, World
 
 _CAUSES = {"descriptors": "descriptor-leak", "processes": "zombie-children",
            "threads": "left-over-thread"}
+_ONE = {"descriptors": "descriptor", "processes": "process", "threads": "thread"}
 
 
 class Footprint(NamedTuple):
@@ -100,4 +101,8 @@ def _footprint(program: Program) -> Footprint:
 
 
 def _counts(footprint: Footprint, which: list[str]) -> str:
-    return ", ".join(f"{getattr(footprint, what)} {what}" for what in which)
+    return ", ".join(_counted(getattr(footprint, what), what) for what in which)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {_ONE[what] if number == 1 else what}"

@@ -10,7 +10,7 @@ from typing import Any, Collection, Iterable, Optional, Sequence
 
 from labkit import capture
 from labkit.datagrams import Address, DatagramSocket
-from labkit.feedback import Mismatch
+from labkit.feedback import Mismatch, counted
 from labkit.kernel_sockets import Endpoint
 from labkit.program import Program
 from labkit.scenario.programs import Programs
@@ -257,7 +257,8 @@ def _expect_no_others(
 def _listed(sizes: Sequence[int]) -> str:
     text = ", ".join(str(size) if size >= 0 else "not whole" for size in sizes[:_SHOWN])
     more = ", ..." if len(sizes) > _SHOWN else ""
-    return f"{len(sizes)} datagrams" + (f" of {text}{more} bytes" if sizes else "")
+    unit = "byte" if list(sizes) == [1] else "bytes"
+    return counted(len(sizes), "datagram") + (f" of {text}{more} {unit}" if sizes else "")
 
 
 def _why_sizes(wanted: Sequence[int], there: Sequence[int]) -> Optional[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Optional
 
-from labkit.feedback import Mismatch
+from labkit.feedback import Mismatch, counted
 from labkit.peer import describe, difference, guess_cause
 from labkit.program import Program
 from labkit.scenario.world import World
@@ -41,7 +41,7 @@ class Output(World):
     def expect_output(self, program: Program, data: bytes, cause: Optional[str] = None) -> None:
         """Waits until the program's stdout has as many bytes as DATA, and they must be DATA."""
         self.wait_for(lambda: len(program.stdout) >= len(data) or program.output_ended,
-                      f"`{program.command}` writes {len(data)} bytes to stdout",
+                      f"`{program.command}` writes {counted(len(data), 'byte')} to stdout",
                       lambda: difference(data, bytes(program.stdout)),
                       cause or "stdout-not-flushed")
         got = bytes(program.stdout)
