@@ -104,7 +104,7 @@ def test_what_is_to_be_repaired_first_stands_on_top_where_students_may_see_it(
         assert "output" not in data
     else:
         assert data["output"].startswith("The first thing to repair: `server` never listens (step "
-                                         f"{teller[-1]}: {teller}). 2 other tests can judge noth")
+                                         f"{teller[-1]}). 2 other tests can judge nothing")
         assert "seen: that" in data["output"]
 
 

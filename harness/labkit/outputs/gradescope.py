@@ -46,8 +46,7 @@ def _first_thing(fault: Fault) -> str:
     what = fault.words or f"`{'`, `'.join(best.test.programs)}`"
     rest = "can judge nothing until that is repaired" if fault.blocks else "found the same"
     also = f" {count} other test{'s'[count == 1:]} {rest}." if count else ""
-    return (f"The first thing to repair: {what} (step {best.test.step}: {best.test.title}).{also}"
-            f"\n\n{best.output}")
+    return f"The first thing to repair: {what} (step {best.test.step}).{also}\n\n{best.output}"
 
 
 def _test(result: Result, with_score: bool) -> dict[str, Any]:
