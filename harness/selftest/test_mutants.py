@@ -165,7 +165,7 @@ def test_a_claim_is_read_back_from_the_document(
     monkeypatch.setattr(document, "PATH", tmp_path / "kill-table.md")
     monkeypatch.setattr(document, "of_every_lab", lambda: [(LAB, ONE), (LAB, TWO)])
     document.PATH.write_text("before\n<!-- kill table -->\n<!-- end kill table -->\nbehind\n")
-    lines = run(rows(ONE, TWO))
+    lines = run(rows(TWO, ONE), only=True)  # TWO: no more is known than that test_help kills it
     tests = {LAB: graded_tests(LAB)}
     document.write(tests, lines)
     text = document.PATH.read_text()
