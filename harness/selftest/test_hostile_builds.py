@@ -67,7 +67,9 @@ def make(source: Path, work: Path, *commands: str) -> Build:
     lines = "".join(f"\t{command}\n" for command in commands)
     (source / "Makefile").write_text(f"all: client attack\nclient: client.c\n\tcc -o client $<\n"
                                      f".PHONY: attack\nattack:\n{lines}")
-    return build(LAB, source, work, reference=False)
+    built = build(LAB, source, work, reference=False)
+    assert processes_left() == []
+    return built
 
 
 def complaint(built: Build) -> str:

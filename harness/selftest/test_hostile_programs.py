@@ -298,6 +298,25 @@ def test_no_call_leads_out(attacked: type[Attacked], call: str) -> None:
     assert told == "refused"
 
 
+def test_a_crowd_is_one_session(attacked: type[Attacked]) -> None:
+    """A thousand sessions would have a thousand shares of the processor (sched(7), autogroup)."""
+    told = attacked(program(
+        "int before = getsid(0)", "if (fork() > 0) pause()",
+        'say("%d %d", setsid(), getsid(0) == before)', "pause()")).lines(1)
+    assert told == ["0 1"]
+
+
+@pytest.mark.parametrize("call", [
+    "unshare(CLONE_NEWUSER)", "syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0)"])
+def test_labinit_refuses_namespaces_where_bwrap_cannot(
+    attacked: type[Attacked], monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """As bwrap 0.6 of Ubuntu 22.04."""
+    monkeypatch.setattr(sandbox, "_bwrap_options", lambda bwrap: frozenset())
+    [told] = attacked(program(f'say("%s", {call} < 0 ? "refused" : "done")')).lines(1)
+    assert told == "refused"
+
+
 def test_the_kernel_is_told_whom_to_end_first(attacked: type[Attacked]) -> None:
     attack = attacked(program('say("there")', "pause()"))
     attacker = attack.start()
