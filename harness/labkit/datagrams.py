@@ -155,6 +155,8 @@ class DatagramSocket:
                            cause="surplus-datagrams")
 
     def _wait_for(self, count: int, wanted: str, cause: Optional[str]) -> None:
+        if not self.came:
+            self._waiter.needs("speaks")
         self._waiter.wait_for(
             lambda: len(self.came) >= count, f"{self.label} receives {wanted}",
             lambda: (f"{counted(len(self.came), 'datagram')} came" if count > 1 else "none came")

@@ -72,6 +72,16 @@ half_written = because("a program that is written up to this step, and no furthe
 """Marks a test of what a program can do before most of its steps are written."""
 
 
+def first(test: Test) -> Test:
+    """Marks one of the first tests of a program, the first of those that a graded test names.
+
+    They run before all others, and show how far the program gets at all: labkit.scenario.reach.
+    Each program has two, or more, that begin it in different ways and have it say something.
+    """
+    marked: Test = pytest.mark.first(test)
+    return marked
+
+
 def takes(seconds: float) -> Callable[[Test], Test]:
     """Says that a graded test takes SECONDS, 2 or more, though nothing goes wrong in it.
 

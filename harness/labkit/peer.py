@@ -25,6 +25,8 @@ class Waiter(Protocol):
 
     def watch(self, fd: int, events: int, callback: Callable[[int], None]) -> None: ...
 
+    def needs(self, milestone: str) -> None: ...
+
     def wait_for(
         self,
         done: Callable[[], bool],
@@ -95,6 +97,8 @@ class Peer:
 
         What is queued to be sent goes out meanwhile, as in a full-duplex program.
         """
+        if data:
+            self._waiter.needs("speaks")
         self._read_until(lambda: len(self.received) >= len(data),
                          f"{counted(len(data), 'byte')} from it", data, cause)
         got = bytes(self.received[: len(data)])
@@ -121,6 +125,7 @@ class Peer:
 
         It is called WANTED in feedback, and has LONGEST_LINE bytes at most.
         """
+        self._waiter.needs("speaks")
         self._read_until(lambda: b"\n" in self.received or len(self.received) > LONGEST_LINE,
                          wanted, b"", cause or "no-answer")
         line, newline, rest = bytes(self.received).partition(b"\n")
@@ -312,6 +317,7 @@ class Listener:
 
     def accept(self, cause: Optional[str] = None) -> Peer:
         """The next connection; raises Mismatch when nobody connects."""
+        self._waiter.needs("begins")
         ready: list[bool] = []
         self._waiter.watch(self.sock.fileno(), selectors.EVENT_READ, lambda _: ready.append(True))
         self._waiter.wait_for(lambda: bool(ready), f"a connection to port {self.port}",

@@ -21,11 +21,11 @@ from labkit.grading import (
 )
 from labkit.outputs.whole import write_whole
 from labkit.results import ERROR, FAILED, PASSED, Result
-from labkit.run import DEFAULT_OUT, Run, Session, UsageProblem
+from labkit.run import DEFAULT_OUT, SESSION, Run, Session, UsageProblem
 from labkit.table import table
 from labkit.tracer import Calls
 
-_SESSION, _WORKER_KEY = "labkit-session", "labkit_session"
+_WORKER_KEY = "labkit_session"
 
 
 # -- Options -------------------------------------------------------------------
@@ -45,13 +45,14 @@ def pytest_configure(config: Any) -> None:
     config.addinivalue_line(
         "markers", "graded(step, points, programs, hosts, visibility): see labkit.grading.graded")
     config.addinivalue_line("markers", "no_calls(why): see labkit.grading.no_calls")
+    config.addinivalue_line("markers", "first: see labkit.grading.first")
     config.addinivalue_line("markers", "takes(seconds): see labkit.grading.takes")
     config.addinivalue_line("markers", "because(why): see labkit.reasons.because")
     config.option.keyword = exact_steps(config.option.keyword)
     if hasattr(config, "workerinput"):
         text = config.workerinput.get(_WORKER_KEY)
         if text is not None:
-            config.pluginmanager.register(Session.from_json(text), _SESSION)
+            config.pluginmanager.register(Session.from_json(text), SESSION)
             config.pluginmanager.register(_Worker(config), "labkit-worker")
         return
     run = next((p for p in config.pluginmanager.get_plugins() if isinstance(p, Run)), None)
@@ -109,7 +110,7 @@ def pytest_collection_modifyitems(config: Any, items: list[pytest.Item]) -> None
 @pytest.fixture(scope="session")
 def grading_session(request: pytest.FixtureRequest) -> Session:
     """The builds and folders of this run."""
-    session = request.config.pluginmanager.get_plugin(_SESSION)
+    session = request.config.pluginmanager.get_plugin(SESSION)
     if not isinstance(session, Session):
         raise HarnessError("nothing was built: name the tests' file or folder, or --lab=LAB")
     return session
@@ -150,11 +151,19 @@ def lab(
     log = None if silent else trace.with_suffix(".calls")
     scenario = Scenario(grading_session.work, program_path, trace, hosts=hosts_of(mark.kwargs),
                         calls=log)
+    test = graded_test(request.node)
+    first = request.node.get_closest_marker("first") is not None
+    if test is not None and not first:
+        scenario.never = grading_session.never.get(test.lab, {})
     try:
         yield scenario
     finally:
         scenario = request.node.funcargs.get("lab", scenario)  # see pytest_pyfunc_call
-        scenario.close()
+        try:
+            if test is not None and first:
+                attach(request.node, "reached", " ".join(scenario.reached(test.programs[0])))
+        finally:
+            scenario.close()
         if log is not None:
             attach(request.node, "calls", log)
         if scenario.calls.problem is not None:
@@ -183,6 +192,7 @@ def pytest_pyfunc_call(pyfuncitem: Any) -> Optional[bool]:
         lab.close()
         calls.log.unlink(missing_ok=True)
         pyfuncitem.funcargs["lab"] = lab.unrecorded()
+        pyfuncitem.funcargs["lab"].never = lab.never
         run()
     return True
 
@@ -251,7 +261,7 @@ class _Worker:
     """A worker of pytest-xdist tells the controller which tests there are."""
 
     def __init__(self, config: Any) -> None:
-        self._session: Session = config.pluginmanager.get_plugin(_SESSION)
+        self._session: Session = config.pluginmanager.get_plugin(SESSION)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         tests = [test.to_json() for test in map(graded_test, session.items) if test is not None]
@@ -276,7 +286,7 @@ class _Controller:
             except (HarnessError, UsageProblem) as problem:
                 self._run.close()
                 _stop(problem)
-        self._config.pluginmanager.register(self._run.session, _SESSION)
+        self._config.pluginmanager.register(self._run.session, SESSION)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:

@@ -12,7 +12,7 @@ import fcntl
 import json
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional, Sequence
 
@@ -29,6 +29,8 @@ from labkit.results import (
     ERROR, FAILED, JUNIT, NO_PROGRAM, PASSED, REPORT, RESULTS, Result, is_grade, replay_command,
 )
 
+SESSION = "labkit-session"
+"""What pytest calls the Session, which is a plugin of it."""
 DEFAULT_OUT = paths.OUT / "grade"
 
 
@@ -48,6 +50,8 @@ class Session:
     """A sandbox.workspace() with the builds in it."""
     traces: Path
     builds: dict[str, Build]
+    never: dict[str, dict[str, str]] = field(default_factory=dict)
+    """For each lab what its programs never reach (Reach.never), once their first tests have run."""
 
     def to_json(self) -> str:
         return json.dumps({

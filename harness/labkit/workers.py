@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import signal
 import traceback
+from collections import defaultdict
 from multiprocessing.connection import Connection, wait
 from typing import Any, Optional, Sequence, Union
 
@@ -17,7 +18,10 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 from labkit.feedback import HarnessError
-from labkit.grading import seconds_of
+from labkit.grading import graded_test, seconds_of
+from labkit.results import FAILED
+from labkit.run import SESSION, Session
+from labkit.scenario.reach import never_reached
 
 _FORK = multiprocessing.get_context("fork")
 
@@ -32,12 +36,24 @@ class Workers:
     def __init__(self, count: int) -> None:
         self._count = count
         self._workers: dict[Connection, _Worker] = {}
+        self._found: dict[tuple[str, str], list[Optional[set[str]]]] = defaultdict(list)
+        """What each lab's programs reached in each of their first tests; None: no fault."""
 
     def pytest_runtestloop(self, session: pytest.Session) -> Optional[bool]:
         """Runs the tests of SESSION; raises HarnessError where a worker cannot work."""
         if session.testsfailed or session.config.option.collectonly:
             return None  # as pytest has it without us
-        waiting = longest_first(session.items)[::-1]
+        order = longest_first(session.items)
+        self._run(session, [test for test in order if _is_first(session.items[test])])
+        for lab in {lab for lab, _ in self._found}:
+            found = {name: tests for (of, name), tests in self._found.items() if of == lab}
+            _session_of(session.config).never[lab] = never_reached(found)
+        self._run(session, [test for test in order if not _is_first(session.items[test])])
+        return True
+
+    def _run(self, session: pytest.Session, tests: Sequence[int]) -> None:
+        """Runs TESTS, numbers of items, in new processes, which know what is known by now."""
+        waiting = [*reversed(tests)]
         try:
             while waiting or self._workers:
                 while waiting and len(self._workers) < self._count:
@@ -48,7 +64,7 @@ class Workers:
         finally:
             for worker in self._workers.values():
                 worker.end()
-        return True
+            self._workers.clear()
 
     def _add(self, items: Sequence[pytest.Item], test: int) -> None:
         worker = _Worker(items, list(self._workers))
@@ -68,6 +84,8 @@ class Workers:
             return
         if isinstance(said, str):
             raise HarnessError(f"a worker failed: {said}")
+        if _is_first(item):
+            self._note(item, said)
         for data in said:
             report = hook.pytest_report_from_serializable(config=session.config, data=data)
             hook.pytest_runtest_logreport(report=report)
@@ -76,6 +94,27 @@ class Workers:
         else:
             worker.end()
             del self._workers[worker.link]
+
+    def _note(self, item: pytest.Item, reports: Sequence[dict[str, Any]]) -> None:
+        """Keeps what the REPORTS of ITEM, a first test, tell of its program."""
+        test = graded_test(item)
+        if test is None:
+            return
+        told = [dict(report["user_properties"]) for report in reports]
+        reached = told[-1].get("reached")
+        judged = all(properties.get("verdict", FAILED) == FAILED for properties in told)
+        self._found[test.lab, test.programs[0]].append(
+            set(reached.split()) if judged and reached is not None else None)
+
+
+def _session_of(config: pytest.Config) -> Session:
+    found = config.pluginmanager.get_plugin(SESSION)
+    assert isinstance(found, Session)
+    return found
+
+
+def _is_first(item: pytest.Item) -> bool:
+    return item.get_closest_marker("first") is not None
 
 
 def longest_first(items: Sequence[pytest.Item]) -> list[int]:

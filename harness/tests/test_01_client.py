@@ -9,7 +9,7 @@ import pytest
 from labkit.echo import (
     BIG, BINARY, PORT, TEXT, WRONG_PORTS, expect_usage_error, finish, serve_once, vanish
 )
-from labkit.grading import counts_waking, graded, half_written
+from labkit.grading import counts_waking, first, graded, half_written
 from labkit.reasons import BAD_NETWORK, NAMES_IT, PAIR, PLAINEST, SIZES, TOOL, because
 from labkit.scenario import Scenario
 
@@ -43,6 +43,7 @@ def test_client_understands_a_name(lab: Scenario) -> None:
     lab.expect_orderly(len(TEXT), len(TEXT), packets="ip")
 
 
+@first
 @because(NAMES_IT)
 @graded(step=12, points=2, programs=("client",))
 def test_client_connects_by_ipv6(lab: Scenario) -> None:
@@ -63,6 +64,7 @@ def test_client_says_that_a_name_is_unknown(lab: Scenario) -> None:
     lab.expect_complaint(client, r"client: .+")
 
 
+@first
 @graded(step=13, points=4, programs=("client",))
 def test_client_connects_to_the_right_port(lab: Scenario) -> None:
     """Without options the client is at 127.0.0.1, port 4321; `-p` takes another."""

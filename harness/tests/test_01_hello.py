@@ -8,7 +8,7 @@ from labkit.closing_first import (
     HELLO, MESSAGE, connect, converse, expect_printed, expect_said, start, whole,
 )
 from labkit.feedback import Mismatch
-from labkit.grading import counts_waking, graded
+from labkit.grading import counts_waking, first, graded
 from labkit.peer import describe
 from labkit.program import Program
 from labkit.reasons import NAMES_IT, PLAINEST, because
@@ -28,6 +28,7 @@ hello_test = dict(programs=(HELLO.name,))
 # -- The message ---------------------------------------------------------------
 
 
+@first
 @pytest.mark.parametrize("message", [b"hello\n", b"hello", b"\n"],
                          ids=["line", "no-newline", "empty-line"])
 @because(PLAINEST)
@@ -70,6 +71,7 @@ def test_hello_server_takes_no_message_for_a_format(lab: Scenario) -> None:
     lab.expect_orderly(len(message), HELLO.says, first_closer="server")
 
 
+@first
 @because(NAMES_IT)
 @graded(step=30, points=2, **hello_test)
 def test_hello_server_answers_what_came_first(lab: Scenario) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from labkit.closing_first import PROMPT, connect, expect_printed, expect_said
-from labkit.grading import graded
+from labkit.grading import first, graded
 from labkit.peer import Peer
 from labkit.program import Program
 from labkit.reasons import BAD_NETWORK, NAMES_IT, because
@@ -32,6 +32,7 @@ def test_prompt_server_explains_a_wrong_number_of_rounds(lab: Scenario, rounds: 
 # -- Rounds ----------------------------------------------------------------------
 
 
+@first
 @because(NAMES_IT)
 @graded(step=31, points=2, **prompt_test)
 def test_prompt_server_reads_six_bytes_at_a_time(lab: Scenario) -> None:
@@ -45,6 +46,7 @@ def test_prompt_server_reads_six_bytes_at_a_time(lab: Scenario) -> None:
     lab.expect_orderly(15, said(3))
 
 
+@first
 @because(NAMES_IT)
 @graded(step=31, points=1, **prompt_test)
 def test_prompt_server_answers_single_bytes(lab: Scenario) -> None:

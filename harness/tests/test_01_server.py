@@ -11,7 +11,7 @@ from labkit.echo import (
     for_every_server, leave, talk, vanish,
 )
 from labkit.feedback import Mismatch
-from labkit.grading import counts_waking, graded, half_written
+from labkit.grading import counts_waking, first, graded, half_written
 from labkit.reasons import BAD_NETWORK, NAMES_IT, PLAINEST, PROGRAMS, TOOL, because
 from labkit.scenario import Scenario
 
@@ -43,6 +43,7 @@ def test_server_understands_a_name(lab: Scenario, program: str) -> None:
                              cause="dotted-only")
 
 
+@first
 @because(NAMES_IT)
 @for_every_server(step=1, points=2, poll=25)
 def test_server_serves_ipv6(lab: Scenario, program: str) -> None:
@@ -235,6 +236,7 @@ def test_server_sends_back_what_comes(lab: Scenario, program: str) -> None:
     talk(peer, b"and once more\n", cause="single-read")
 
 
+@first
 @because(PLAINEST)
 @for_every_server(step=6, points=4)
 def test_server_echoes_a_line(lab: Scenario, program: str) -> None:

@@ -16,7 +16,7 @@ from labkit.chat import (
     CHAT, LINE, LONG_LINE, MIB, PORTS, Conversation, converse, expect_not_listening,
 )
 from labkit.echo import BINARY, finish, vanish
-from labkit.grading import counts_waking, graded, graded_each, half_written
+from labkit.grading import counts_waking, first, graded, graded_each, half_written
 from labkit.program import Program
 from labkit.reasons import BAD_NETWORK, NAMES_IT, PAIR, PLAINEST, PROGRAMS, SIGNALS, TOOL, because
 from labkit.scenario import Scenario
@@ -33,6 +33,7 @@ both_signals = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM]
 # -- Step 7: bytes, as they come -----------------------------------------------------
 
 
+@first
 @graded_each(CHAT, step=7, points=2)
 def test_chat_sends_what_is_typed_at_once(lab: Scenario, program: str) -> None:
     """Line after line from stdin, which stays open, and half a line without its end, too."""
@@ -65,6 +66,7 @@ def test_chat_prints_single_bytes(lab: Scenario, program: str) -> None:
     part(talk)
 
 
+@first
 @because(NAMES_IT)
 @graded_each(CHAT, step=7, points=2)
 def test_chat_carries_every_byte_value(lab: Scenario, program: str) -> None:

@@ -11,7 +11,7 @@ from labkit.chat import (
     its_turn, peers_turn,
 )
 from labkit.echo import break_off, finish, half_close, vanish
-from labkit.grading import counts_waking, graded, graded_each, half_written
+from labkit.grading import counts_waking, first, graded, graded_each, half_written
 from labkit.program import Program
 from labkit.reasons import NAMES_IT, PAIR, PLAINEST, TOOL, because
 from labkit.scenario import Scenario
@@ -98,6 +98,7 @@ def test_turns_send_a_long_line_whole(lab: Scenario, program: str) -> None:
     end(talk)
 
 
+@first
 @because(NAMES_IT)
 @graded_each(TURNS, step=3, points=2)
 def test_turns_carry_every_byte_value(lab: Scenario, program: str) -> None:
@@ -207,6 +208,7 @@ def test_turn_server_ends_with_a_silent_client(lab: Scenario) -> None:
     lab.expect_exit(server, 0)
 
 
+@first
 @because(NAMES_IT)
 @graded_each(TURNS, step=LOOP, points=2)
 def test_turns_alternate(lab: Scenario, program: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from labkit.datagrams import MOST
 from labkit.echo import WRONG_PORTS, expect_usage_error, finish
-from labkit.grading import counts_waking, graded, half_written
+from labkit.grading import counts_waking, first, graded, half_written
 from labkit.program import Program
 from labkit.reasons import BAD_NETWORK, NAMES_IT, PLAINEST, SIZES, VALUES, because
 from labkit.scenario import STALL, Scenario
@@ -265,6 +265,7 @@ def test_client_sends_its_line(lab: Scenario) -> None:
     server.expect(TEXT)
 
 
+@first
 @because(PLAINEST)
 @graded(step=6, points=1, programs=("client",))
 def test_client_sends_to_the_right_port(lab: Scenario) -> None:
@@ -278,6 +279,7 @@ def test_client_sends_to_the_right_port(lab: Scenario) -> None:
     lab.expect_datagrams([len(TEXT)], [len(TEXT)])
 
 
+@first
 @because(NAMES_IT)
 @graded(step=6, points=1, programs=("client",))
 def test_client_asks_by_ipv6(lab: Scenario) -> None:

@@ -15,7 +15,7 @@ from labkit.datagram_peer import (
 from labkit.datagrams import MOST
 from labkit.echo import BINARY, WRONG_PORTS, expect_usage_error
 from labkit.feedback import Mismatch
-from labkit.grading import counts_waking, graded, half_written
+from labkit.grading import counts_waking, first, graded, half_written
 from labkit.reasons import NAMES_IT, PLAINEST, SIGNALS, VALUES, because
 from labkit.scenario import Scenario
 from labkit.udp_echo import FULL_PACKET, expect_takes, payload
@@ -122,6 +122,7 @@ def test_peer_understands_a_name(lab: Scenario, options: Sequence[str], cause: s
 # -- Step 14: what is typed goes out ------------------------------------------------
 
 
+@first
 @graded(step=14, points=2, **peer_test)
 def test_peer_sends_what_is_typed_at_once(lab: Scenario) -> None:
     """Line after line, from a stdin that stays open: each is a datagram, without its newline."""
@@ -219,6 +220,7 @@ def test_peer_sends_every_byte_value(lab: Scenario) -> None:
     talk.expect_wire()
 
 
+@first
 @pytest.mark.parametrize("source", ["file", "dev-null"])
 @because(VALUES)
 @graded(step=14, points=1, **peer_test)

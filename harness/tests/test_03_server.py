@@ -11,7 +11,7 @@ import pytest
 from labkit.datagrams import MOST
 from labkit.echo import WRONG_PORTS, expect_usage_error
 from labkit.feedback import Mismatch
-from labkit.grading import counts_waking, graded, half_written
+from labkit.grading import counts_waking, first, graded, half_written
 from labkit.reasons import NAMES_IT, PLAINEST, SIGNALS, because
 from labkit.scenario import Scenario
 from labkit.udp_echo import (
@@ -89,6 +89,7 @@ def test_server_is_where_it_is_told(lab: Scenario) -> None:
     lab.expect_datagrams([len(TEXT)], [len(TEXT)], server=("127.0.0.1", 5000))
 
 
+@first
 @because(NAMES_IT)
 @graded(step=1, points=1, programs=("server",))
 def test_server_serves_ipv6(lab: Scenario) -> None:
@@ -154,6 +155,7 @@ def test_server_takes_what_comes(lab: Scenario) -> None:
     expect_takes(lab, server, SERVER)
 
 
+@first
 @because(PLAINEST)
 @graded(step=2, points=2, programs=("server",))
 def test_server_echoes_a_datagram(lab: Scenario) -> None:

@@ -11,7 +11,7 @@ from labkit.ftp_user import (
     HOST, HOST_6, MISSING, TEXT, Use, expect_argument, expect_end, expect_told, finish, give,
     refuse, start,
 )
-from labkit.grading import counts_waking, graded, half_written
+from labkit.grading import counts_waking, first, graded, half_written
 from labkit.peer import describe
 from labkit.reasons import NAMES_IT, because
 from labkit.scenario import Scenario
@@ -59,6 +59,7 @@ def test_client_says_that_nobody_listens(lab: Scenario) -> None:
     lab.expect_packets("connections=1", "handshake.refused=true")
 
 
+@first
 @graded(step=0, points=1, **client_test)
 def test_client_connects_to_the_right_port(lab: Scenario) -> None:
     """Without options the client calls port 2121; `-p` takes another."""
@@ -272,6 +273,7 @@ def test_client_takes_no_noise_for_a_reply(lab: Scenario) -> None:
 # -- Step 17: login ---------------------------------------------------------------------------
 
 
+@first
 @because(NAMES_IT)
 @graded(step=17, points=2, **client_test)
 def test_client_logs_in_as_anonymous(lab: Scenario) -> None:

@@ -18,7 +18,7 @@ from labkit.ftp_serving import (
     expect_nothing_allowed, expect_service, for_server, half_a_file, reader, serve, writer,
 )
 from labkit.ftp_wire import CLIENT, CONTROL_PORT, SERVER, Data, expect_connections
-from labkit.grading import counts_waking, half_written, takes
+from labkit.grading import counts_waking, first, half_written, takes
 from labkit.reasons import NAMES_IT, TOOL, because
 from labkit.scenario import Scenario
 
@@ -66,6 +66,7 @@ def test_server_serves_the_current_folder(lab: Scenario) -> None:
     expect_connections(lab, Data(len(HELLO), SERVER, CLIENT))
 
 
+@first
 @for_server(step=0, points=1)
 def test_server_is_where_it_is_told(lab: Scenario) -> None:
     """`-a 0.0.0.0 -p 5000`, and a name, and any free port: the start line tells numbers."""
@@ -149,6 +150,7 @@ def test_server_ends_whatever_its_clients_do(lab: Scenario) -> None:
 # -- Step 6: command lines ---------------------------------------------------------------
 
 
+@first
 @half_written
 @for_server(step=6, points=2)
 def test_server_answers_who_has_not_logged_in(lab: Scenario) -> None:

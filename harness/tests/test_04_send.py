@@ -11,7 +11,7 @@ import pytest
 from labkit.echo import WRONG_PORTS, break_off, expect_usage_error, half_close, vanish
 from labkit.feedback import Mismatch
 from labkit.folders import Folder, fault_of_file
-from labkit.grading import counts_waking, graded
+from labkit.grading import counts_waking, first, graded
 from labkit.losses import disturb, expect_unnoticed
 from labkit.peer import Listener, Peer, describe, difference
 from labkit.program import Program
@@ -119,6 +119,7 @@ def test_send_server_says_that_it_is_no_file(lab: Scenario, kind: str) -> None:
 # -- send_server: the name line ------------------------------------------------
 
 
+@first
 @pytest.mark.parametrize("path, line", [
     (NAME, NAME), ("albums/1998/summer 05.raw", "summer 05.raw"),
     ("./100%s%n.txt", "100%s%n.txt"), ("n" * 255, "n" * 255), ("Zürich", "Zürich"),
@@ -135,6 +136,7 @@ def test_send_server_tells_the_base_name(lab: Scenario, path: str, line: str) ->
 # -- send_server: the file -----------------------------------------------------
 
 
+@first
 @each_size
 @because(NAMES_IT)
 @graded(step=2, points=1, **of_server)

@@ -8,7 +8,7 @@ import pytest
 
 from labkit.echo import WRONG_PORTS, expect_usage_error
 from labkit.feedback import Mismatch
-from labkit.grading import counts_waking, graded, makes_many_calls, takes
+from labkit.grading import counts_waking, first, graded, makes_many_calls, takes
 from labkit.program import Program
 from labkit.reasons import NAMES_IT, because
 from labkit.scenario import Scenario
@@ -96,6 +96,7 @@ def test_udp_client_waits_without_using_the_processor(lab: Scenario) -> None:
 # -- Step 24: the request --------------------------------------------------------
 
 
+@first
 @because(NAMES_IT)
 @graded(step=24, points=2, **by_client)
 def test_udp_client_asks_for_a_file(lab: Scenario) -> None:
@@ -323,6 +324,7 @@ def test_udp_client_sends_a_file_of_any_size(lab: Scenario, sizes: Sequence[int]
     expect_wire(lab, tftp.sides)
 
 
+@first
 @because(NAMES_IT)
 @graded(step=26, points=1, **by_client)
 def test_udp_client_sends_every_byte(lab: Scenario) -> None:

@@ -10,7 +10,7 @@ import pytest
 from labkit.echo import WRONG_PORTS, expect_usage_error
 from labkit.feedback import Mismatch
 from labkit.folders import Folder
-from labkit.grading import counts_waking, graded, half_written, makes_many_calls, takes
+from labkit.grading import counts_waking, first, graded, half_written, makes_many_calls, takes
 from labkit.peer import difference
 from labkit.reasons import NAMES_IT, TOOL, because
 from labkit.scenario import Scenario
@@ -75,6 +75,7 @@ def test_udp_server_understands_a_name(lab: Scenario) -> None:
                              cause="dotted-only")
 
 
+@first
 @because(NAMES_IT)
 @graded(step=0, points=2, **by_server)
 def test_udp_server_is_at_its_port(lab: Scenario) -> None:
@@ -269,6 +270,7 @@ def test_udp_server_sends_a_file_of_any_size(lab: Scenario, sizes: Sequence[int]
     expect_wire(lab, tftp.sides)
 
 
+@first
 @because(NAMES_IT)
 @graded(step=26, points=1, **by_server)
 def test_udp_server_sends_every_byte(lab: Scenario) -> None:

@@ -14,6 +14,7 @@ from labkit.scenario.faults import Faults
 from labkit.scenario.files import Files
 from labkit.scenario.output import Output
 from labkit.scenario.peers import Peers
+from labkit.scenario.reach import Reach
 from labkit.scenario.programs import Programs
 from labkit.scenario.wire import Wire
 from labkit.scenario.world import DEADLINE, STALL
@@ -21,7 +22,7 @@ from labkit.scenario.world import DEADLINE, STALL
 __all__ = ["DEADLINE", "STALL", "Footprint", "Scenario"]
 
 
-class Scenario(Datagrams, Programs, Files, Output, Costs, Peers, Faults, Wire):
+class Scenario(Reach, Datagrams, Programs, Files, Output, Costs, Peers, Faults, Wire):
     """Everything a graded test starts and asks.
 
     Whatever the submission does wrong is raised as Mismatch; what goes wrong in the

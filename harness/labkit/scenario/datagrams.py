@@ -90,6 +90,7 @@ class Datagrams(Programs, Wire):
 
         HOW: as for start().
         """
+        self.needs_server(name)
         server = self.start(name, *args, **how)
         self.wait_bound(server, port, address, cause)
         return server

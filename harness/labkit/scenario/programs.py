@@ -85,6 +85,7 @@ class Programs(Listening):
 
         HOW: as for start().
         """
+        self.needs_server(name)
         server = self.start(name, *args, **how)
         self.wait_listening(server, port, address, cause)
         return server

@@ -85,6 +85,12 @@ class World:
         world.calls.problem = "to record them made a difference: this was seen without"
         return world
 
+    def needs(self, milestone: str) -> None:
+        """Raises NotJudged where no program gets to MILESTONE ever; class Reach knows that."""
+
+    def needs_server(self, name: str) -> None:
+        """The same for the server NAME, which is to begin."""
+
     def watch(self, fd: int, events: int, callback: Callable[[int], None]) -> None:
         """See EventLoop.watch."""
         self._loop.watch(fd, events, callback)
