@@ -138,6 +138,12 @@ CASES: dict[str, tuple[Evidence, str]] = {
         f'9 1795292228.9 recvfrom({CONNECTION}, "", 9, 0, NULL, NULL) = 0 <0>'),
         suspicion="descriptor-leak", expected="the client receives end of file (a FIN)"),
         "descriptor-leak"),
+    "no process has it any more": (evidence(program(
+        ACCEPTS, "clone(child_stack=NULL, flags=SIGCHLD) = 3 /* 9 in strace's PID NS */ <0>",
+        f'9 1795292228.9 recvfrom({CONNECTION}, "", 9, 0, NULL, NULL) = 0 <0>',
+        f"9 1795292228.9 close({CONNECTION}) = 0 <0>", f"close({CONNECTION}) = 0 <0>"),
+        suspicion="descriptor-leak", expected="the client receives end of file (a FIN)"),
+        "descriptor-leak"),
     "a whole buffer is sent": (evidence(program(
         ACCEPTS, f'recvfrom({CONNECTION}, "hello", 4096, 0, NULL, NULL) = 5 <0>',
         f'sendto({CONNECTION}, "hello\\0\\0"..., 4096, 0, NULL, 0) = 4096 <0>'),
