@@ -23,7 +23,6 @@ WRONG = {**WRONG_PORTS, "unknown-option": ["-x"], "surplus-word": ["localhost", 
 
 
 @pytest.mark.parametrize("arguments", list(WRONG.values()), ids=list(WRONG))
-@because(NAMES_IT)
 @graded(step=0, points=1, programs=("client",))
 def test_client_explains_wrong_arguments(lab: Scenario, arguments: list[str]) -> None:
     """Wrong arguments to the client: a usage line on stderr, exit status 2."""
@@ -33,7 +32,6 @@ def test_client_explains_wrong_arguments(lab: Scenario, arguments: list[str]) ->
 # -- Step 12 and 13: connect ------------------------------------------------
 
 
-@because(NAMES_IT)
 @graded(step=12, points=3, programs=("client",))
 def test_client_understands_a_name(lab: Scenario) -> None:
     """HOST may be a name: `localhost`, of which only the IPv4 address answers."""
@@ -58,7 +56,6 @@ def test_client_connects_by_ipv6(lab: Scenario) -> None:
     lab.expect_orderly(len(TEXT), len(TEXT))
 
 
-@because(NAMES_IT)
 @graded(step=12, points=1, programs=("client",))
 def test_client_says_that_a_name_is_unknown(lab: Scenario) -> None:
     """A name that nobody knows: a line `client: ...` on stderr, exit status 1."""
@@ -68,7 +65,6 @@ def test_client_says_that_a_name_is_unknown(lab: Scenario) -> None:
 
 
 @first
-@because(NAMES_IT)
 @graded(step=13, points=4, programs=("client",))
 def test_client_connects_to_the_right_port(lab: Scenario) -> None:
     """Without options the client is at 127.0.0.1, port 4321; `-p` takes another."""
@@ -93,7 +89,6 @@ def test_client_tries_every_address(lab: Scenario) -> None:
     lab.expect_orderly(len(TEXT), len(TEXT), packets="ip6")
 
 
-@because(NAMES_IT)
 @graded(step=13, points=3, programs=("client",))
 def test_client_says_that_nobody_listens(lab: Scenario) -> None:
     """A closed port: `client: connect to 127.0.0.1 port 4321: Connection refused`, status 1."""
@@ -130,7 +125,6 @@ def test_client_ends_with_a_silent_server(lab: Scenario) -> None:
 
 
 @counts_waking
-@because(NAMES_IT)
 @graded(step=14, points=2, programs=("client",))
 def test_client_waits_without_using_the_processor(lab: Scenario) -> None:
     """A client that nobody types to, and nobody answers, only waits."""
@@ -145,7 +139,6 @@ def test_client_waits_without_using_the_processor(lab: Scenario) -> None:
     finish(lab, client)
 
 
-@because(NAMES_IT)
 @graded(step=14, points=1, programs=("client",))
 def test_client_goes_on_after_being_stopped(lab: Scenario) -> None:
     """Ctrl-Z and `fg` (SIGSTOP, SIGCONT) while the client waits change nothing."""
@@ -239,7 +232,6 @@ def test_client_ends_with_status_1_when_it_is_reset_while_it_sends(lab: Scenario
     lab.expect_complaint(client, r"client: .+: (Connection reset by peer|Broken pipe)")
 
 
-@because(NAMES_IT)
 @graded(step=16, points=1, programs=("client",))
 def test_client_ends_with_status_1_when_it_is_reset_late(lab: Scenario) -> None:
     """A reset in place of the server's FIN, after the client's own: exit status 1."""
@@ -252,7 +244,6 @@ def test_client_ends_with_status_1_when_it_is_reset_late(lab: Scenario) -> None:
     lab.expect_exit(client, 1)
 
 
-@because(NAMES_IT)
 @graded(step=16, points=2, programs=("client",))
 def test_client_says_that_stdin_cannot_be_read(lab: Scenario) -> None:
     """`./client 0> /dev/null`: reading fails, a line `client: ...` on stderr, exit status 1."""
@@ -283,7 +274,6 @@ def test_client_prints_a_reply_in_pieces(lab: Scenario) -> None:
     lab.expect_orderly(len(TEXT), 2 * len(TEXT))
 
 
-@because(NAMES_IT)
 @graded(step=16, points=2, programs=("client",))
 def test_client_ends_at_the_servers_end_of_file(lab: Scenario) -> None:
     """The server closes first, with our stdin still open: exit status 0."""
@@ -298,7 +288,6 @@ def test_client_ends_at_the_servers_end_of_file(lab: Scenario) -> None:
     lab.expect_orderly(0, len(TEXT), first_closer="server")
 
 
-@because(NAMES_IT)
 @graded(step=15, points=2, programs=("client",))
 def test_client_is_not_ended_by_sigpipe(lab: Scenario) -> None:
     """To send to a server that has gone raises SIGPIPE, which must not end the client unheard."""
@@ -316,7 +305,6 @@ def test_client_is_not_ended_by_sigpipe(lab: Scenario) -> None:
         lab.expect_complaint(client, r"client: .+")
 
 
-@because(NAMES_IT)
 @graded(step=17, points=2, programs=("client",))
 def test_client_says_that_stdout_is_full(lab: Scenario) -> None:
     """What cannot be written to stdout is an error: a line on stderr, exit status 1."""

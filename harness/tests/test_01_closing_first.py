@@ -25,7 +25,6 @@ WRONG = {**WRONG_PORTS, "unknown-option": ["-x"], "surplus-word": ["surplus"]}
 
 
 @pytest.mark.parametrize("arguments", list(WRONG.values()), ids=list(WRONG))
-@because(NAMES_IT)
 @for_both(hello=0, prompt=0, points=1)
 def test_closer_explains_wrong_arguments(
     lab: Scenario, program: str, arguments: list[str]
@@ -51,7 +50,6 @@ def test_closer_listens_where_it_is_told(lab: Scenario, program: str) -> None:
     lab.expect_line(server, "listening on 0.0.0.0 port 5000")
 
 
-@because(NAMES_IT)
 @for_both(hello=29, points=2)
 def test_closer_understands_a_name(lab: Scenario, program: str) -> None:
     """`-a localhost` is looked up like any name; the start line shows a number."""
@@ -61,7 +59,6 @@ def test_closer_understands_a_name(lab: Scenario, program: str) -> None:
                              cause="dotted-only")
 
 
-@because(NAMES_IT)
 @for_both(hello=29, points=2)
 def test_closer_serves_ipv6(lab: Scenario, program: str) -> None:
     """`-a ::1 -p 0`: an IPv6 address and any free port; the start line tells the real one."""
@@ -76,7 +73,6 @@ def test_closer_serves_ipv6(lab: Scenario, program: str) -> None:
     lab.expect_orderly(len(MESSAGE), kind.says, first_closer="server")
 
 
-@because(NAMES_IT)
 @for_both(hello=29, points=2)
 def test_closer_says_that_a_name_is_unknown(lab: Scenario, program: str) -> None:
     """A name that nobody knows: a line `PROGRAM: ...` on stderr, exit status 1."""
@@ -136,7 +132,6 @@ def test_closer_serves_one_client_after_the_other(lab: Scenario, program: str) -
     lab.expect_orderly(len(MESSAGE), kind.says, first_closer="server", connections=10)
 
 
-@because(NAMES_IT)
 @for_both(hello=29, points=2)
 def test_closer_goes_on_after_being_stopped(lab: Scenario, program: str) -> None:
     """Ctrl-Z and `fg` (SIGSTOP, SIGCONT) while a client is silent change nothing."""
@@ -185,7 +180,6 @@ def test_closer_takes_more_than_it_asked_for(lab: Scenario, program: str) -> Non
 
 
 @counts_waking
-@because(NAMES_IT)
 @for_both(hello=30, points=2)
 def test_closer_reads_on_after_its_fin(lab: Scenario, program: str) -> None:
     """The server waits for the client's FIN, and what comes before that is not reset."""
@@ -201,7 +195,6 @@ def test_closer_reads_on_after_its_fin(lab: Scenario, program: str) -> None:
     lab.expect_orderly(2 * len(MESSAGE) + len(MORE), kind.says, first_closer="server")
 
 
-@because(NAMES_IT)
 @for_both(hello=30, points=2)
 def test_closer_outlives_a_reset_after_its_fin(lab: Scenario, program: str) -> None:
     """A client that resets in place of its FIN costs nothing for good."""
@@ -238,7 +231,6 @@ def test_closer_keeps_nothing_of_its_clients(lab: Scenario, program: str) -> Non
     lab.expect_packets("connections=21", "teardown.kind=fin", f"to_client.bytes={kind.says}")
 
 
-@because(NAMES_IT)
 @for_both(hello=29, points=2)
 def test_closer_outlives_a_reset(lab: Scenario, program: str) -> None:
     """A client that resets before it says anything ends its own connection only."""
@@ -257,7 +249,6 @@ def test_closer_outlives_a_reset(lab: Scenario, program: str) -> None:
                        "2:teardown.first_closer=server")
 
 
-@because(NAMES_IT)
 @for_both(hello=29, points=2)
 def test_closer_outlives_a_client_that_does_not_wait(lab: Scenario, program: str) -> None:
     """To send to a client that has gone raises SIGPIPE, which must not end the server."""
@@ -276,7 +267,6 @@ def test_closer_outlives_a_client_that_does_not_wait(lab: Scenario, program: str
 
 
 @takes(10)
-@because(NAMES_IT)
 @for_both(hello=30, prompt=30, points=2)
 def test_closer_gives_up_a_client_that_stays(lab: Scenario, program: str) -> None:
     """10 s (prompt_server: 5 s) after its FIN the server waits no longer for the client's."""
@@ -294,7 +284,6 @@ def test_closer_gives_up_a_client_that_stays(lab: Scenario, program: str) -> Non
 # -- Restart, the end ----------------------------------------------------------
 
 
-@because(NAMES_IT)
 @for_both(hello=29, points=2)
 def test_closer_can_be_started_again_at_once(lab: Scenario, program: str) -> None:
     """It closed first, so the TIME-WAIT is on its side: the port is free all the same."""

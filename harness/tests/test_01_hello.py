@@ -44,7 +44,6 @@ def test_hello_server_prints_its_message(lab: Scenario, message: bytes) -> None:
     lab.expect_packets(*ORDERLY, "connections=2", f"1:to_server.bytes={len(message)}")
 
 
-@because(NAMES_IT)
 @graded(step=29, points=1, **hello_test)
 def test_hello_server_prints_every_byte_value(lab: Scenario) -> None:
     """All 256 byte values, NUL among them, are printed unchanged."""
@@ -99,14 +98,12 @@ def test_hello_server_prints_a_long_message(lab: Scenario) -> None:
     expect_long_message(lab, b"x" * LONGEST)
 
 
-@because(NAMES_IT)
 @graded(step=30, points=1, **hello_test)
 def test_hello_server_cuts_a_message_that_is_too_long(lab: Scenario) -> None:
     """Of 5000 bytes 4095 are printed; the rest is read too, but thrown away."""
     expect_long_message(lab, b"x" * 5000)
 
 
-@because(NAMES_IT)
 @graded(step=29, points=1, **hello_test)
 def test_hello_server_prints_nothing_of_a_client_that_says_nothing(lab: Scenario) -> None:
     """A client that only half-closes gets a FIN back, and no line is printed for it."""
@@ -149,7 +146,6 @@ def test_hello_server_lets_nobody_wait_for_a_client_that_stays(lab: Scenario) ->
     lab.expect_orderly(len(MESSAGE), HELLO.says, first_closer="server", connections=2)
 
 
-@because(NAMES_IT)
 @graded(step=29, points=2, **hello_test)
 def test_hello_server_serves_fifty_clients_at_once(lab: Scenario) -> None:
     """50 clients are connected; the last that came is the first to speak."""
@@ -168,7 +164,6 @@ def test_hello_server_serves_fifty_clients_at_once(lab: Scenario) -> None:
 
 
 @counts_waking
-@because(NAMES_IT)
 @graded(step=29, points=1, **hello_test)
 def test_hello_server_can_run_out_of_descriptors(lab: Scenario) -> None:
     """More silent clients than descriptors: the server waits, or refuses; later it serves again."""
@@ -183,7 +178,6 @@ def test_hello_server_can_run_out_of_descriptors(lab: Scenario) -> None:
     lab.expect_back_to(server, before)
 
 
-@because(NAMES_IT)
 @graded(step=29, points=2, **hello_test)
 def test_hello_server_keeps_messages_apart(lab: Scenario) -> None:
     """Messages that come while stdout is full and must wait: each is printed whole, none twice."""

@@ -61,7 +61,6 @@ def test_prompt_server_answers_single_bytes(lab: Scenario) -> None:
     lab.expect_orderly(3, said(3))
 
 
-@because(NAMES_IT)
 @graded(step=31, points=1, **prompt_test)
 def test_prompt_server_counts_every_byte(lab: Scenario) -> None:
     """A NUL is a byte as any other, and so is a newline."""
@@ -127,7 +126,6 @@ def test_prompt_server_closes_after_a_client_that_says_nothing(lab: Scenario) ->
                        f"2:to_client.bytes={said(1)}")
 
 
-@because(NAMES_IT)
 @graded(step=31, points=1, **prompt_test)
 def test_prompt_server_serves_the_client_that_had_to_wait(lab: Scenario) -> None:
     """A second client is welcomed when the first has gone, and its rounds begin at 1."""

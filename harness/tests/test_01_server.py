@@ -25,7 +25,6 @@ WRONG = {**WRONG_PORTS, "unknown-option": ["-x"], "surplus-word": ["surplus"]}
 
 
 @pytest.mark.parametrize("arguments", list(WRONG.values()), ids=list(WRONG))
-@because(NAMES_IT)
 @for_every_server(step=0, points=1, fork=0, thread=0, poll=0)
 def test_server_explains_wrong_arguments(lab: Scenario, program: str, arguments: list[str]) -> None:
     """Wrong arguments to the server: a usage line on stderr, exit status 2."""
@@ -35,7 +34,6 @@ def test_server_explains_wrong_arguments(lab: Scenario, program: str, arguments:
 # -- Step 1 to 4: an address, a socket, listening ---------------------------
 
 
-@because(NAMES_IT)
 @for_every_server(step=1, points=2, poll=25)
 def test_server_understands_a_name(lab: Scenario, program: str) -> None:
     """`-a localhost` is looked up like any name; the start line shows a number."""
@@ -58,7 +56,6 @@ def test_server_serves_ipv6(lab: Scenario, program: str) -> None:
     lab.expect_orderly(len(TEXT), len(TEXT))
 
 
-@because(NAMES_IT)
 @for_every_server(step=1, points=1, poll=25)
 def test_server_says_that_a_name_is_unknown(lab: Scenario, program: str) -> None:
     """A name that nobody knows: a line `program: ...` on stderr, exit status 1."""
@@ -94,7 +91,6 @@ def test_server_listens_on_the_loopback_by_default(lab: Scenario, program: str) 
     lab.start_server(program, port=PORT)
 
 
-@because(NAMES_IT)
 @for_every_server(step=3, points=2, poll=25)
 def test_server_listens_where_it_is_told(lab: Scenario, program: str) -> None:
     """`-a 0.0.0.0 -p 5000`: every address of the host, port 5000."""
@@ -103,7 +99,6 @@ def test_server_listens_where_it_is_told(lab: Scenario, program: str) -> None:
     lab.expect_line(server, "listening on 0.0.0.0 port 5000")
 
 
-@because(NAMES_IT)
 @for_every_server(step=3, points=2, poll=25)
 def test_server_listens_on_every_ipv6_address(lab: Scenario, program: str) -> None:
     """`-a ::` is open to IPv6 clients, as 0.0.0.0 is to those of IPv4."""
@@ -115,7 +110,6 @@ def test_server_listens_on_every_ipv6_address(lab: Scenario, program: str) -> No
     lab.expect_orderly(len(TEXT), len(TEXT))
 
 
-@because(NAMES_IT)
 @for_every_server(step=3, points=1, poll=25)
 def test_server_says_that_its_port_is_taken(lab: Scenario, program: str) -> None:
     """A port in use: `program: ...: Address already in use` on stderr, exit status 1."""
@@ -426,7 +420,6 @@ def test_server_serves_ncat(lab: Scenario, program: str) -> None:
 # -- Step 9 to 11: restart, rude clients, the end ---------------------------
 
 
-@because(NAMES_IT)
 @for_every_server(step=9, points=4, fork=22, poll=25)
 def test_server_can_be_started_again_at_once(lab: Scenario, program: str) -> None:
     """A server killed with a client connected, and started again: the port is free."""

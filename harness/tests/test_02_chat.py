@@ -34,7 +34,6 @@ both_signals = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM]
 
 
 @first
-@because(NAMES_IT)
 @graded_each(CHAT, step=7, points=2)
 def test_chat_sends_what_is_typed_at_once(lab: Scenario, program: str) -> None:
     """Line after line from stdin, which stays open, and half a line without its end, too."""
@@ -139,7 +138,6 @@ def test_chat_takes_its_stdin_from_a_file(lab: Scenario, program: str, source: s
     part(talk)
 
 
-@because(NAMES_IT)
 @graded(step=7, points=1, programs=("client",))
 def test_chat_says_that_stdout_is_full(lab: Scenario) -> None:
     """What cannot be printed is an error: a line on stderr, status 1, though stdin is open."""
@@ -314,7 +312,6 @@ def test_chat_ends_with_status_1_when_it_is_reset_while_it_sends(
     talk.expect_error()
 
 
-@because(NAMES_IT)
 @graded_each(CHAT, step=7, points=2)
 def test_chat_outlives_sigpipe(lab: Scenario, program: str) -> None:
     """To send to a peer that has gone raises SIGPIPE, which must not end the program."""
@@ -470,7 +467,6 @@ def test_chat_prints_all_before_it_ends(lab: Scenario, program: str) -> None:
 # -- Step 12: one peer only ------------------------------------------------------------------
 
 
-@because(NAMES_IT)
 @graded(step=12, points=2, **server_test)
 def test_chat_server_stops_listening(lab: Scenario) -> None:
     """Once it has its peer, the server listens no more: a second one is refused."""
@@ -499,7 +495,6 @@ def test_chat_at_a_terminal(lab: Scenario, program: str) -> None:
     part(talk)
 
 
-@because(NAMES_IT)
 @graded_each(CHAT, step=8, points=2)
 def test_chat_at_a_terminal_when_the_peer_closes(lab: Scenario, program: str) -> None:
     """The peer closes; one more line is typed, half of another, and then Ctrl-D."""

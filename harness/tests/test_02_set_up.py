@@ -27,7 +27,6 @@ both_signals = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM]
 # -- Both servers ----------------------------------------------------------------
 
 
-@because(NAMES_IT)
 @each_server
 def test_server_explains_wrong_arguments(lab: Scenario, program: str) -> None:
     """Wrong arguments to the server: a usage line on stderr, exit status 2."""
@@ -44,7 +43,6 @@ def test_server_prints_its_start_line(lab: Scenario, program: str) -> None:
     lab.expect_line(server, f"listening on 127.0.0.1 port {port}")
 
 
-@because(NAMES_IT)
 @each_server
 def test_server_listens_where_it_is_told(lab: Scenario, program: str) -> None:
     """`-a 0.0.0.0 -p 5000`: every address of the host, port 5000."""
@@ -62,7 +60,6 @@ def test_server_tells_the_port_it_got(lab: Scenario, program: str) -> None:
     lab.expect_line(server, f"listening on 127.0.0.1 port {port}")
 
 
-@because(NAMES_IT)
 @each_server
 def test_server_understands_a_name(lab: Scenario, program: str) -> None:
     """`-a localhost` is looked up like any name; what is printed are numbers."""
@@ -72,7 +69,6 @@ def test_server_understands_a_name(lab: Scenario, program: str) -> None:
                              cause="dotted-only")
 
 
-@because(NAMES_IT)
 @each_server
 def test_server_talks_by_ipv6(lab: Scenario, program: str) -> None:
     """`-a ::1` listens on IPv6, and the conversation takes place there."""
@@ -84,7 +80,6 @@ def test_server_talks_by_ipv6(lab: Scenario, program: str) -> None:
     peer_leaves_first(Conversation(lab, server, peer))
 
 
-@because(NAMES_IT)
 @each_server
 def test_server_says_that_a_name_is_unknown(lab: Scenario, program: str) -> None:
     """A name that nobody knows: a line on stderr, exit status 1."""
@@ -93,7 +88,6 @@ def test_server_says_that_a_name_is_unknown(lab: Scenario, program: str) -> None
     lab.expect_complaint(server, f"{program}: .+")
 
 
-@because(NAMES_IT)
 @each_server
 def test_server_says_that_its_port_is_taken(lab: Scenario, program: str) -> None:
     """A port in use: `NAME: ...: Address already in use` on stderr, exit status 1."""
@@ -103,7 +97,6 @@ def test_server_says_that_its_port_is_taken(lab: Scenario, program: str) -> None
     lab.expect_complaint(server, f"{program}: .*: Address already in use")
 
 
-@because(NAMES_IT)
 @each_server
 def test_server_can_be_started_again_at_once(lab: Scenario, program: str) -> None:
     """Ended in the middle of a conversation, and started again: the port is free."""
@@ -120,7 +113,6 @@ def test_server_can_be_started_again_at_once(lab: Scenario, program: str) -> Non
 
 
 @counts_waking
-@because(NAMES_IT)
 @each_server
 def test_server_waits_for_its_peer_without_using_the_processor(
     lab: Scenario, program: str
@@ -144,7 +136,6 @@ def test_server_ends_by_a_signal_before_anybody_called(
 # -- Both clients ----------------------------------------------------------------
 
 
-@because(NAMES_IT)
 @each_client
 def test_client_explains_wrong_arguments(lab: Scenario, program: str) -> None:
     """Wrong arguments to the client: a usage line on stderr, exit status 2."""
@@ -152,7 +143,6 @@ def test_client_explains_wrong_arguments(lab: Scenario, program: str) -> None:
         expect_usage_error(lab, program, arguments)
 
 
-@because(NAMES_IT)
 @each_client
 def test_client_connects_to_the_right_port(lab: Scenario, program: str) -> None:
     """Without options the client is at 127.0.0.1 and its own port; `-p` takes another."""
@@ -161,7 +151,6 @@ def test_client_connects_to_the_right_port(lab: Scenario, program: str) -> None:
     lab.expect_orderly(len(LINE), len(LINE), connections=2)
 
 
-@because(NAMES_IT)
 @each_client
 def test_client_understands_a_name(lab: Scenario, program: str) -> None:
     """HOST may be a name: `localhost`, of which only the IPv4 address answers."""
@@ -177,7 +166,6 @@ def test_client_connects_by_ipv6(lab: Scenario, program: str) -> None:
     lab.expect_orderly(len(LINE), len(LINE))
 
 
-@because("a name with several addresses, where nothing listens at the first")
 @each_client
 def test_client_tries_every_address(lab: Scenario, program: str) -> None:
     """`localhost` has two addresses: where only IPv6 answers, that one is used."""
@@ -185,7 +173,6 @@ def test_client_tries_every_address(lab: Scenario, program: str) -> None:
     lab.expect_orderly(len(LINE), len(LINE), packets="ip6")
 
 
-@because(NAMES_IT)
 @each_client
 def test_client_says_that_a_name_is_unknown(lab: Scenario, program: str) -> None:
     """A name that nobody knows: a line on stderr, exit status 1."""
@@ -194,7 +181,6 @@ def test_client_says_that_a_name_is_unknown(lab: Scenario, program: str) -> None
     lab.expect_complaint(client, f"{program}: .+")
 
 
-@because(NAMES_IT)
 @each_client
 def test_client_says_that_nobody_listens(lab: Scenario, program: str) -> None:
     """A closed port: `NAME: connect to 127.0.0.1 port PORT: Connection refused`, status 1."""

@@ -110,7 +110,6 @@ def test_turns_carry_every_byte_value(lab: Scenario, program: str) -> None:
     end(talk)
 
 
-@because(NAMES_IT)
 @graded_each(TURNS, step=3, points=2)
 def test_turns_take_an_empty_line_for_a_line(lab: Scenario, program: str) -> None:
     """A newline alone is a turn like any other, in both directions."""
@@ -150,7 +149,6 @@ def test_turns_print_a_line_at_once(lab: Scenario, program: str) -> None:
     end(talk)
 
 
-@because(NAMES_IT)
 @graded(step=4, points=1, programs=("turn_client",))
 def test_turn_client_says_that_stdout_is_full(lab: Scenario) -> None:
     """What cannot be printed is an error: a line on stderr, exit status 1."""
@@ -176,7 +174,6 @@ def test_turns_send_a_line_at_once(lab: Scenario, program: str) -> None:
     end(talk)
 
 
-@because(NAMES_IT)
 @graded_each(TURNS, step=5, points=2)
 def test_turns_end_a_last_line_with_a_newline(lab: Scenario, program: str) -> None:
     """A last line without newline is sent with one; then the side closes first."""
@@ -261,7 +258,6 @@ def test_turns_end_when_the_peer_closed_meanwhile(lab: Scenario, program: str) -
     talk.expect_wire(first_closer="peer")
 
 
-@because(NAMES_IT)
 @graded_each(TURNS, step=LOOP, points=2)
 def test_turns_end_with_status_1_when_reset_while_listening(lab: Scenario, program: str) -> None:
     """A reset in place of the peer's line: a line on stderr, exit status 1."""
@@ -271,7 +267,6 @@ def test_turns_end_with_status_1_when_reset_while_listening(lab: Scenario, progr
     talk.expect_error()
 
 
-@because(NAMES_IT)
 @graded_each(TURNS, step=LOOP, points=2)
 def test_turns_end_with_status_1_when_reset_while_speaking(lab: Scenario, program: str) -> None:
     """A reset before this side has spoken: once it speaks, a line on stderr, exit status 1."""
@@ -282,7 +277,6 @@ def test_turns_end_with_status_1_when_reset_while_speaking(lab: Scenario, progra
     talk.expect_error()
 
 
-@because(NAMES_IT)
 @graded_each(TURNS, step=LOOP, points=2)
 def test_turns_outlive_sigpipe(lab: Scenario, program: str) -> None:
     """To speak to a peer that has gone raises SIGPIPE, which must not end the program."""
@@ -306,7 +300,6 @@ def test_turns_wait_without_using_the_processor(lab: Scenario, program: str) -> 
     end(talk)
 
 
-@because(NAMES_IT)
 @graded_each(TURNS, step=LOOP, points=2)
 def test_turns_go_on_after_being_stopped(lab: Scenario, program: str) -> None:
     """Ctrl-Z and `fg` (SIGSTOP, SIGCONT) change nothing, whosever turn it is."""
@@ -341,7 +334,6 @@ def test_turn_client_ends_with_exit(lab: Scenario, last: bytes) -> None:
     expect_closed_first(talk)
 
 
-@because(NAMES_IT)
 @graded(points=1, **client_test)
 def test_turn_client_knows_exit_from_other_lines(lab: Scenario) -> None:
     """Only the whole line `exit`, and only when it is typed here, ends the conversation."""
@@ -370,7 +362,6 @@ def test_turn_server_ends_at_stop(lab: Scenario) -> None:
     talk.expect_wire(first_closer="program")
 
 
-@because(NAMES_IT)
 @graded(points=1, **server_test)
 def test_turn_server_knows_stop_from_other_lines(lab: Scenario) -> None:
     """Only the whole line `stop`, and only from the client, ends the conversation."""
@@ -388,7 +379,6 @@ def test_turn_server_knows_stop_from_other_lines(lab: Scenario) -> None:
 # -- Step 6: no reset ----------------------------------------------------------------
 
 
-@because(NAMES_IT)
 @graded(step=6, points=1, programs=("turn_server",))
 def test_turn_server_ends_without_a_reset(lab: Scenario) -> None:
     """The client has said more than was read: the server's FIN comes, and no reset."""
@@ -401,7 +391,6 @@ def test_turn_server_ends_without_a_reset(lab: Scenario) -> None:
     lab.expect_packets("connections=1", "teardown.kind=fin")
 
 
-@because(NAMES_IT)
 @graded(step=6, points=1, programs=("turn_client",))
 def test_turn_client_ends_without_a_reset(lab: Scenario) -> None:
     """The server has said more than was read: the client's FIN comes, and no reset."""

@@ -41,7 +41,6 @@ def test_client_explains_wrong_arguments(lab: Scenario, wrong: list[list[str]]) 
         expect_usage_error(lab, "client", arguments)
 
 
-@because(NAMES_IT)
 @graded(step=0, points=1, programs=("client",))
 def test_client_says_that_a_name_is_unknown(lab: Scenario) -> None:
     """A name that nobody knows: a line `client: ...` on stderr, exit status 1."""
@@ -114,7 +113,6 @@ def test_client_sends_nothing_of_an_empty_stdin(lab: Scenario) -> None:
     lab.expect_datagrams([], [])
 
 
-@because(NAMES_IT)
 @graded(step=4, points=1, programs=("client",))
 def test_client_sends_every_byte_value(lab: Scenario) -> None:
     """Every byte but the newline can stand in a line, NUL among them."""
@@ -130,7 +128,6 @@ def test_client_sends_every_byte_value(lab: Scenario) -> None:
     lab.expect_datagrams(sizes, sizes)
 
 
-@because(NAMES_IT)
 @graded(step=4, points=1, programs=("client",))
 def test_client_sends_lines_as_they_are(lab: Scenario) -> None:
     """Blanks and a CR at a line's ends are bytes of it, and no word in it is a command."""
@@ -189,7 +186,6 @@ def expect_too_long(lab: Scenario, text: bytes, host: str) -> None:
     lab.expect_datagrams([len(TEXT)], [len(TEXT)], server=(host, PORT), cause="cut-datagram")
 
 
-@because(NAMES_IT)
 @graded(step=4, points=1, programs=("client",))
 def test_client_says_that_stdin_cannot_be_read(lab: Scenario) -> None:
     """`./client 0> /dev/null`: reading fails, a line `client: ...` on stderr, exit status 1."""
@@ -312,7 +308,6 @@ def test_client_asks_one_line_after_the_other(lab: Scenario) -> None:
     lab.expect_datagrams([3, 8], [3, 8])
 
 
-@because(NAMES_IT)
 @graded(step=6, points=1, programs=("client",))
 def test_client_keeps_no_descriptor(lab: Scenario) -> None:
     """Forty lines, where only 24 descriptors can be open at once."""
@@ -330,7 +325,6 @@ def test_client_keeps_no_descriptor(lab: Scenario) -> None:
 
 
 @counts_waking
-@because(NAMES_IT)
 @graded(step=7, points=1, programs=("client",))
 def test_client_waits_without_using_the_processor(lab: Scenario) -> None:
     """A client that waits for a line, or for a reply, only waits."""
@@ -347,7 +341,6 @@ def test_client_waits_without_using_the_processor(lab: Scenario) -> None:
     lab.expect_datagrams([len(TEXT)], [len(TEXT)])
 
 
-@because(NAMES_IT)
 @graded(step=7, points=1, programs=("client",))
 def test_client_goes_on_after_being_stopped(lab: Scenario) -> None:
     """Ctrl-Z and `fg` (SIGSTOP, SIGCONT) while it waits for a line or a reply change nothing."""
@@ -371,7 +364,6 @@ def stop_for_a_moment(lab: Scenario, client: Program) -> None:
     lab.resume(client)
 
 
-@because(NAMES_IT)
 @graded(step=7, points=3, programs=("client",))
 def test_client_gives_up(lab: Scenario) -> None:
     """No reply: after -t ms the line is sent again, 3 times; then a message, exit status 1."""
@@ -383,7 +375,6 @@ def test_client_gives_up(lab: Scenario) -> None:
     expect_spacing([*sending_times(lab.trace), ended], at_least=0.050, shortest=0.300)
 
 
-@because(NAMES_IT)
 @graded(step=7, points=1, programs=("client",))
 def test_client_waits_half_a_second(lab: Scenario) -> None:
     """Without -t it waits 500 ms for the reply before it sends again."""
@@ -399,7 +390,6 @@ def test_client_waits_half_a_second(lab: Scenario) -> None:
     expect_spacing(sending_times(lab.trace), at_least=0.470, shortest=0.900)
 
 
-@because(NAMES_IT)
 @graded(step=7, points=2, programs=("client",))
 def test_client_is_not_kept_waiting_by_other_datagrams(lab: Scenario) -> None:
     """A server that sends something else all the time prolongs no wait: it is given up in time."""
@@ -451,7 +441,6 @@ def test_client_compares_length_and_bytes(lab: Scenario, line: bytes, other: byt
     lab.expect_datagrams([len(line)], [len(other), len(line)], cause="wrong-retries")
 
 
-@because(NAMES_IT)
 @graded(step=8, points=1, programs=("client",))
 def test_client_compares_every_byte(lab: Scenario) -> None:
     """A line of 3,000 bytes; replies that differ in a byte, or have two of them swapped, do not
@@ -532,7 +521,6 @@ def test_client_takes_no_late_reply_for_the_same_line_again(lab: Scenario) -> No
 # -- Step 9: send again --------------------------------------------------------
 
 
-@because(NAMES_IT)
 @graded(step=9, points=2, programs=("client",))
 def test_client_sends_again(lab: Scenario) -> None:
     """A server that answers only the third time: it is asked until then, always the same.
@@ -554,7 +542,6 @@ def test_client_sends_again(lab: Scenario) -> None:
     lab.expect_datagrams(server.received, server.sent)
 
 
-@because(NAMES_IT)
 @graded(step=9, points=1, programs=("client",))
 def test_client_waits_for_the_last_reply(lab: Scenario) -> None:
     """The last sending, with `-r 0` the only one, may be answered as any other."""
@@ -580,7 +567,6 @@ def test_client_sends_again_as_often_as_it_is_told(lab: Scenario, retries: int) 
     lab.expect_datagrams([len(TEXT)] * (retries + 1), [], cause="wrong-retries")
 
 
-@because(NAMES_IT)
 @graded(step=9, points=1, programs=("client",))
 def test_client_names_whom_it_asked(lab: Scenario) -> None:
     """`no reply from` tells the host and the port of the command line."""
@@ -591,7 +577,6 @@ def test_client_names_whom_it_asked(lab: Scenario) -> None:
     lab.expect_datagrams([len(TEXT)], [], server=server.address)
 
 
-@because(NAMES_IT)
 @graded(step=9, points=1, programs=("client",))
 def test_client_counts_anew_for_each_line(lab: Scenario) -> None:
     """A line that was sent again leaves the next one all its retries, and each its whole wait."""
@@ -643,7 +628,6 @@ def test_client_prints_each_reply_once(lab: Scenario, fault: str, cause: str) ->
 # -- Step 11: the server's other addresses -------------------------------------
 
 
-@because(NAMES_IT)
 @graded(step=11, points=1, programs=("client",))
 def test_client_understands_a_name(lab: Scenario) -> None:
     """HOST may be a name: `localhost`, of which only the IPv4 address has a server."""
@@ -683,7 +667,6 @@ def test_client_prints_each_reply_at_once(lab: Scenario) -> None:
     lab.expect_datagrams([3, 8, 5], [3, 8, 5])
 
 
-@because(NAMES_IT)
 @graded(step=10, points=1, programs=("client",))
 def test_client_says_that_stdout_is_full(lab: Scenario) -> None:
     """What cannot be written to stdout is an error: a line on stderr, exit status 1."""

@@ -32,7 +32,6 @@ both_families = pytest.mark.parametrize("host", [LOOPBACK, LOOPBACK_6], ids=["ip
 # -- The command line, the socket ---------------------------------------------------
 
 
-@because(NAMES_IT)
 @graded(step=0, points=1, **peer_test)
 def test_peer_explains_wrong_arguments(lab: Scenario) -> None:
     """Wrong arguments to the peer: a usage line on stderr, exit status 2."""
@@ -46,7 +45,6 @@ def test_peer_explains_wrong_arguments(lab: Scenario) -> None:
         expect_usage_error(lab, "peer", arguments)
 
 
-@because(NAMES_IT)
 @graded(step=0, points=1, **peer_test)
 def test_peer_says_that_a_name_is_unknown(lab: Scenario) -> None:
     """A HOST or ADDRESS that nobody knows: a line `peer: ...` on stderr, exit status 1."""
@@ -57,7 +55,6 @@ def test_peer_says_that_a_name_is_unknown(lab: Scenario) -> None:
         lab.expect_complaint(peer, r"peer: .+")
 
 
-@because(NAMES_IT)
 @graded(step=1, points=1, **peer_test)
 def test_peer_says_that_its_port_is_taken(lab: Scenario) -> None:
     """A port in use: `peer: ...: Address already in use` on stderr, exit status 1."""
@@ -79,7 +76,6 @@ def test_peer_is_where_it_is_told(lab: Scenario) -> None:
     talk.expect_wire()
 
 
-@because(NAMES_IT)
 @graded(step=1, points=1, **peer_test)
 def test_peer_takes_any_free_port(lab: Scenario) -> None:
     """`-l 0`: the kernel chooses a port; the other peer sees it when it is sent to."""
@@ -127,7 +123,6 @@ def test_peer_understands_a_name(lab: Scenario, options: Sequence[str], cause: s
 
 
 @first
-@because(NAMES_IT)
 @graded(step=14, points=2, **peer_test)
 def test_peer_sends_what_is_typed_at_once(lab: Scenario) -> None:
     """Line after line, from a stdin that stays open: each is a datagram, without its newline."""
@@ -216,7 +211,6 @@ def test_peer_sends_nothing_of_a_line_that_is_too_long(lab: Scenario, end: str) 
     talk.expect_wire()
 
 
-@because(NAMES_IT)
 @graded(step=14, points=1, **peer_test)
 def test_peer_sends_every_byte_value(lab: Scenario) -> None:
     """NUL and all other bytes but the newline pass unchanged."""
@@ -281,7 +275,6 @@ def test_peer_prints_what_comes_at_once(lab: Scenario) -> None:
     talk.expect_wire()
 
 
-@because(NAMES_IT)
 @graded(step=15, points=1, **peer_test)
 def test_peer_prints_one_newline(lab: Scenario) -> None:
     """A newline at the end of a datagram, as ncat sends it, is not printed twice; nor less."""
@@ -318,7 +311,6 @@ def test_peer_prints_what_anyone_sends(lab: Scenario) -> None:
     talk.expect_wire()
 
 
-@because(NAMES_IT)
 @graded(step=15, points=1, **peer_test)
 def test_peer_prints_what_many_sent_meanwhile(lab: Scenario) -> None:
     """Four senders in turns while the program is stopped: a line each, whole and rightly named."""
@@ -349,7 +341,6 @@ def test_peer_prints_a_long_datagram(lab: Scenario, size: int) -> None:
     talk.expect_wire()
 
 
-@because(NAMES_IT)
 @graded(step=15, points=1, **peer_test)
 def test_peer_prints_every_byte_value(lab: Scenario) -> None:
     """NUL and all other bytes are printed as they came, the newlines among them, too."""
@@ -398,7 +389,6 @@ def test_peer_goes_both_ways_at_any_time(lab: Scenario) -> None:
     talk.expect_wire()
 
 
-@because(NAMES_IT)
 @graded(step=13, points=1, **peer_test)
 def test_peer_prints_while_half_a_line_is_typed(lab: Scenario) -> None:
     """Somebody is still typing a line: what comes meanwhile is printed at once."""
@@ -414,7 +404,6 @@ def test_peer_prints_while_half_a_line_is_typed(lab: Scenario) -> None:
 
 
 @counts_waking
-@because(NAMES_IT)
 @graded(step=13, points=1, **peer_test)
 def test_peer_prints_on_after_the_end_of_stdin(lab: Scenario) -> None:
     """Its stdin has ended: it goes on printing what anyone sends, and only waits meanwhile."""
@@ -475,7 +464,6 @@ def test_peer_at_a_terminal(lab: Scenario) -> None:
 # -- Step 16: stdout ---------------------------------------------------------------------
 
 
-@because(NAMES_IT)
 @graded(step=16, points=1, **peer_test)
 def test_peer_prints_to_a_slow_reader(lab: Scenario) -> None:
     """More than a pipe holds, for a stdout that is read late: no line is cut or mixed up."""
@@ -492,7 +480,6 @@ def test_peer_prints_to_a_slow_reader(lab: Scenario) -> None:
     talk.expect_wire()
 
 
-@because(NAMES_IT)
 @graded(step=16, points=1, **peer_test)
 def test_peer_says_that_stdout_is_full(lab: Scenario) -> None:
     """What cannot be printed is an error: a line on stderr, exit status 1, though stdin is open."""
@@ -519,7 +506,6 @@ def test_peer_ends_by_a_signal(lab: Scenario, number: int) -> None:
 
 
 @both_signals
-@because(NAMES_IT)
 @graded(step=0, points=1, **peer_test)
 def test_peer_ends_by_a_signal_after_its_stdin(lab: Scenario, number: int) -> None:
     """The same after the end of stdin."""

@@ -29,7 +29,6 @@ LINE_ENDS = (b"x\r\n", b"x\n", b"x\n\n", b" x ", b"\n")
 # -- The server's command line -------------------------------------------------
 
 
-@because(NAMES_IT)
 @graded(step=0, points=1, programs=("server",))
 def test_server_explains_wrong_arguments(lab: Scenario) -> None:
     """Wrong arguments to the server: a usage line on stderr, exit status 2."""
@@ -37,7 +36,6 @@ def test_server_explains_wrong_arguments(lab: Scenario) -> None:
         expect_usage_error(lab, "server", arguments)
 
 
-@because(NAMES_IT)
 @graded(step=0, points=1, programs=("server",))
 def test_server_understands_a_name(lab: Scenario) -> None:
     """`-a localhost` is looked up like any name; the start line shows a number."""
@@ -47,7 +45,6 @@ def test_server_understands_a_name(lab: Scenario) -> None:
                              cause="dotted-only")
 
 
-@because(NAMES_IT)
 @graded(step=0, points=1, programs=("server",))
 def test_server_says_that_a_name_is_unknown(lab: Scenario) -> None:
     """A name that nobody knows: a line `server: ...` on stderr, exit status 1."""
@@ -71,7 +68,6 @@ def test_server_ends_by_a_signal(lab: Scenario, number: int) -> None:
 # -- Step 1: a socket that others can send to ----------------------------------
 
 
-@because(NAMES_IT)
 @graded(step=1, points=2, programs=("server",))
 def test_server_is_at_its_port(lab: Scenario) -> None:
     """Without options the server has one UDP socket, at 127.0.0.1, port 6000; and none of TCP."""
@@ -83,7 +79,6 @@ def test_server_is_at_its_port(lab: Scenario) -> None:
     lab.expect_datagrams([len(TEXT)], [len(TEXT)])
 
 
-@because(NAMES_IT)
 @graded(step=1, points=1, programs=("server",))
 def test_server_is_where_it_is_told(lab: Scenario) -> None:
     """`-a 0.0.0.0 -p 5000`: every address of the host, port 5000."""
@@ -109,7 +104,6 @@ def test_server_serves_ipv6(lab: Scenario) -> None:
     lab.expect_datagrams(sizes, sizes, server=("::1", PORT))
 
 
-@because(NAMES_IT)
 @graded(step=1, points=1, programs=("server",))
 def test_server_serves_every_ipv6_address(lab: Scenario) -> None:
     """`-a ::` is open to IPv6 clients, as 0.0.0.0 is to those of IPv4."""
@@ -120,7 +114,6 @@ def test_server_serves_every_ipv6_address(lab: Scenario) -> None:
     lab.expect_datagrams([len(TEXT)], [len(TEXT)], server=("::1", PORT))
 
 
-@because(NAMES_IT)
 @graded(step=1, points=1, programs=("server",))
 def test_server_says_that_its_port_is_taken(lab: Scenario) -> None:
     """A port in use: `server: ...: Address already in use` on stderr, exit status 1."""
@@ -229,7 +222,6 @@ def test_server_sends_back_no_more_than_came(lab: Scenario) -> None:
 
 
 @counts_waking
-@because(NAMES_IT)
 @graded(step=2, points=1, programs=("server",))
 def test_server_waits_without_using_the_processor(lab: Scenario) -> None:
     """A server that nobody asks only waits, also after it has served."""
@@ -314,7 +306,6 @@ def test_server_keeps_nothing_of_its_clients(lab: Scenario) -> None:
     lab.expect_datagrams([len(TEXT)] * 50, [len(TEXT)] * 50)
 
 
-@because(NAMES_IT)
 @graded(step=3, points=1, programs=("server",))
 def test_server_answers_a_thousand_clients(lab: Scenario) -> None:
     """More than a thousand clients, a datagram from each: no table of them is ever full."""
@@ -341,7 +332,6 @@ def test_server_outlives_clients_that_do_not_wait(lab: Scenario) -> None:
     lab.expect_datagrams(sizes, sizes)
 
 
-@because(NAMES_IT)
 @graded(step=3, points=1, programs=("server",))
 def test_server_outlives_a_sender_it_cannot_answer(lab: Scenario) -> None:
     """Port 0 can be written on a datagram, but not answered (RFC 768): the next client is."""

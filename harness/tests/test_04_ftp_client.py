@@ -42,7 +42,6 @@ def test_client_explains_wrong_arguments(lab: Scenario, wrong: list[list[str]]) 
     lab.expect_packets("connections=0")
 
 
-@because(NAMES_IT)
 @graded(step=0, points=1, **client_test)
 def test_client_says_that_a_name_is_unknown(lab: Scenario) -> None:
     """A name that nobody knows: a line `client: ...` on stderr, exit status 1."""
@@ -51,7 +50,6 @@ def test_client_says_that_a_name_is_unknown(lab: Scenario) -> None:
     lab.expect_complaint(client, r"client: .+")
 
 
-@because(NAMES_IT)
 @graded(step=0, points=1, **client_test)
 def test_client_says_that_nobody_listens(lab: Scenario) -> None:
     """A closed port: `client: connect to 127.0.0.1 port 2121: Connection refused`, status 1."""
@@ -62,7 +60,6 @@ def test_client_says_that_nobody_listens(lab: Scenario) -> None:
 
 
 @first
-@because(NAMES_IT)
 @graded(step=0, points=1, **client_test)
 def test_client_connects_to_the_right_port(lab: Scenario) -> None:
     """Without options the client calls port 2121; `-p` takes another."""
@@ -133,7 +130,6 @@ def test_client_reads_replies_of_many_lines(lab: Scenario) -> None:
     use.folder.expect_file("name", TEXT, "reply-lines")
 
 
-@because(NAMES_IT)
 @graded(step=18, points=2, **client_test)
 def test_client_reads_replies_in_pieces(lab: Scenario) -> None:
     """Each reply comes byte by byte, in a segment for each: nothing changes."""
@@ -172,7 +168,6 @@ def give_at_once(use: Use, name: str) -> None:
     peer.close()
 
 
-@because(NAMES_IT)
 @graded(step=18, points=1, **client_test)
 def test_client_reads_long_replies(lab: Scenario) -> None:
     """A greeting of 500 lines, and one line of 4,000 bytes, are read to their end."""
@@ -183,7 +178,6 @@ def test_client_reads_long_replies(lab: Scenario) -> None:
     use.folder.expect_file("name", TEXT)
 
 
-@because(NAMES_IT)
 @graded(step=18, points=1, **client_test)
 def test_client_waits_for_a_server_that_is_not_ready(lab: Scenario) -> None:
     """120 says that the greeting is still to come, 220 that it is there (RFC 959, 5.4)."""
@@ -217,7 +211,6 @@ def test_client_waits_without_using_the_processor(lab: Scenario) -> None:
     finish(lab, use)
 
 
-@because(NAMES_IT)
 @graded(step=18, points=1, **client_test)
 def test_client_goes_on_after_being_stopped(lab: Scenario) -> None:
     """Ctrl-Z and `fg` (SIGSTOP, SIGCONT) while it waits for a reply or a file change nothing."""
@@ -314,7 +307,6 @@ def expect_user(use: Use, *names: str) -> None:
                        cause="no-login")
 
 
-@because(NAMES_IT)
 @graded(step=17, points=1, **client_test)
 def test_client_sends_no_password_where_none_is_asked_for(lab: Scenario) -> None:
     """230 to USER: logged in already (RFC 959, 5.4); what else the client says of it is no harm."""
@@ -325,7 +317,6 @@ def test_client_sends_no_password_where_none_is_asked_for(lab: Scenario) -> None
     use.folder.expect_file("name", TEXT)
 
 
-@because(NAMES_IT)
 @graded(step=17, points=1, **client_test)
 def test_client_takes_202_for_a_login(lab: Scenario) -> None:
     """202, the password was not needed, is success as 230 is (RFC 959, 5.4)."""
@@ -473,7 +464,6 @@ def test_client_connects_before_the_reply_to_its_command(lab: Scenario) -> None:
     use.folder.expect_names("one", "two")
 
 
-@because(NAMES_IT)
 @graded(step=20, points=1, **client_test)
 def test_client_transfers_nothing_without_type_i(lab: Scenario) -> None:
     """TYPE I is refused: type ASCII would change the bytes, so no file is got or put; status 1."""

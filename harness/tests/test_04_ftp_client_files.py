@@ -121,7 +121,6 @@ def test_client_keeps_no_file_of_a_server_that_has_gone(
     lab.expect_complaint(use.client, r"client: .+")
 
 
-@because(NAMES_IT)
 @graded(step=5, points=1, **client_test)
 def test_client_that_is_ended_leaves_no_cut_file(lab: Scenario) -> None:
     """SIGTERM within a file: the client ends, and there is no file of that name."""
@@ -152,7 +151,6 @@ def test_client_gets_files_of_any_size(lab: Scenario) -> None:
         use.folder.expect_file(f"of-{size}", BIG[:size])
 
 
-@because(NAMES_IT)
 @graded(step=20, points=2, **client_test)
 def test_client_gets_a_big_file(lab: Scenario) -> None:
     """3 MiB; on stderr, which is no terminal, nothing is said while they come."""
@@ -336,7 +334,6 @@ def test_client_says_that_a_name_cannot_be_had(lab: Scenario, local: str, wanted
     folder.expect_names("sub/", cause="left-over-file")
 
 
-@because(NAMES_IT)
 @graded(step=20, points=1, **client_test)
 def test_client_saves_a_file_of_the_longest_name(lab: Scenario) -> None:
     """A name of 255 bytes can be a file's: so it can be this one's."""
@@ -524,7 +521,6 @@ def test_client_says_that_the_server_has_gone_within_its_file(
     lab.expect_complaint(use.client, r"client: .+")
 
 
-@because(NAMES_IT)
 @graded(step=21, points=1, **client_test)
 def test_client_keeps_no_descriptor(lab: Scenario) -> None:
     """Eighty transfers, some of which fail, where only 20 descriptors can be open at once."""

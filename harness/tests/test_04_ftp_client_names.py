@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from labkit.ftp_user import TEXT, expect_argument, expect_end, finish, give, start
 from labkit.grading import graded
-from labkit.reasons import NAMES_IT, because
 from labkit.scenario import Scenario
 
 LAB = "04-file-transfer"
@@ -17,7 +16,6 @@ client_test = dict(programs=("client",))
 # -- Step 21: put ------------------------------------------------------------------------
 
 
-@because(NAMES_IT)
 @graded(step=21, points=1, **client_test)
 def test_client_puts_no_fifo(lab: Scenario) -> None:
     """A FIFO, which nobody writes to, is no file: an error, and the session goes on at once."""
@@ -33,7 +31,6 @@ def test_client_puts_no_fifo(lab: Scenario) -> None:
 # -- Step 22: many commands, one session -------------------------------------------------
 
 
-@because(NAMES_IT)
 @graded(step=22, points=1, **client_test)
 def test_client_takes_lines_of_any_length(lab: Scenario) -> None:
     """Lines of stdin with names of some thousand bytes: each is one command, as it is."""

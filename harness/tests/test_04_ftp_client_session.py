@@ -22,7 +22,6 @@ LAB = "04-file-transfer"
 client_test = dict(programs=("client",))
 
 
-@because(NAMES_IT)
 @graded(step=22, points=2, **client_test)
 def test_client_runs_every_command_in_one_session(lab: Scenario) -> None:
     """Commands of stdin, with blank lines between them: one login, one control connection."""
@@ -63,7 +62,6 @@ def test_client_goes_on_after_a_failed_command(lab: Scenario) -> None:
     folder.expect_names("mine", "one", cause="left-over-file")
 
 
-@because(NAMES_IT)
 @graded(step=22, points=1, **client_test)
 def test_client_remembers_a_failure_until_it_quits(lab: Scenario) -> None:
     """A command has failed, one went well, then `quit`: the exit status is 1 all the same."""
@@ -113,7 +111,6 @@ def test_client_quits(lab: Scenario) -> None:
     use.folder.expect_names("one")
 
 
-@because(NAMES_IT)
 @graded(step=22, points=1, **client_test)
 def test_client_quits_while_stdin_stays_open(lab: Scenario) -> None:
     """After `quit`, or at the server's end of file, the client ends, whatever its stdin does."""
@@ -149,7 +146,6 @@ def test_client_lists_names(lab: Scenario) -> None:
 @pytest.mark.parametrize("opening, closing", [
     ("125 Already open.", COMPLETE), (OPENING, "250 Done."),
 ], ids=["125", "250"])
-@because(NAMES_IT)
 @graded(step=22, points=1, **client_test)
 def test_client_lists_in_spite_of_other_codes(lab: Scenario, opening: str, closing: str) -> None:
     """For NLST, too, 125 says the same as 150, and 250 the same as 226 (RFC 959, 5.4)."""
@@ -160,7 +156,6 @@ def test_client_lists_in_spite_of_other_codes(lab: Scenario, opening: str, closi
     finish(lab, use, cause="reply-code")
 
 
-@because(NAMES_IT)
 @graded(step=22, points=1, **client_test)
 def test_client_lists_many_names_in_pieces(lab: Scenario) -> None:
     """A list of 200 kB, and one whose CR and LF come in two segments."""
@@ -210,7 +205,6 @@ def test_client_lists_nothing(lab: Scenario) -> None:
     finish(lab, use)
 
 
-@because(NAMES_IT)
 @graded(step=22, points=1, **client_test)
 def test_client_says_that_stdout_is_full(lab: Scenario) -> None:
     """A list that cannot be printed: a line on stderr, exit status 1."""
@@ -223,7 +217,6 @@ def test_client_says_that_stdout_is_full(lab: Scenario) -> None:
     lab.expect_complaint(use.client, r"client: .*No space left on device")
 
 
-@because(NAMES_IT)
 @graded(step=22, points=1, **client_test)
 def test_client_prompts_at_a_terminal_only(lab: Scenario) -> None:
     """At a terminal the client says when it waits for a command; for a pipe it says nothing."""
@@ -259,7 +252,6 @@ def prompt_of(lab: Scenario, use: Use) -> bytes:
     return prompt()
 
 
-@because(NAMES_IT)
 @graded(step=22, points=1, **client_test)
 def test_client_sends_no_command_within_a_name(lab: Scenario) -> None:
     """A name with CR and LF in it cannot be sent: it would be a second command."""
@@ -278,7 +270,6 @@ def test_client_sends_no_command_within_a_name(lab: Scenario) -> None:
         folder.expect_names("mine", cause="left-over-file")
 
 
-@because(NAMES_IT)
 @graded(step=22, points=1, **client_test)
 def test_client_says_that_stdin_cannot_be_read(lab: Scenario) -> None:
     """`./client HOST 0> /dev/null`: reading fails, a line `client: ...` on stderr, status 1."""

@@ -30,7 +30,6 @@ each_way = pytest.mark.parametrize("how", WAYS)
 # -- The command line, the start, the end ------------------------------------------------
 
 
-@because(NAMES_IT)
 @for_server(step=0, points=1)
 def test_server_explains_wrong_arguments(lab: Scenario) -> None:
     """Wrong arguments to the server: a usage line on stderr, exit status 2."""
@@ -38,7 +37,6 @@ def test_server_explains_wrong_arguments(lab: Scenario) -> None:
         expect_usage_error(lab, "server", arguments)
 
 
-@because(NAMES_IT)
 @for_server(step=0, points=1)
 def test_server_says_why_it_cannot_begin(lab: Scenario) -> None:
     """An unknown name, a missing folder, a port in use: `server: ...` on stderr, exit status 1."""
@@ -69,7 +67,6 @@ def test_server_serves_the_current_folder(lab: Scenario) -> None:
 
 
 @first
-@because(NAMES_IT)
 @for_server(step=0, points=1)
 def test_server_is_where_it_is_told(lab: Scenario) -> None:
     """`-a 0.0.0.0 -p 5000`, and a name, and any free port: the start line tells numbers."""
@@ -98,7 +95,6 @@ def test_server_is_where_it_is_told(lab: Scenario) -> None:
                        port=5000, sessions=2)
 
 
-@because(NAMES_IT)
 @for_server(step=0, points=1)
 def test_server_can_be_started_again_at_once(lab: Scenario) -> None:
     """It closes first, so that its port is in TIME-WAIT; still the next one can have it."""
@@ -166,7 +162,6 @@ def test_server_answers_who_has_not_logged_in(lab: Scenario) -> None:
     client.command("QUIT", 221)
 
 
-@because(NAMES_IT)
 @for_server(step=6, points=2)
 def test_server_takes_commands_however_they_come(lab: Scenario) -> None:
     """Byte by byte, several in a segment, one and a half, in small letters: each is answered."""
@@ -218,7 +213,6 @@ def test_server_forgets_no_command_behind_a_transfer(lab: Scenario) -> None:
     expect_sessions(lab, client)
 
 
-@because(NAMES_IT)
 @for_server(step=6, points=2)
 def test_server_refuses_what_it_does_not_understand(lab: Scenario) -> None:
     """Unknown commands, missing and wrong parameters: the RFC's codes; the session goes on."""
@@ -242,7 +236,6 @@ def test_server_refuses_what_it_does_not_understand(lab: Scenario) -> None:
     expect_sessions(lab, client)
 
 
-@because(NAMES_IT)
 @for_server(step=6, points=2)
 def test_server_takes_no_endless_line(lab: Scenario) -> None:
     """4 MiB that never become a line are not kept; the session is told, or ended."""
@@ -263,7 +256,6 @@ def test_server_takes_no_endless_line(lab: Scenario) -> None:
     expect_sessions(lab, client, other, orderly=False)
 
 
-@because(NAMES_IT)
 @for_server(step=6, points=2)
 def test_server_takes_any_byte_in_a_line(lab: Scenario) -> None:
     """NUL bytes, control characters, conversions of printf, long names: refused, no crash."""
@@ -324,7 +316,6 @@ def test_server_needs_a_login(lab: Scenario) -> None:
     expect_connections(lab, Data(len(HELLO), SERVER, CLIENT))
 
 
-@because(NAMES_IT)
 @for_server(step=7, points=2)
 def test_server_checks_user_and_password(lab: Scenario) -> None:
     """With -u only this user is let in, and only with this password; nobody else, nor anonymous."""
@@ -368,7 +359,6 @@ def test_server_checks_the_whole_password(lab: Scenario) -> None:
     expect_sessions(lab, *clients)
 
 
-@because(NAMES_IT)
 @for_server(step=7, points=2)
 def test_server_lets_anonymous_users_only_read(lab: Scenario) -> None:
     """Without -u anonymous is let in, nobody else is, and nothing can be written."""
@@ -392,7 +382,6 @@ def test_server_lets_anonymous_users_only_read(lab: Scenario) -> None:
     expect_sessions(lab, *strangers, client)
 
 
-@because(NAMES_IT)
 @for_server(step=7, points=1)
 def test_server_forgets_a_login_when_another_begins(lab: Scenario) -> None:
     """USER again: refused, or what was allowed before is not until the new login is whole."""
@@ -409,7 +398,6 @@ def test_server_forgets_a_login_when_another_begins(lab: Scenario) -> None:
 # -- Step 8: the folder we are in --------------------------------------------------------
 
 
-@because(NAMES_IT)
 @for_server(step=8, points=2)
 def test_server_goes_from_folder_to_folder(lab: Scenario) -> None:
     """CWD, CDUP, PWD: names are taken from the folder we are in; with / in front from the top."""
@@ -444,7 +432,6 @@ def test_server_goes_from_folder_to_folder(lab: Scenario) -> None:
     expect_sessions(lab, client)
 
 
-@because(NAMES_IT)
 @for_server(step=8, points=1)
 def test_server_quotes_the_folder_it_is_in(lab: Scenario) -> None:
     """PWD doubles each quote in the folder's name (RFC 959, appendix II)."""
@@ -479,7 +466,6 @@ def test_server_keeps_each_clients_folder(lab: Scenario) -> None:
 
 @takes(3)
 @counts_waking
-@because(NAMES_IT)
 @for_server(step=16, points=3)
 def test_server_serves_others_while_a_client_is_silent(lab: Scenario) -> None:
     """Clients that say nothing more, wherever in their session, keep nobody waiting."""
@@ -512,7 +498,6 @@ def test_server_serves_others_while_a_client_is_silent(lab: Scenario) -> None:
     expect_sessions(lab, *silent, other, orderly=False)
 
 
-@because(NAMES_IT)
 @for_server(step=16, points=3)
 def test_server_serves_a_hundred_clients_at_once(lab: Scenario) -> None:
     """A hundred sessions at once, each with a transfer under way; then nothing of them stays."""
@@ -586,7 +571,6 @@ def test_server_outlives_resets(lab: Scenario) -> None:
 
 
 @counts_waking
-@because(NAMES_IT)
 @for_server(step=16, points=2)
 def test_server_outlives_more_clients_than_it_can_serve(lab: Scenario) -> None:
     """250 clients, and 40 descriptors: each is served, told so, or waits; then all is as before."""

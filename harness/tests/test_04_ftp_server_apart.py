@@ -32,7 +32,6 @@ def expect_own(what: str, content: bytes, got: bytes) -> None:
 # -- What a session remembers ------------------------------------------------------------
 
 
-@because(NAMES_IT)
 @for_server(step=7, points=2)
 def test_server_lets_in_only_who_has_logged_in(lab: Scenario) -> None:
     """One client's login is not another's, whether it came earlier or comes later."""
@@ -53,7 +52,6 @@ def test_server_lets_in_only_who_has_logged_in(lab: Scenario) -> None:
     expect_sessions(lab, *clients)
 
 
-@because(NAMES_IT)
 @for_server(step=14, points=1)
 def test_server_keeps_each_clients_type(lab: Scenario) -> None:
     """One client's TYPE changes nothing for another, who is there already or comes later."""

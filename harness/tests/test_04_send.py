@@ -48,7 +48,6 @@ of_pair = dict(programs=("send_server", "send_client"))
 # -- send_server: the command line ---------------------------------------------
 
 
-@because(NAMES_IT)
 @graded(step=0, points=2, **of_server)
 def test_send_server_explains_wrong_arguments(lab: Scenario) -> None:
     """Wrong options or ports, no FILE or two: a usage line on stderr, exit status 2."""
@@ -65,7 +64,6 @@ def test_send_server_listens_at_its_own_port(lab: Scenario) -> None:
     lab.expect_line(server, "listening on 127.0.0.1 port 6666")
 
 
-@because(NAMES_IT)
 @graded(step=0, points=1, **of_server)
 def test_send_server_listens_where_it_is_told(lab: Scenario) -> None:
     """`-a ::1 -p 0`: an IPv6 address and any free port; the start line tells the real one."""
@@ -77,7 +75,6 @@ def test_send_server_listens_where_it_is_told(lab: Scenario) -> None:
     lab.expect_orderly(0, len(NAME) + 1 + len(SMALL), first_closer="server")
 
 
-@because(NAMES_IT)
 @graded(step=0, points=1, **of_server)
 def test_send_server_understands_a_name(lab: Scenario) -> None:
     """`-a localhost` is looked up like any name; the start line shows a number."""
@@ -88,7 +85,6 @@ def test_send_server_understands_a_name(lab: Scenario) -> None:
                              cause="dotted-only")
 
 
-@because(NAMES_IT)
 @graded(step=0, points=1, **of_server)
 def test_send_server_says_that_its_port_is_taken(lab: Scenario) -> None:
     """A port in use: `send_server: ...: Address already in use` on stderr, exit status 1."""
@@ -98,7 +94,6 @@ def test_send_server_says_that_its_port_is_taken(lab: Scenario) -> None:
     lab.expect_complaint(server, r"send_server: .*: Address already in use")
 
 
-@because(NAMES_IT)
 @graded(step=0, points=1, **of_server)
 def test_send_server_says_that_there_is_no_file(lab: Scenario) -> None:
     """No such file: `send_server: ...: No such file or directory` on stderr, exit status 1."""
@@ -108,7 +103,6 @@ def test_send_server_says_that_there_is_no_file(lab: Scenario) -> None:
 
 
 @pytest.mark.parametrize("kind", ["folder", "fifo"])
-@because(NAMES_IT)
 @graded(step=0, points=1, **of_server)
 def test_send_server_says_that_it_is_no_file(lab: Scenario, kind: str) -> None:
     """A folder or a FIFO in place of the file: an error at once, exit status 1."""
@@ -199,7 +193,6 @@ def test_send_server_has_the_client_wait_that_came_later(lab: Scenario) -> None:
     lab.expect_orderly(0, len(NAME) + 1 + len(BIG), first_closer="server", connections=2)
 
 
-@because(NAMES_IT)
 @graded(step=2, points=1, **of_server)
 def test_send_server_opens_its_file_once(lab: Scenario) -> None:
     """The file is removed, or another takes its name: the one that was opened is sent."""
@@ -213,7 +206,6 @@ def test_send_server_opens_its_file_once(lab: Scenario) -> None:
     lab.expect_orderly(0, len(NAME) + 1 + len(SMALL), first_closer="server", connections=3)
 
 
-@because(NAMES_IT)
 @graded(step=2, points=1, **of_server)
 def test_send_server_outlives_a_file_that_shrinks(lab: Scenario) -> None:
     """The file is cut while it is sent: that client's connection ends, and the next is served."""
@@ -229,7 +221,6 @@ def test_send_server_outlives_a_file_that_shrinks(lab: Scenario) -> None:
     take_file(lab, BIG, cause="partial-file")
 
 
-@because(NAMES_IT)
 @graded(step=2, points=1, **of_server)
 def test_send_server_outlives_a_file_that_grows(lab: Scenario) -> None:
     """The file grows while it is sent: the client has all that was there, then comes the FIN."""
@@ -273,7 +264,6 @@ def test_send_server_closes_first(lab: Scenario) -> None:
     lab.expect_orderly(0, len(NAME) + 1 + len(SMALL), first_closer="server")
 
 
-@because(NAMES_IT)
 @graded(step=3, points=1, **of_server)
 def test_send_server_takes_what_a_client_says(lab: Scenario) -> None:
     """A client that talks, though nobody asked, still gets the whole file, a FIN and no reset."""
@@ -285,7 +275,6 @@ def test_send_server_takes_what_a_client_says(lab: Scenario) -> None:
     lab.expect_orderly(len(SMALL), len(NAME) + 1 + len(SMALL), first_closer="server")
 
 
-@because(NAMES_IT)
 @graded(step=3, points=1, **of_server)
 def test_send_server_sends_all_after_the_clients_fin(lab: Scenario) -> None:
     """A client that half-closes at once, as ncat does at end of stdin, still gets it all."""
@@ -332,7 +321,6 @@ def test_send_server_outlives_a_client_that_breaks_off(lab: Scenario, how: str) 
                        "2:teardown.first_closer=server")
 
 
-@because(NAMES_IT)
 @graded(step=3, points=1, **of_server)
 def test_send_server_can_be_started_again_at_once(lab: Scenario) -> None:
     """It closed first, so the TIME-WAIT is on its side: the port is free all the same."""
@@ -357,7 +345,6 @@ def test_send_server_ends_by_a_signal(lab: Scenario, number: int) -> None:
     lab.end_by_signal(server, number)
 
 
-@because(NAMES_IT)
 @graded(step=0, points=1, **of_server)
 def test_send_server_ends_while_it_sends(lab: Scenario) -> None:
     """SIGTERM ends a server whose client does not read, and no process of it is left."""

@@ -77,4 +77,4 @@ def _tells_only(word: ast.expr) -> bool:
     if name in ("graded", "graded_each"):
         assert isinstance(word, ast.Call)
         word.keywords = [key for key in word.keywords if key.arg not in ("step", "points")]
-    return name in ("because", "half_written", "takes")
+    return name in ("because", "first", "half_written", "takes")
