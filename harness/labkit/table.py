@@ -28,7 +28,7 @@ def table(results: Sequence[Result], out: Path, seen_from: Path) -> str:
         faults = faults_of(of_lab)
         lines += [_row(lab, of_lab, mark=False), "-" * WIDTH]
         titles = step_titles(lab)
-        if faults:
+        if faults and faults[0].best.judged:
             lines += _first(faults[0], titles, failures)
         for step in sorted({result.test.step for result in of_lab}):
             of_step = [result for result in of_lab if result.test.step == step]

@@ -112,6 +112,28 @@ def test_what_a_gate_did_not_judge_refers_to_the_test_that_tells() -> None:
     assert results[0].output == "not judged: `server` never listens, see step 4"
 
 
+def test_what_a_gate_did_not_judge_follows_the_fault_that_its_program_has() -> None:
+    for fault, words in ((unwritten(1), "step 1 is not written yet"),
+                         (crashed("server"), "`server` crashes")):
+        silent = NotJudged("`server` never has a socket that can be called", "not-listening")
+        results = [result(step, "server", fault=silent) for step in (1, 2, 5, 6)]
+        results += [result(3, "server", fault=fault), result(4, "server", fault=fault),
+                    result(0, "server")]
+        settle(results)
+        [found] = faults_of(results)
+        assert (found.words, found.best.test.step, len(found.others)) == (words, 3, 5)
+        once = outcome(results)
+        settle(results)
+        assert outcome(results) == once
+
+
+def test_what_no_test_tells_in_full_does_not_stand_on_top() -> None:
+    silent = NotJudged("`client` never sends a packet", "no-packets")
+    results = [result(1, "client", fault=silent), result(9, "server", fault=never_listens("server"))]
+    settle(results)
+    assert [fault.best.judged for fault in faults_of(results)] == [True, False]
+
+
 def test_steps_that_are_not_written_are_told_apart() -> None:
     results = [result(step, "server", fault=unwritten(missing), number=missing)
                for step in (4, 9) for missing in (4, 7)]

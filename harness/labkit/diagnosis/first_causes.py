@@ -8,7 +8,7 @@ line that they could judge nothing. That depends on the results alone, not on th
 from __future__ import annotations
 
 import re
-from typing import NamedTuple, Optional, Sequence
+from typing import Mapping, NamedTuple, Optional, Sequence
 
 from labkit.feedback import told
 from labkit.grading import VISIBLE
@@ -58,10 +58,25 @@ def settle(results: Sequence[Result]) -> None:
         key = _key(result)
         if key:
             groups.setdefault((result.test.lab, key), []).append(result)
-    for group in groups.values():
+    for group in _with_gated(groups):
         if group[0].cause in ALWAYS or _are_most(group, results) or not all(
                 result.judged for result in group):
             _mark(_words(group), group)
+
+
+def _with_gated(groups: Mapping[tuple[str, str], list[Result]]) -> list[list[Result]]:
+    """GROUPS, where those of which nothing was judged follow a fault that their program has."""
+    whole = [[*group] for group in groups.values() if any(result.judged for result in group)]
+    told = [(group, {(each.test.lab, _whose(each)) for each in group}) for group in whole]
+    for group in groups.values():
+        if not any(result.judged for result in group):
+            place = (group[0].test.lab, _whose(group[0]))
+            theirs = [other for other, places in told if place in places]
+            if theirs:
+                min(theirs, key=lambda other: _order(_best(other))).extend(group)
+            else:
+                whole.append(group)
+    return whole
 
 
 def _mark(words: str, group: Sequence[Result]) -> None:
@@ -87,7 +102,7 @@ def faults_of(results: Sequence[Result]) -> list[Fault]:
             groups.setdefault(result.fault, []).append(result)
     faults = [_fault(words, group) for words, group in groups.items()]
     if faults:
-        return sorted(faults, key=lambda fault: _order(fault.best))
+        return sorted(faults, key=lambda fault: (not fault.best.judged, _order(fault.best)))
     same: dict[tuple[str, str], list[Result]] = {}
     for result in results:
         if result.status == FAILED and result.cause not in (None, "other"):
@@ -138,6 +153,7 @@ def _key(result: Result) -> str:
 
 def _words(group: Sequence[Result]) -> str:
     """What the fault is that GROUP have in common."""
+    group = [result for result in group if result.judged] or list(group)
     cause = group[0].cause or ""
     words = {**ALWAYS, **WHERE_MOST}[cause]
     if cause not in _VERBS:
