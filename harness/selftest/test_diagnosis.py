@@ -100,6 +100,9 @@ CASES: dict[str, tuple[Evidence, str]] = {
     "SO_REUSEADDR, suspected and there": (evidence(program(
         "setsockopt(3<TCP:[1]>, SOL_SOCKET, SO_REUSEADDR, [1], 4) = 0 <0>"),
         suspicion="no-reuseaddr"), "other"),
+    "accept() without listen()": (evidence(program(
+        "accept(3<TCP:[1]>, NULL, NULL) = -1 EINVAL (Invalid argument) <0>"),
+        suspicion="no-answer"), "not-listening"),
     "UDP for TCP": (evidence(program(
         "socket(AF_INET, SOCK_DGRAM, IPPROTO_UDP) = 3<UDP:[1]> <0>",
         "bind(3<UDP:[1]>, {sa_family=AF_INET}, 16) = 0 <0>"),

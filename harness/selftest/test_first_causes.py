@@ -129,7 +129,8 @@ def test_what_a_gate_did_not_judge_follows_the_fault_that_its_program_has() -> N
 
 def test_what_no_test_tells_in_full_does_not_stand_on_top() -> None:
     silent = NotJudged("`client` never sends a packet", "no-packets")
-    results = [result(1, "client", fault=silent), result(9, "server", fault=never_listens("server"))]
+    results = [result(1, "client", fault=silent),
+               result(9, "server", fault=never_listens("server"))]
     settle(results)
     assert [fault.best.judged for fault in faults_of(results)] == [True, False]
 

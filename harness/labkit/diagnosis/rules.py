@@ -64,6 +64,7 @@ RULES = (
     Rule(signs.port_swapped, "byte-order", over=SYMPTOMS | {"wrong-port", "wrong-address"}),
     Rule(signs.address_swapped, "byte-order", over=SYMPTOMS | {"wrong-port", "wrong-address"}),
     Rule(signs.taken_without_reuse, "no-reuseaddr", over=ENDED),
+    Rule(signs.accepts_without_listening, "not-listening", over=SYMPTOMS | {"busy-wait"}),
     Rule(signs.datagrams_for_tcp, "udp-not-tcp", over=SYMPTOMS),
     Rule(signs.streams_for_udp, "tcp-not-udp", over=SYMPTOMS),
     Rule(signs.spins, "busy-wait", over=SYMPTOMS),

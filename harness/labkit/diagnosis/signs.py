@@ -287,6 +287,15 @@ def taken_without_reuse(program: Seen) -> Optional[str]:
 
 
 @_in_any
+def accepts_without_listening(program: Seen) -> Optional[str]:
+    """accept() failed with EINVAL: the socket does not listen."""
+    if any(call.name in ("accept", "accept4") and call.error == "EINVAL"
+           for call in program.log.calls) and not _listens(program):
+        return f"accept() of `{program.name}` failed with EINVAL, and it never called listen()"
+    return None
+
+
+@_in_any
 def lingers_for_nothing(program: Seen) -> Optional[str]:
     """SO_LINGER with a time of 0 is set on a socket, and still is when that is closed."""
     lingering: set[tuple[int, Optional[int]]] = set()

@@ -38,7 +38,8 @@ class Listening(World):
         """The port of the only listening socket on its host, once there is one."""
         self.wait_for(lambda: bool(self.listening(server.host)) or server.exit is not None,
                       f"`{server.command}` listens",
-                      lambda: self._instead_of_listening(server.host), poll=0.001)
+                      lambda: self._instead_of_listening(server.host),
+                      cause or "not-listening", poll=0.001)
         ports = [e.local[1] for e in self.listening(server.host)]
         if not ports:
             raise Mismatch(expected=f"`{server.command}` listens",
