@@ -96,7 +96,7 @@ SET_UP = [
         ("bind_to(address, plan->own_port,", 'bind_to(address, "0",'),
     ),
     wrong(
-        "wants-a-port-of-its-own", "port 0 is refused", "takes_any_free_port", "exit-status",
+        "wants-a-port-of-its-own", "port 0 is refused", "takes_any_free_port", "ended-early",
         ("option == 'l' && is_port(optarg)", "option == 'l' && is_port(optarg) && *optarg > '0'"),
     ),
     wrong(

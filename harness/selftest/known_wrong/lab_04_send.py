@@ -239,7 +239,7 @@ SERVERS = [
     ),
     server(
         "sends-no-empty-file", "a file of 0 bytes is refused", "sends_the_file[empty]",
-        "exit-status",
+        "ended-early",
         ("    if (!S_ISREG(status.st_mode)) {", "    if (status.st_size == 0) {"),
     ),
     # Its end of the connection
