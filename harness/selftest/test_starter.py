@@ -131,7 +131,8 @@ def test_starter_is_written_into_a_new_or_empty_folder_only(tmp_path: Path) -> N
     assert (before, file.read_text()) == (after, "mine")
 
 
-@pytest.mark.parametrize("words", [("05", "x"), ("01", ""), ("01",), ("01", "x", "-n", "some")])
+@pytest.mark.parametrize("words", [("05", "x"), ("01", "x", "-n", "some"), ("01", "x", "-n", "31"),
+                                   ("03", "x", "-n", "999")])
 def test_wrong_arguments_are_one_line(tmp_path: Path, words: tuple[str, ...]) -> None:
     refused = subprocess.run([HARNESS / "starter", *words], text=True, capture_output=True,
                              cwd=tmp_path)
@@ -140,10 +141,32 @@ def test_wrong_arguments_are_one_line(tmp_path: Path, words: tuple[str, ...]) ->
     assert list(tmp_path.iterdir()) == []
 
 
+def test_starter_is_never_written_among_the_labs(tmp_path: Path) -> None:
+    """There a folder with a Makefile counts as a lab, also for who comes through a link."""
+    (tmp_path / "link").symlink_to(LABS)
+    for folder in (LABS / "mine", LABS / "01-tcp-echo" / "mine", tmp_path / "link" / "mine"):
+        refused = starter("01", folder)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert re.fullmatch(r"starter: .*/mine: lies in labs/.*\n", refused.stderr)
+        assert not folder.exists()
+
+
+def make_starter(*words: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(["make", "-s", "starter", *words], cwd=REPO, text=True,
+                          capture_output=True,
+                          env={k: v for k, v in os.environ.items() if not k.startswith("MAKE")})
+
+
+@pytest.mark.parametrize(
+    "words", [(), ("LAB=01",), ("DIR=x",), ("LAB=", "DIR=x"), ("LAB=01", "DIR=")])
+def test_make_starter_says_what_it_is_to_be_told(words: tuple[str, ...]) -> None:
+    refused = make_starter(*words)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert re.match(r"starter: .* As in: make starter LAB=01 DIR=FOLDER\nmake: ", refused.stderr)
+
+
 def test_make_starter_takes_the_folder_as_it_is_typed(tmp_path: Path) -> None:
     folder = tmp_path / "a $(touch x) 'b'"
-    made = subprocess.run(["make", "-s", "starter", "LAB=02", f"DIR={folder}"], cwd=REPO,
-                          text=True, capture_output=True,
-                          env={k: v for k, v in os.environ.items() if not k.startswith("MAKE")})
+    made = make_starter("LAB=02", f"DIR={folder}")
     assert made.returncode == 0, made.stderr
     assert (folder / "turn_server.c").exists() and not (REPO / "x").exists()

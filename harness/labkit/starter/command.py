@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Optional, Sequence
 
-from labkit import asked
+from labkit import asked, paths
 from labkit.feedback import HarnessError
 from labkit.run import UsageProblem
 from labkit.starter.marks import steps
@@ -24,8 +24,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
 def _parse(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     parser = asked.Parser(prog="harness/starter", description=__doc__, allow_abbrev=False,
                           formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("lab", metavar="LAB", help="01, 01-tcp-echo, ...")
-    parser.add_argument("folder", metavar="FOLDER", type=asked.folder,
+    parser.add_argument("lab", metavar="LAB", nargs="?", help="01, 01-tcp-echo, ...")
+    parser.add_argument("folder", metavar="FOLDER", nargs="?",
                         help="a new folder, or an empty one")
     parser.add_argument("-n", dest="done", metavar="STEPS", type=_count, default=0,
                         help="how many of the first steps are written already (%(default)s)")
@@ -39,8 +39,19 @@ def _count(text: str) -> int:
 
 
 def _write(options: argparse.Namespace) -> int:
+    if not options.lab or not options.folder:
+        raise UsageProblem("which LAB, and into which folder? As in: make starter LAB=01 "
+                           "DIR=FOLDER")
     [lab] = asked.known_labs([options.lab])
     folder = Path(os.path.abspath(options.folder))
+    place = Path(os.path.realpath(folder))
+    if paths.LABS.resolve() in (place, *place.parents):
+        raise UsageProblem(f"{options.folder}: lies in labs/, where each folder is a lab; "
+                           "take one elsewhere")
+    count = len(steps(lab))
+    if options.done >= count:
+        raise UsageProblem(f"-n {options.done}: lab {lab[:2]} has {count} steps, and some must "
+                           "be left to write")
     done = range(1, options.done + 1)
     files = starter_files(lab, done)
     try:
@@ -55,6 +66,6 @@ def _write(options: argparse.Namespace) -> int:
         raise UsageProblem(f"{options.folder}: the folder above it is not there") from None
     except OSError as error:
         raise HarnessError(f"{error.filename}: {error.strerror}") from error
-    left = sum(step.number not in done for step in steps(lab))
-    asked.say(f"{options.folder}: lab {lab[:2]}, {left} steps to write; begin with its README.md\n")
+    asked.say(f"{options.folder}: lab {lab[:2]}, {count - options.done} steps to write; "
+              "begin with its README.md\n")
     return asked.OK
