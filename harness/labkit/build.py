@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import selectors
@@ -18,7 +19,7 @@ from labkit import sandbox
 from labkit.events import DeadlinePassed, EventLoop
 from labkit.feedback import HarnessError, Mismatch, clean, clean_line
 from labkit.network import NO_NAMESPACES
-from labkit.intake import Refused, copy_reference, copy_submission
+from labkit.intake import Refused, copy_reference, copy_submission, misplaced
 from labkit.paths import LABS
 from labkit.processes import tree_of
 from labkit.trees import DEPTH, measure
@@ -54,6 +55,9 @@ _ERROR = re.compile(
 _IN_A_FILE = re.compile(r"(?:\./)?([^\s:]+):\d+:(?:\d+:)? (?:fatal )?error: ")
 _REFUSED = "refused: "
 _LEFT_OUT = "left out: "
+_MISPLACED = "not in its place: "
+_UNDEFINED = re.compile(r"undefined reference to [`'\u2018](\w+)")
+_IMPLICIT = re.compile(r"implicit declaration of function [`'\u2018](\w+)")
 
 
 @dataclass(frozen=True)
@@ -90,13 +94,15 @@ class Build:
         errors = [i for i, line in enumerate(lines) if _ERROR.search(line)]
         own = [i for i in errors if about.search(lines[i]) and "No rule" not in lines[i]]
         if own or (self.folder / f"{name}.c").is_file() or self.log.startswith(_REFUSED):
-            told = _compiler_errors(lines, name) or _linker_errors(lines, name, errors)
+            told = _compiler_errors(lines, name)
+            linker = [] if told else _linkers_words(lines, name)
             first = (told or own or errors or [max(0, len(lines) - ERROR_LINES)])[0]
-            shown = [line[:200] for line in lines[first : first + ERROR_LINES]]
+            shown = [line[:200] for line in (linker or lines[first:])[:ERROR_LINES]]
             seen = "\n".join(shown) or f"make said nothing, and made no {name}"
             raise Mismatch(expected, seen, cause="not-built")
         seen = f"there is no {name}.c, and make made no {name}"
-        notes = [line for line in lines if line.startswith(_LEFT_OUT) and about.search(line)]
+        notes = [line for line in lines if line.startswith(_LEFT_OUT) and about.search(line)
+                 or line.startswith(f"{_MISPLACED}{name}.c,")]
         raise Mismatch(expected, "\n".join([seen, *notes]), cause="program-missing")
 
 
@@ -108,14 +114,25 @@ def _compiler_errors(lines: Sequence[str], name: str) -> list[int]:
     return own or [i for i, file in told if file not in programs]
 
 
-def _linker_errors(lines: Sequence[str], name: str, errors: Sequence[int]) -> list[int]:
-    """Which of make's LINES, of the ERRORS in them, come of the command that links NAME.
+def _linkers_words(lines: Sequence[str], name: str) -> list[str]:
+    """Those of make's LINES that the command that links NAME has said, its errors and on.
 
-    It is echoed before them, and make says behind them that it failed.
+    It is echoed before them, and make says behind them that it failed. Before them stands where
+    the compiler took what is undefined for a function: that tells how it is spelt, and where.
     """
-    ends = [i for i in errors if lines[i].startswith("make") and f": {name}]" in lines[i]]
+    ends = [i for i, line in enumerate(lines) if line.startswith("make") and f": {name}]" in line]
     begins = [i for i, line in enumerate(lines[: ends[0]]) if f"-o {name} " in line] if ends else []
-    return [i for i in errors if begins[-1] < i < ends[0]] if begins else []
+    if not begins:
+        return []
+    said = list(lines[begins[-1] + 1 : ends[0]])
+    errors = list(itertools.dropwhile(lambda line: not _ERROR.search(line), said))
+    undefined = {match[1] for line in errors for match in _UNDEFINED.finditer(line)}
+    guessed: dict[str, str] = {}
+    for line in (*said, *lines):
+        if (match := _IMPLICIT.search(line)) and match[1] in undefined:
+            guessed.setdefault(match[1], line)
+    warnings = list(guessed.values())
+    return warnings + [line for line in errors if line not in warnings]
 
 
 def build(
@@ -132,16 +149,19 @@ def build(
     if reference:
         copy_reference(source, folder)
         notes: list[str] = []
+        elsewhere: list[str] = []
     else:
         try:
             notes = copy_submission(source, folder, programs)
         except Refused as refusal:
             return Build(folder, {}, f"{_REFUSED}{refusal}", False)
+        elsewhere = misplaced(folder, programs)
     _add_makefile(lab, folder)
     made, log = _make(work, folder)
     folder.chmod(0o755)  # make may have taken away everybody's rights
     found = {name: path for name in programs if _is_program(path := folder / name)}
     log += "".join(f"{_LEFT_OUT}{note}\n" for note in notes[:20])
+    log += "".join(f"{_MISPLACED}{note}\n" for note in elsewhere)
     return Build(folder, found, clean(log, LOG_BYTES), made and len(found) == len(programs))
 
 

@@ -54,6 +54,23 @@ def copy_submission(source: Path, target: Path, programs: tuple[str, ...]) -> li
     return left_out
 
 
+def misplaced(folder: Path, programs: tuple[str, ...]) -> list[str]:
+    """What lies in FOLDER, copy_submission()'s, as if it were the source of one of PROGRAMS.
+
+    As 'server.c, which is here as my-lab/server.c', of those whose source is not there; one for
+    each program.
+    """
+    missing = {f"{name}.c" for name in programs if not (folder / f"{name}.c").is_file()}
+    found: dict[str, str] = {}
+    for place, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            if name.lower() in missing:
+                path = os.path.relpath(os.path.join(place, name), folder)
+                found.setdefault(name.lower(), clean_line(path))
+    return [f"{name}, which is here as {found[name]}" for name in sorted(found)]
+
+
 def copy_reference(source: Path, target: Path) -> None:
     """Copies the folder SOURCE with its programs and times, so that make has nothing to do.
 

@@ -99,6 +99,52 @@ def test_a_linkers_message_is_told_rather_than_that_make_failed(
     assert not error.seen.startswith("make: ***")
 
 
+def test_a_linkers_message_is_told_with_the_compilers_guess_and_ends_there(
+    source: Path, work: Path
+) -> None:
+    """A misspelt name is told first where the compiler met it; of the next program nothing."""
+    (source / "Makefile").write_text(
+        "all: server client\n"
+        "lines.o: lines.c\n\tcc -c lines.c\n"
+        "server: server.c lines.o\n\tcc -o server server.c lines.o\n"
+        "client: client.c lines.o\n\tcc -o client client.c lines.o\n")
+    (source / "lines.c").write_text("int take_line(void)\n{\n    return reed(0);\n}\n")
+    (source / "server.c").write_text("int take_line(void);\nint main(void)\n{\n"
+                                     "    return take_line() + prinft(\"\");\n}\n")
+    lines = mismatch(build(LAB, source, work, reference=False), "server").seen.splitlines()
+    assert "server.c:4:26: warning: implicit declaration of function ‘prinft’" in lines[0]
+    assert "lines.c:3:12: warning: implicit declaration of function ‘reed’" in lines[1]
+    assert "undefined reference to `prinft'" in lines[2]
+    assert "undefined reference to `reed'" in lines[4]
+    assert lines[5:] == ["collect2: error: ld returned 1 exit status"]
+
+
+@pytest.mark.parametrize("place", ["my-lab/server.c", "a/b/Server.C", "Server.c"])
+def test_a_source_that_is_not_in_its_place_is_told_of(
+    source: Path, work: Path, place: str
+) -> None:
+    (source / place).parent.mkdir(parents=True, exist_ok=True)
+    (source / "server.c").rename(source / place)
+    error = mismatch(build(LAB, source, work, reference=False), "server")
+    assert error.cause == "program-missing"
+    assert error.seen.splitlines() == ["there is no server.c, and make made no server",
+                                       f"not in its place: server.c, which is here as {place}"]
+
+
+def test_no_link_is_followed_to_a_source_that_is_not_there(
+    source: Path, work: Path, tmp_path: Path
+) -> None:
+    """Neither one that was handed in, nor one that make has made."""
+    (tmp_path / "elsewhere").mkdir()
+    (source / "server.c").rename(tmp_path / "elsewhere" / "server.c")
+    (source / "folder").symlink_to(tmp_path / "elsewhere")
+    (source / "Server.c").symlink_to(tmp_path / "elsewhere" / "server.c")
+    (source / "Makefile").write_text("all:\n\tcc -o client client.c\n\tln -s / root\n"
+                                     "\tmkdir made; ln -s /bin/true made/server.c\n")
+    error = mismatch(build(LAB, source, work, reference=False), "server")
+    assert error.seen == "there is no server.c, and make made no server"
+
+
 def test_a_program_without_source_is_missing(source: Path, work: Path) -> None:
     (source / "client.c").unlink()
     error = mismatch(build(LAB, source, work, reference=False), "client")
