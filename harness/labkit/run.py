@@ -135,7 +135,7 @@ class Run:
             result.status, result.cause = ERROR, None
             result.output = "not graded: the grader's own process ended in this test"
             result.parts, result.packets = (), ""
-        results = list(self._results.values())
+        results = sorted(self._results.values(), key=lambda r: (r.test.lab, r.test.step))
         for result in results:
             result.visibility = visibility_of(result.test, self._rules)
         first_causes.settle(results)

@@ -245,3 +245,13 @@ def test_needs_a_server():
     assert (grade.status, test["status"], test["score"]) == (1, "failed", 0)
     assert test["output"] == "not judged: `server` does not\\nlisten"
     assert (test["extra_data"]["cause"], test["extra_data"]["judged"]) == ("not-listening", False)
+
+
+def test_results_come_in_the_order_of_the_steps(small_suite: SmallSuite) -> None:
+    small_suite.tests("".join(f'''
+@graded(step={step}, points=1, programs=("server",))
+def test_{name}():
+    pass
+''' for step, name in ((10, "last"), (1, "first"), (2, "second"))))
+    grade = small_suite.grade("01")
+    assert [test["number"] for test in grade.results["tests"]] == ["1.1", "1.2", "1.10"]
