@@ -4,11 +4,12 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -16,10 +17,13 @@
 enum { CODE_BYTES = 2 * 1024 * 1024 };
 
 /* Fields of /proc/PID/stat, counted from the one behind the name (proc(5)). */
-enum { UTIME = 11, STIME, CUTIME, CSTIME, THREADS = 17, RESIDENT = 21, FIELDS };
+enum { SESSION = 3, UTIME = 11, STIME, CUTIME, CSTIME, THREADS = 17, RESIDENT = 21, FIELDS };
 
 struct usage {
     int64_t memory, processes, threads, ticks;
+    int64_t shared;   /* of memory: what is in a file in memory, or shared without a name */
+    int64_t sessions; /* at most MOST_SESSIONS + 1 */
+    int64_t session[MOST_SESSIONS];
 };
 
 /* Reads the file PATH, at most SIZE - 1 bytes and a NUL. The bytes, or -1. */
@@ -33,6 +37,18 @@ static ssize_t read_text(const char *path, char *text, size_t size)
     close(fd);
     text[n < 0 ? 0 : n] = 0;
     return n;
+}
+
+/* Counts session ID, once. */
+static void add_session(int64_t id, struct usage *usage)
+{
+    for (int64_t i = 0; i < usage->sessions && i < MOST_SESSIONS; i++)
+        if (usage->session[i] == id)
+            return;
+    if (usage->sessions < MOST_SESSIONS)
+        usage->session[usage->sessions] = id;
+    if (usage->sessions <= MOST_SESSIONS)
+        usage->sessions++;
 }
 
 static void add_process(const char *pid, struct usage *usage)
@@ -51,6 +67,8 @@ static void add_process(const char *pid, struct usage *usage)
     int64_t memory = fields[RESIDENT] * sysconf(_SC_PAGESIZE) - CODE_BYTES;
     usage->memory += memory > 0 ? memory : 0;
     usage->processes += !zombie;
+    if (!zombie)
+        add_session(fields[SESSION], usage);
     usage->threads += fields[THREADS];
     usage->ticks += fields[UTIME] + fields[STIME] + fields[CUTIME] + fields[CSTIME];
 }
@@ -66,6 +84,63 @@ static void add_share(const char *pid, struct usage *usage)
         add_process(pid, usage);
     else
         usage->memory += strtoll(share + 5, NULL, 10) * 1024;
+    share = share == NULL ? NULL : strstr(share, "\nPss_Shmem:");
+    if (share != NULL)
+        usage->shared += strtoll(share + 11, NULL, 10) * 1024;
+}
+
+/* Inodes of memfds that have been counted: a set with places that follow one another. */
+enum { MEMFDS = 8192 };
+static ino_t counted[MEMFDS];
+
+/* Whether INODE is none of those counted, of which it is one now if there is a place. */
+static bool is_new(ino_t inode)
+{
+    size_t place = inode % MEMFDS;
+
+    for (size_t i = 0; i < MEMFDS; i++, place = (place + 1) % MEMFDS) {
+        if (counted[place] == inode)
+            return false;
+        if (counted[place] == 0) {
+            counted[place] = inode;
+            return true;
+        }
+    }
+    return true;
+}
+
+/* The file system that the kernel has memfds in; 0 where there is none. */
+static dev_t memfd_system(void)
+{
+    static dev_t system;
+    struct stat about;
+
+    if (system == 0) {
+        int fd = memfd_create("", MFD_CLOEXEC);
+        if (fd >= 0 && fstat(fd, &about) == 0)
+            system = about.st_dev;
+        if (fd >= 0)
+            close(fd);
+    }
+    return system;
+}
+
+/* Adds what the memfds hold that process PID has open. */
+static void add_memfds(const char *pid, struct usage *usage)
+{
+    char path[300];
+    struct dirent *entry;
+    struct stat about;
+
+    snprintf(path, sizeof path, "/proc/%s/fd", pid);
+    DIR *descriptors = opendir(path);
+    if (descriptors == NULL)
+        return;
+    while ((entry = readdir(descriptors)) != NULL)
+        if (fstatat(dirfd(descriptors), entry->d_name, &about, 0) == 0 &&
+            about.st_dev == memfd_system() && is_new(about.st_ino))
+            usage->memory += (int64_t)about.st_blocks * 512;
+    closedir(descriptors);
 }
 
 /* Calls ADD for each process in here besides this one. */
@@ -109,6 +184,12 @@ static int64_t in_segments(void)
     return sum;
 }
 
+static int64_t in_memfds(void)
+{
+    memset(counted, 0, sizeof counted);
+    return of_processes(add_memfds).memory;
+}
+
 static int64_t in_files(void)
 {
     return bytes_in("/tmp") + bytes_in("/dev") + bytes_in("/dev/shm") + in_segments();
@@ -127,15 +208,19 @@ struct crossing bounds_crossed(const struct bounds *bounds)
 {
     struct usage usage = of_processes(add_process);
     int64_t files = bounds->memory ? in_files() : 0;
+    int64_t memfds = bounds->memory && bounds->memfds ? in_memfds() : 0;
 
     if (bounds->processes && usage.processes > bounds->processes)
         return (struct crossing){TOO_MANY_PROCESSES, usage.processes};
+    if (bounds->sessions && usage.sessions > bounds->sessions)
+        return (struct crossing){TOO_MANY_SESSIONS, usage.sessions};
     if (bounds->work && usage.threads > CROWD && worked(&usage) >= bounds->work)
         return (struct crossing){TOO_MUCH_WORK, worked(&usage)};
-    if (bounds->memory && usage.memory + files > bounds->memory) {
+    if (bounds->memory && usage.memory + files + memfds > bounds->memory) {
         usage = of_processes(add_share);
-        if (usage.memory + files > bounds->memory)
-            return (struct crossing){TOO_MUCH_MEMORY, usage.memory + files};
+        int64_t unmapped = memfds > usage.shared ? memfds - usage.shared : 0;
+        if (usage.memory + files + unmapped > bounds->memory)
+            return (struct crossing){TOO_MUCH_MEMORY, usage.memory + files + unmapped};
     }
     return (struct crossing){NOTHING, 0};
 }

@@ -14,8 +14,8 @@
  * on descriptor 3: so a sandbox can be made while other things are still being prepared,
  * and who wants to watch the process can be there before its first step.
  * LIMITS is a list like nproc=256,fsize=1048576 (getrlimit(2)); '-' for none. Of memory,
- * processes and work all in the sandbox have so much together (bounds.h): where it is more,
- * they are all ended.
+ * processes, sessions and work all in the sandbox have so much together (bounds.h): where it
+ * is more, they are all ended.
  *
  * Reports (64-bit numbers in host byte order):
  *     MADE errno, with the pidfd of the program's process when errno is 0
@@ -35,6 +35,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -43,6 +44,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -65,6 +67,7 @@ static const struct {
 
 static struct bounds bounds;
 static struct crossing crossing; /* why all were ended */
+static int questions = -1;       /* of make_ask() */
 
 static const struct {
     const char *name;
@@ -72,6 +75,7 @@ static const struct {
 } shared_limits[] = {
     {"memory", &bounds.memory},
     {"processes", &bounds.processes},
+    {"sessions", &bounds.sessions},
     {"work", &bounds.work},
 };
 
@@ -151,6 +155,36 @@ static int prepare(char *limit_list)
     return 0;
 }
 
+/* Tells the other end of SOCK that this process begins, or ERROR; and gives it FD, if there is
+ * one. 0 or -1. */
+static int tell(int sock, int32_t error, int fd)
+{
+    return message_send(sock, &error, sizeof error, &fd, fd >= 0);
+}
+
+/* What is told over SOCK: an errno or 0, or -1 at its end; and a descriptor, or *FD is -1. */
+static int32_t hear(int sock, int *fd)
+{
+    int fds[MESSAGE_FDS];
+    size_t count;
+    int32_t error;
+
+    ssize_t n = message_receive(sock, &error, sizeof error, fds, &count);
+    *fd = n > 0 && count > 0 ? fds[0] : -1;
+    return n == sizeof error ? error : -1;
+}
+
+/* From here on it has to ask who has the other end of SOCK. 0 or -1. */
+static int hand_over_questions(int sock)
+{
+    int fd = make_ask();
+    int told = tell(sock, 0, fd);
+
+    if (fd >= 0)
+        close(fd);
+    return told;
+}
+
 /*
  * The process that becomes the program when the other end of GO_FD says so. It has all
  * the rest behind it by then: its next calls are seccomp and execve. What fails is told to
@@ -160,12 +194,10 @@ static _Noreturn void become_program(char *limit_list, char **argv, int go_fd, i
 {
     char go;
 
-    if (prepare(limit_list) == 0 && read(go_fd, &go, sizeof go) == sizeof go &&
-        refuse_calls() == 0)
+    if (prepare(limit_list) == 0 && hand_over_questions(status_fd) == 0 &&
+        read(go_fd, &go, sizeof go) == sizeof go && refuse_calls() == 0)
         execv(argv[0], argv);
-    int32_t error = errno;
-    ssize_t ignored = write(status_fd, &error, sizeof error);
-    (void)ignored;
+    tell(status_fd, errno, -1);
     _exit(127);
 }
 
@@ -173,7 +205,7 @@ static _Noreturn void become_program(char *limit_list, char **argv, int go_fd, i
 struct waiting {
     pid_t pid;     /* -1: there is none, errno tells why */
     int go_fd;     /* a byte lets it begin */
-    int status_fd; /* an errno if it cannot; end of file if it has begun */
+    int status_fd; /* tells 0 with its questions, or an errno; then its end, or an errno */
 };
 
 static struct waiting make_process(char *limit_list, char **argv)
@@ -181,7 +213,8 @@ static struct waiting make_process(char *limit_list, char **argv)
     int go[2], status[2];
     struct waiting made = {.pid = -1};
 
-    if (pipe2(go, O_CLOEXEC) < 0 || pipe2(status, O_CLOEXEC) < 0)
+    if (pipe2(go, O_CLOEXEC) < 0 ||
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, status) < 0)
         return made;
     made.pid = fork();
     if (made.pid == 0)
@@ -200,11 +233,14 @@ static struct waiting make_process(char *limit_list, char **argv)
 /* Lets it begin. 0, or the errno of what failed, now or before. */
 static int32_t let_go(const struct waiting *made)
 {
-    int32_t error = 0;
+    int none;
 
     ssize_t ignored = write(made->go_fd, "g", 1); /* a pid 1 has no SIGPIPE to fear */
     (void)ignored;
-    if (read(made->status_fd, &error, sizeof error) != sizeof error)
+    int32_t error = hear(made->status_fd, &questions);
+    if (error == 0)
+        error = hear(made->status_fd, &none);
+    if (error < 0)
         error = 0; /* closed by exec: it runs */
     close(made->go_fd);
     close(made->status_fd);
@@ -224,13 +260,13 @@ static int64_t now_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* Ends all processes in here if they use too much together; looks at it now and then only. */
-static void look_at_bounds(void)
+/* Ends all processes in here if they use too much together; looks AT_ONCE or when it is time. */
+static void look_at_bounds(bool at_once)
 {
     static int64_t next;
     int64_t now = now_ms();
 
-    if (now < next || crossing.what != NOTHING)
+    if ((now < next && !at_once) || crossing.what != NOTHING)
         return;
     crossing = bounds_crossed(&bounds);
     if (crossing.what != NOTHING)
@@ -239,15 +275,43 @@ static void look_at_bounds(void)
     next = now_ms() + (pause > LOOK_MS ? pause : LOOK_MS);
 }
 
+/* Lets a call go on that waits for leave: a new session if there are not too many. */
+static void answer(void)
+{
+    struct question question;
+
+    if (!take_question(questions, &question))
+        return;
+    if (question.session)
+        look_at_bounds(true);
+    else
+        bounds.memfds = true;
+    if (crossing.what == NOTHING)
+        let_go_on(questions, &question);
+}
+
 /* Waits for the end of a child, at most UNTIL, and not longer than until the next look. */
 static void rest(const sigset_t *child, int64_t until)
 {
+    static int child_fd = -1;
+    struct signalfd_siginfo about;
     int64_t left = until - now_ms();
 
     left = left < 0 ? 0 : left > LOOK_MS ? LOOK_MS : left;
-    struct timespec time = {.tv_sec = left / 1000, .tv_nsec = left % 1000 * 1000000};
-    sigtimedwait(child, NULL, &time);
-    look_at_bounds();
+    if (child_fd < 0)
+        child_fd = signalfd(-1, child, SFD_CLOEXEC | SFD_NONBLOCK);
+    struct pollfd ready[] = {{.fd = child_fd, .events = POLLIN},
+                             {.fd = questions, .events = POLLIN}};
+    poll(ready, 2, (int)left);
+    ssize_t ignored = ready[0].revents ? read(child_fd, &about, sizeof about) : 0;
+    (void)ignored;
+    if (ready[1].revents & POLLIN) {
+        answer();
+    } else if (ready[1].revents) { /* nobody is left who could ask */
+        close(questions);
+        questions = -1;
+    }
+    look_at_bounds(false);
 }
 
 /* Waits for the end of process PID, and reaps what others have left. Its wait status. */
@@ -359,6 +423,7 @@ static int run(char *limit_list, char **argv, const sigset_t *child)
     if (error)
         return 1;
     set_all(limit_list, set_bound);
+    bounds.memfds = questions < 0;
     sigprocmask(SIG_BLOCK, child, NULL);
     report_end(made.pid, child);
     return 0;
@@ -367,10 +432,12 @@ static int run(char *limit_list, char **argv, const sigset_t *child)
 /* Runs a command that builds. Its exit status, or BUILD_EXCEEDED and what it crossed. */
 static int run_build(char *limit_list, char **argv, const sigset_t *child)
 {
-    pid_t pid = fork();
+    int told[2];
 
+    pid_t pid = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, told) < 0 ? -1 : fork();
     if (pid == 0) {
-        if (setsid() >= 0 && set_all(limit_list, set_limit) == 0 && refuse_calls() == 0)
+        if (setsid() >= 0 && set_all(limit_list, set_limit) == 0 &&
+            hand_over_questions(told[1]) == 0 && refuse_calls() == 0)
             execvp(argv[0], argv);
         perror(argv[0]);
         _exit(127);
@@ -379,7 +446,11 @@ static int run_build(char *limit_list, char **argv, const sigset_t *child)
         perror("fork");
         return 127;
     }
+    close(told[1]);
+    hear(told[0], &questions);
+    close(told[0]);
     set_all(limit_list, set_bound);
+    bounds.memfds = questions < 0;
     sigprocmask(SIG_BLOCK, child, NULL);
     int status = wait_for(pid, child);
     if (crossing.what != NOTHING)

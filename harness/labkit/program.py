@@ -23,7 +23,7 @@ from labkit.processes import (
     tree_of,
 )
 from labkit.sandbox import (
-    DESCRIPTORS, ENVIRONMENT, PROCESSES, Excess, Shown, excess_of, run_argv,
+    DESCRIPTORS, ENVIRONMENT, FILE_BYTES, PROCESSES, Excess, Shown, excess_of, run_argv,
 )
 from labkit.standstill import for_ever
 from labkit.terminal import Typist, make_terminal
@@ -61,8 +61,9 @@ class Program:
     terminal: in place of these pipes stdin and stdout are one terminal, where write() types
     and close_stdin() is Ctrl-D (see terminal.py); stderr is a pipe as ever, to be told apart.
     descriptors: how many it may have open (RLIMIT_NOFILE). processes: of how many it may
-    consist before it is ended (Program.excess). host: where it runs, see
-    PrivateNetwork. files: its current folder, where that is not LAB, the folder of its own.
+    consist before it is ended (Program.excess). file_bytes: how large a file it writes may
+    become (RLIMIT_FSIZE). host: where it runs, see PrivateNetwork. files: its current folder,
+    where that is not LAB, the folder of its own.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Program:
         terminal: bool = False,
         descriptors: int = DESCRIPTORS,
         processes: int = PROCESSES,
+        file_bytes: int = FILE_BYTES,
         host: Optional[str] = None,
         files: Optional[Shown] = None,
     ) -> None:
@@ -108,8 +110,8 @@ class Program:
         self._readers: dict[int, bytearray] = {}
         if files is not None:
             argv = [os.path.join("/lab", argv[0]), *argv[1:]]
-        self._start(network, run_argv(work, lab, argv, descriptors, files, processes),
-                    stdin, stdout)
+        self._start(network, run_argv(work, lab, argv, descriptors, files, processes,
+                                      file_bytes), stdin, stdout)
         if isinstance(stdin, bytes):
             self.write(stdin)
             self.close_stdin()

@@ -24,17 +24,19 @@ ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/tmp", "TMPD
 
 _MIB = 1024 * 1024
 BUILD_LIMITS = {"core": 1, "cpu": 20, "as": 2048 * _MIB, "fsize": 256 * _MIB, "nproc": 512,
-                "memory": 3072 * _MIB, "work": 60}
-RUN_LIMITS = {"core": 1, "cpu": 30, "fsize": 256 * _MIB, "nproc": 2560,
-              "memory": 512 * _MIB, "work": 5}
+                "memory": 3072 * _MIB, "work": 60, "sessions": 32}
+RUN_LIMITS = {"core": 1, "cpu": 30, "nproc": 2560,
+              "memory": 512 * _MIB, "work": 5, "sessions": 32}
 """What labinit takes: of each process bytes, seconds of processor time, processes of the
-sandbox (getrlimit(2)); and of all together bytes, processes, seconds (labbox/bounds.h).
+sandbox (getrlimit(2)); and of all together bytes, processes, sessions, seconds (bounds.h).
 
 A core limit of 1 and not 0: the system's own collector of core dumps is not called then (core(5)).
 """
 PROCESSES = 1536
 """How many a program may consist of where a test does not say otherwise: a thousand clients
 may have a process each."""
+FILE_BYTES = 256 * _MIB
+"""How large a file may become that a program writes, where a test does not say otherwise."""
 SCRATCH_BYTES = 64 * _MIB
 """What fits into /tmp, and into /dev/shm."""
 DESCRIPTORS = 1024
@@ -79,13 +81,15 @@ def excess_of(crossed: int, used: int) -> Optional[Excess]:
     told = {1: Excess("too-much-memory", f"{used >> 20} MiB of memory"),
             2: Excess("too-many-processes", f"{used} processes at a time"),
             3: Excess("too-many-processes", f"{used} s of processor time in a crowd of threads "
-                                            "or processes")}
+                                            "or processes"),
+            4: Excess("too-many-processes", f"{used} sessions at a time (setsid)")}
     return told.get(crossed)
 
 
 def excess_of_build(status: int) -> Optional[str]:
     """What a build used too much of, by the exit STATUS of a sandbox that build_argv() made."""
-    return {191: "memory", 192: "processes", 193: "processor time"}.get(status)
+    return {191: "memory", 192: "processes", 193: "processor time",
+            194: "sessions"}.get(status)
 
 
 @contextlib.contextmanager
@@ -134,7 +138,7 @@ def _remove_orphans(top: Path) -> None:
 
 def run_argv(
     work: Path, lab: Path, argv: Sequence[str], descriptors: int = DESCRIPTORS,
-    files: Optional[Shown] = None, processes: int = PROCESSES,
+    files: Optional[Shown] = None, processes: int = PROCESSES, file_bytes: int = FILE_BYTES,
 ) -> list[str]:
     """ARGV in a sandbox on the caller's network; folder LAB is /lab in it, read-only.
 
@@ -147,7 +151,8 @@ def run_argv(
     own += ["--ro-bind", str(lab), "/lab"]
     if files is not None:
         own += ["--ro-bind" if files.read_only else "--bind", str(files.path), FILES]
-    limits = _limits({**RUN_LIMITS, "nofile": descriptors, "processes": processes})
+    limits = _limits({**RUN_LIMITS, "nofile": descriptors, "processes": processes,
+                      "fsize": file_bytes})
     return [*_bwrap(own, FILES if files else "/lab"), "/run/labinit", limits, *argv]
 
 

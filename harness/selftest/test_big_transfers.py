@@ -38,6 +38,7 @@ def lab(benches: Benches, tmp_path: Path) -> Iterator[Meeting]:
     bench = benches(LAB)
     with meeting(bench.work, tmp_path, bench.reference, recorded=False) as made:
         made.be_patient(5)
+        made.file_bytes = GIB
         made.administer("ip", "link", "set", "dev", "lo", "mtu", "65536")
         yield made
 

@@ -94,6 +94,14 @@ TOO_MUCH = {
     "memory-of-segments": ("too-much-memory", program(
         "for (;;) { char *p = shmat(shmget(IPC_PRIVATE, 16 << 20, 0600), NULL, 0);"
         " memset(p, 1, 16 << 20); shmdt(p); }")),
+    "memory-of-memfds": ("too-much-memory", program(
+        "static char data[1 << 20]", 'int fd = memfd_create("x", 0)',
+        "for (int n = 1;; n++) { if (n % 16 == 0) fd = memfd_create(\"x\", 0);"
+        " if (write(fd, data, sizeof data) < 0) pause(); }")),
+    "memory-of-one-memfd-that-is-resized": ("too-much-memory", program(
+        'int fd = memfd_create("x", 0)', "if (fallocate(fd, 0, 0, 200 << 20) == 0) pause()")),
+    "sessions-that-work": ("too-many-processes", program(
+        "for (int n = 0; n < 100; n++) if (fork() == 0) { setsid(); for (;;); }", "pause()")),
     "memory-that-nobody-may-look-at": ("too-much-memory", program(
         "prctl(PR_SET_DUMPABLE, 0)", "for (;;) memset(malloc(1 << 20), 1, 1 << 20)")),
 }
@@ -107,6 +115,7 @@ def test_too_much_is_ended(
     monkeypatch.setitem(sandbox.RUN_LIMITS, "memory", 128 << 20)
     monkeypatch.setitem(sandbox.RUN_LIMITS, "nproc", 400)
     monkeypatch.setattr("labkit.scenario.programs.PROCESSES", 200)
+    monkeypatch.setattr("labkit.scenario.world.SPIN", 60.0)  # which is another end of a test
     cause, text = TOO_MUCH[name]
     attacked(text).expect_excess(cause)
 
@@ -289,7 +298,7 @@ def test_as_the_real_root_it_is_nobody_outside(attacked: type[Attacked]) -> None
     "syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0)",
     "syscall(SYS_clone3, (uint64_t[11]){CLONE_NEWUSER}, 88)",
     "syscall(SYS_bpf, 0, 0, 0)", "syscall(SYS_io_uring_setup, 1, 0)",
-    'syscall(SYS_memfd_create, "x", 0)', "setuid(0)", "setpriority(PRIO_PROCESS, 0, -5)",
+    "setuid(0)", "setpriority(PRIO_PROCESS, 0, -5)",
     "setrlimit(RLIMIT_NPROC, &(struct rlimit){1 << 20, 1 << 20})",
 ])
 def test_no_call_leads_out(attacked: type[Attacked], call: str) -> None:
@@ -298,12 +307,40 @@ def test_no_call_leads_out(attacked: type[Attacked], call: str) -> None:
     assert told == "refused"
 
 
-def test_a_crowd_is_one_session(attacked: type[Attacked]) -> None:
-    """A thousand sessions would have a thousand shares of the processor (sched(7), autogroup)."""
+def test_a_daemon_has_a_session_of_its_own(attacked: type[Attacked]) -> None:
     told = attacked(program(
         "int before = getsid(0)", "if (fork() > 0) pause()",
-        'say("%d %d", setsid(), getsid(0) == before)', "pause()")).lines(1)
-    assert told == ["0 1"]
+        "int mine = setsid() == getpid()", 'say("%d %d", mine, getsid(0) == before)',
+        "pause()")).lines(1)
+    assert told == ["1 0"]
+
+
+def test_sessions_are_counted_while_they_last(attacked: type[Attacked]) -> None:
+    """A thousand would have a thousand shares of the processor (sched(7), autogroup)."""
+    told = attacked(program(
+        "for (int n = 0; n < 100; n++) { pid_t pid = fork();"
+        " if (pid == 0) _exit(setsid() < 0); waitpid(pid, NULL, 0); }", 'say("one by one")',
+        "for (int n = 0; n < 30; n++) if (fork() == 0) { setsid(); pause(); }",
+        'say("as many as it may have")', "pause()")).lines(2)
+    assert told == ["one by one", "as many as it may have"]
+
+
+def test_a_memfd_holds_what_is_written_and_is_counted_once(
+    attacked: type[Attacked], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it is mapped, and where many processes have it."""
+    monkeypatch.setitem(sandbox.RUN_LIMITS, "memory", 128 << 20)
+    attack = attacked(program(
+        'int fd = memfd_create("list", MFD_CLOEXEC)', "ftruncate(fd, 80 << 20) ? abort() : 0",
+        "memset(mmap(NULL, 80 << 20, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), 7, 80 << 20)",
+        "for (int i = 0; i < 10; i++) if (fork() == 0) pause()",
+        "char last", "ssize_t got = pread(fd, &last, 1, (80 << 20) - 1)",
+        'say("%zd %d", got, last)', "pause()"))
+    attacker = attack.start()
+    attack.lab.expect_line(attacker, "1 7")
+    with pytest.raises(Mismatch):
+        attack.lab.wait_for(lambda: False, "", lambda: "")  # until nothing moves any more
+    assert attacker.excess is None and attacker.exit is None
 
 
 @pytest.mark.parametrize("call", [

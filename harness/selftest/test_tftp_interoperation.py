@@ -57,7 +57,18 @@ def move_all(
     lab.wait_gone(server)
     start(lab, stored, address)
     client.put(*files)
+    wait_for_sizes(lab, stored, files)
     expect_all(stored, files)
+
+
+def wait_for_sizes(lab: Meeting, folder: Folder, files: dict[str, bytes]) -> None:
+    """Until each file is as large as it is to be: atftpd answers the last block, then writes it."""
+    wanted = {name: len(data) for name, data in files.items()}
+
+    def sizes() -> dict[str, int]:
+        return {name: len(folder.read(name)) for name in folder.names()}
+
+    lab.wait_for(lambda: sizes() == wanted, f"files of {wanted}", lambda: f"{sizes()}", poll=0.01)
 
 
 def expect_all(folder: Folder, files: dict[str, bytes]) -> None:

@@ -12,7 +12,7 @@ from labkit.events import DeadlinePassed
 from labkit.feedback import HarnessError, Mismatch
 from labkit.folders import Folder
 from labkit.program import Program, Stdin
-from labkit.sandbox import DESCRIPTORS, PROCESSES
+from labkit.sandbox import DESCRIPTORS, FILE_BYTES, PROCESSES
 from labkit.scenario.listening import Listening
 from labkit.scenario.world import PATIENCE
 
@@ -25,6 +25,9 @@ _AT_ONCE = 3.0
 
 class Programs(Listening):
     """Programs that run in the private network."""
+
+    file_bytes = FILE_BYTES
+    """How large a file may become that a program writes; a test of larger ones sets it."""
 
     def start(
         self, name: str, *args: str, stdin: Stdin = None, stdout: Optional[int] = None,
@@ -59,7 +62,7 @@ class Programs(Listening):
     ) -> Program:
         self.at(how["host"])
         program = Program(self._loop, self.network, self._work, lab, argv,
-                          files=folder.shown if folder else None,
+                          files=folder.shown if folder else None, file_bytes=self.file_bytes,
                           processes=PROCESSES if self.calls.log is None else _RECORDED, **how)
         self.programs.append(program)
         self._wait_for_sandbox(program, lambda: program.made)
