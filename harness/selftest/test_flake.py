@@ -25,17 +25,25 @@ def test_fails():
 FLAKY = STEADY + '''
 from pathlib import Path
 
-def count(file=Path("{count}")):
-    """How many runs there were before this one."""
+def is_second_run(name):
+    file = Path("{top}", name)
     file.write_text(file.read_text() + "x" if file.exists() else "x")
-    return len(file.read_text()) - 1
+    return file.read_text() == "xx"
 
 @graded(step=3, points=1, programs=("client",))
-def test_changes(trace):
+def test_fails_once(trace):
     trace.write_bytes(b"a trace")
-    if count() == 1:
-        raise Mismatch("this", "that", cause="{cause}")
-    {otherwise}
+    if is_second_run("verdict"):
+        raise Mismatch("this", "that", cause="no-answer")
+
+@graded(step=4, points=1, programs=("client",))
+def test_has_another_cause_once():
+    raise Mismatch("this", "that", cause="no-answer" if is_second_run("cause") else "sigpipe")
+
+@graded(step=5, points=1, programs=("client",))
+def test_is_not_graded_once():
+    if is_second_run("error"):
+        raise HarnessError("no memory")
 '''
 PASS, FAIL = Verdict("passed", None), Verdict("failed", "byte-order")
 
@@ -45,48 +53,40 @@ def flake(suite: SmallSuite, *words: str) -> subprocess.CompletedProcess[str]:
                           text=True, check=False)
 
 
-def flaky(suite: SmallSuite, otherwise: str = "pass", cause: str = "no-answer") -> None:
-    """Its test fails in the second run only, with CAUSE; what it does OTHERWISE is a statement."""
-    suite.tests(FLAKY.format(count=suite.top / "count", otherwise=otherwise, cause=cause))
-
-
 def test_equal_runs_leave_nothing_and_are_0(small_suite: SmallSuite) -> None:
+    """What lay in OUT before stays, whatever its name is."""
     small_suite.tests(STEADY)
+    own = small_suite.top / "kept" / "run-1"
+    own.mkdir(parents=True)
+    (own / "diary").write_text("mine")
     done = flake(small_suite, "01", "-n", "2", "-o", "kept")
     assert (done.returncode, done.stderr) == (0, "")
     told = done.stdout.splitlines()
     assert [line.split(";")[0] for line in told[1:3]] == [
         "run   1  1 passed, 1 failed", "run   2  1 passed, 1 failed"]
     assert told[3:] == ["No verdict changed: 2 tests, 2 times."]
-    assert os.listdir(small_suite.top / "kept") == []
+    assert os.listdir(small_suite.top / "kept") == ["run-1"]
+    assert os.listdir(own) == ["diary"] and (own / "diary").read_text() == "mine"
 
 
 def test_a_verdict_that_changed_is_told_with_its_runs(small_suite: SmallSuite) -> None:
-    flaky(small_suite)
-    done = flake(small_suite, "01", "-n", "4", "-o", "kept")
+    """And so is a cause that changed, and what is not graded once."""
+    small_suite.tests(FLAKY.format(top=small_suite.top))
+    done = flake(small_suite, "01", "-n", "3", "-o", "kept")
     assert done.returncode == 1
     told = done.stdout.splitlines()
-    assert told[5:9] == [
-        "Changed: 1 of 3 tests", "  harness/grade 01 -k test_changes",
-        "      passed (runs 1, 3, 4)", "      failed: no-answer (run 2)"]
+    assert told[4:14] == [
+        "Changed: 3 of 5 tests",
+        "  harness/grade 01 -k test_fails_once",
+        "      passed (runs 1, 3)", "      failed: no-answer (run 2)",
+        "  harness/grade 01 -k test_has_another_cause_once",
+        "      failed: sigpipe (runs 1, 3)", "      failed: no-answer (run 2)",
+        "  harness/grade 01 -k test_is_not_graded_once",
+        "      passed (runs 1, 3)", "      error (run 2)"]
     [folder] = (small_suite.top / "kept").iterdir()
-    assert told[9:] == [f"What those runs recorded: kept/{folder.name}/run-{{1,2}}"]
+    assert told[14:] == [f"What those runs recorded: kept/{folder.name}/run-{{1,2}}"]
     assert sorted(run.name for run in folder.iterdir()) == ["run-1", "run-2"]
-    assert (folder / "run-2" / "traces" / "01-03-test_changes.pcapng").is_file()
-
-
-def test_a_cause_that_changed_is_a_change(small_suite: SmallSuite) -> None:
-    flaky(small_suite, 'raise Mismatch("this", "that", cause="sigpipe")')
-    done = flake(small_suite, "01", "-n", "2")
-    assert done.returncode == 1
-    assert "      failed: sigpipe (run 1)\n      failed: no-answer (run 2)\n" in done.stdout
-
-
-def test_what_is_not_graded_once_is_a_change(small_suite: SmallSuite) -> None:
-    flaky(small_suite, 'raise HarnessError("no memory")')
-    done = flake(small_suite, "01", "-n", "2")
-    assert done.returncode == 1
-    assert "      error (run 1)\n      failed: no-answer (run 2)\n" in done.stdout
+    assert (folder / "run-2" / "traces" / "01-03-test_fails_once.pcapng").is_file()
 
 
 def test_a_run_without_results_is_the_harnesss_failure(small_suite: SmallSuite) -> None:
@@ -105,15 +105,6 @@ def test_wrong_usage_is_2(small_suite: SmallSuite, words: list[str], about: str)
     done = flake(small_suite, *words)
     assert done.returncode == 2 and about in done.stderr and done.stdout == ""
     assert not (small_suite.top / "out").exists()
-
-
-def test_what_lay_in_out_stays(small_suite: SmallSuite) -> None:
-    small_suite.tests(STEADY)
-    own = small_suite.top / "kept" / "run-1"
-    own.mkdir(parents=True)
-    (own / "diary").write_text("mine")
-    assert flake(small_suite, "01", "-n", "2", "-o", "kept").returncode == 0
-    assert (own / "diary").read_text() == "mine"
 
 
 def test_each_core_is_busy_meanwhile_and_not_longer() -> None:
