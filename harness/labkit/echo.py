@@ -17,7 +17,7 @@ from labkit.scenario import Scenario
 
 PORT = 4321
 TEXT = b"hello, network\n"
-BINARY = bytes(range(256)) * 8
+BINARY = bytes([*range(128, 256), *range(128)]) * 8
 BIG = bytes(i * 7 % 251 for i in range(1 << 20))
 """1 MiB: more than all buffers between two programs hold together."""
 

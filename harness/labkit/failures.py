@@ -1,4 +1,4 @@
-"""Tests that did not pass, for a terminal of 80 columns: few in full, the others in a line each.
+"""Tests that did not pass, for a terminal of 80 columns: few in full, the others in a line or two.
 
 All of them are in results.json and in the report.
 """
@@ -16,9 +16,9 @@ MARKS = {PASSED: "ok", FAILED: "FAIL", ERROR: "not graded"}
 IN_FULL = 8
 """Failed tests that are told in full, one a step at most."""
 LINES = 3
-"""Entries of one line that a step has; the others are counted."""
+"""Short entries that a step has; the others are counted."""
 _HEADING = 46
-"""Characters that the heading has of a line, at least."""
+"""Characters of a heading behind which there is room for what was seen."""
 _VALUES = 3
 """Of the values in which tests of one rule differ, so many are listed."""
 _DETAIL_LINES = 40
@@ -44,7 +44,7 @@ class Failures:
         What has the same feedback as another test was told there, and is only counted.
         """
         lines: list[str] = []
-        short: list[str] = []
+        short: list[list[str]] = []
         again = 0
         told_here = False
         for group in _groups([r for r in results if r.status != PASSED and r.judged]):
@@ -61,7 +61,7 @@ class Failures:
             else:
                 seen = dict(best.parts).get("seen") or best.output.split("\n")[0]
                 short.append(_line(heading, clean_line(seen)))
-        lines += short[:LINES]
+        lines += [line for entry in short[:LINES] for line in entry]
         if again:
             lines += _heading(f"FAIL: {_count(again)} for a reason that is told above")
         if len(short) > LINES:
@@ -116,16 +116,21 @@ def _heading(text: str) -> list[str]:
     return textwrap.wrap(text, WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 12)
 
 
-def _line(heading: str, seen: str) -> str:
-    """Both on one line; what is too long of either is cut."""
-    room = WIDTH - 6 - len(": ")
-    if len(heading) + len(seen) > room:
-        heading = _cut(heading, max(room - len(seen), _HEADING))
-    return f"      {heading}: {_cut(seen, room - len(heading))}"
+def _line(heading: str, seen: str) -> list[str]:
+    """Both on one line where there is room; what is too long is cut."""
+    room = WIDTH - 6
+    if len(heading) <= _HEADING or len(heading) + len(seen) + 2 <= room:
+        return [f"      {_cut(f'{heading}: {seen}', room)}"]
+    return [f"      {_cut(heading, room - 1)}:", f"            {_cut(seen, room - 6)}"]
 
 
 def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[:width - 3].rstrip()}..."
+    """TEXT, or as many whole words of it as WIDTH characters hold."""
+    if len(text) <= width:
+        return text
+    text = text[:width - 3]
+    words = text.rpartition(" ")[0]
+    return f"{(words if len(words) > width // 2 else text).rstrip(' ,:;')}..."
 
 
 def wrap(line: str, indent: int) -> list[str]:

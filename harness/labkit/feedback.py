@@ -54,11 +54,13 @@ class Mismatch(AssertionError):
         """The four parts, each behind its label; HANDOUT: where the handout tells of it."""
         cause = CAUSES[self.cause]
         read = self.read or cause.read
+        if handout and self.cause == "not-written-yet" and self.read:
+            handout = read = self.read.replace("the handout's", f"{handout.split(',')[0]},")
         return [
             ("expected", clean(self.expected)),
             ("seen", clean(self.seen)),
             ("likely cause", clean(self.likely or f"{cause.text}{self._shown_by()}")),
-            ("read on", clean(f"{handout}; {read}" if handout else read)),
+            ("read on", clean(f"{handout}; {read}" if handout and handout != read else read)),
         ]
 
     def _shown_by(self) -> str:

@@ -23,7 +23,7 @@ GUEST = ("anonymous", "guest@example.net")
 LOGIN = ("student", "walrus")
 ACCOUNT = ("-u", ":".join(LOGIN))
 HELLO = b"hello, file\n"
-BINARY = bytes(range(256)) * 5 + b"\r\n\n\r\0\r\n"
+BINARY = bytes([*range(128, 256), *range(128)]) * 5 + b"\r\n\n\r\0\r\n"
 SECRET = b"not for you\n"
 HALF = BIG[:100_000]
 """Where an upload stops, for a while or for ever."""

@@ -16,7 +16,7 @@ from labkit.scenario import Scenario
 
 HOST, HOST_6 = "127.0.0.1", "::1"
 TEXT = b"A file\nof two lines.\n"
-BINARY = bytes(range(256)) * 8 + b"\r\n\n\r\0\xff\xfb\n"
+BINARY = bytes([*range(128, 256), *range(128)]) * 8 + b"\r\n\n\r\0\xff\xfb\n"
 """Every byte; line ends of all kinds; a telnet command."""
 BIG = bytes(1 + i * 7 % 251 for i in range(3 << 20))
 """3 MiB: more than all buffers between two programs hold together. Without a NUL: where it

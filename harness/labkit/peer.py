@@ -104,7 +104,8 @@ class Peer:
         got = bytes(self.received[: len(data)])
         if got != data:
             raise Mismatch(expected=f"{self.label} receives {describe(data)}",
-                           seen=difference(data, got), cause=self._damage(data) or cause)
+                           seen=difference(data, got), cause=self._damage(data) or cause
+                           or ("messages" if is_foreign(data, got) else None))
         del self.received[: len(data)]
 
     def echo_strictly(self, data: bytes, cause: Optional[str] = None) -> None:
@@ -228,7 +229,8 @@ class Peer:
         """What keeps the other side from saying the rest of DATA, for ever."""
         if not data:
             return cause or "descriptor-leak"
-        likely = "partial-write" if self.received else "no-answer"
+        foreign = is_foreign(data, bytes(self.received))
+        likely = "messages" if foreign else "partial-write" if self.received else "no-answer"
         return self._damage(data) or cause or likely
 
     def _damage(self, data: bytes) -> Optional[str]:
@@ -236,7 +238,7 @@ class Peer:
         got = bytes(self.received[: len(data)])
         at = first_difference(data, got)
         if at == len(got):
-            return "c-string" if data.startswith(b"\0", at) else None
+            return "c-string" if got and data.startswith(b"\0", at) else None
         again = len(got) >= at + 4 and got[at : at + 4] in self._lines
         return guess_cause(data, got) or ("c-string" if again else None)
 
@@ -363,11 +365,18 @@ def difference(expected: bytes, got: bytes) -> str:
 
 def guess_cause(expected: bytes, got: bytes) -> Optional[str]:
     """The fault that a wrong copy of EXPECTED shows by itself, if it does."""
+    if is_foreign(expected, got):
+        return None
     at = first_difference(expected, got)
     cut = expected.find(b"\0")
-    if cut >= 0 and cut <= at <= cut + 1:
-        return "c-string"
+    if at > 1 and cut >= 0 and cut <= at <= cut + 1:
+        return "c-string"  # what differs from the beginning on was not cut
     later = got[at : at + 64]
     if len(later) == 64 and expected.find(later, at) > 0:
         return "partial-write"
     return "fixed-length" if len(got) > len(expected) or later[:1] == b"\0" else None
+
+
+def is_foreign(expected: bytes, got: bytes) -> bool:
+    """GOT begins with something that is nowhere in EXPECTED: a prompt, or words before the data."""
+    return bool(got.strip(b"\0")) and got[:1] != expected[:1] and got[:8] not in expected

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Mapping, Sequence
 
 from labkit import paths
-from labkit.diagnosis.first_causes import Fault, faults_of
+from labkit.diagnosis.first_causes import ALWAYS, Fault, faults_of, step_in
 from labkit.failures import MARKS, WIDTH, Failures, wrap
 from labkit.feedback import clean_line
 from labkit.results import (
@@ -44,11 +44,13 @@ def _first(fault: Fault, titles: Mapping[int, str], failures: Failures) -> list[
     best, others = fault.best, len(fault.others)
     step, tests = best.test.step, f"{others} more test{'s'[others == 1:]}"
     what = fault.words or f"`{'`, `'.join(best.test.programs)}`"
-    title = titles.get(step, "")
-    if fault.words.startswith("step "):
+    missing = step_in(fault.words)
+    title = titles.get(int(missing) if missing else step, "")
+    if missing:
         what += f" ({title})" if title else ""
     else:
-        what += f" (step {step}: {title})" if title else f" (step {step})"
+        of_step = title and (best.cause in ALWAYS or not fault.blocks)
+        what += f" (step {step}: {title})" if of_step else f" (step {step})"
     if others:
         what += f": {tests} can judge nothing until that is repaired." if fault.blocks else \
             f": {tests} find{'s' if others == 1 else ''} the same."

@@ -37,8 +37,9 @@ def program(
 ) -> Seen:
     """One that did what LINES of strace's log say; it still runs where it has no end."""
     ended = status is not None or signal is not None
+    how.setdefault("command", f"./{name} -p 4321")
     what = {"stderr": "", "seconds": 0.0, "blocked": not ended, "transport": "tcp", **how}
-    return Seen(name, f"./{name} -p 4321", Exit(status, signal, 0.0, []) if ended else None,
+    return Seen(name, exit=Exit(status, signal, 0.0, []) if ended else None,
                 strace=log_of(*lines) if lines else b"", **what)
 
 
@@ -177,6 +178,50 @@ CASES: dict[str, tuple[Evidence, str]] = {
     "nothing printed, nor to be": (evidence(program(LISTENS)), "other"),
     "not flushed, suspected after exit()": (
         evidence(program(LISTENS, status=0), suspicion="stdout-not-flushed"), "other"),
+    "accept() fails, and had not before": (evidence(program(
+        ACCEPTS, "accept(3, NULL, NULL) = -1 EBADF (Bad file descriptor) <0>"),
+        suspicion="not-listening"), "one-client-only"),
+    "accept() never succeeds": (evidence(program(
+        LISTENS, "accept(3<TCP:[127.0.0.1:4321]>, 0x1, [-1]) = -1 EINVAL (Invalid argument) <0>"),
+        suspicion="stdout-not-flushed"), "not-accepted"),
+    "-a is ignored": (evidence(program(
+        'bind(3<TCP:[1]>, {sa_family=AF_INET, sin_port=htons(8080), '
+        'sin_addr=inet_addr("0.0.0.0")}, 16) = 0 <0>', command="./server -a localhost"),
+        suspicion="dotted-only"), "wrong-address"),
+    "every address was asked for": (evidence(program(
+        'bind(3<TCP:[1]>, {sa_family=AF_INET, sin_port=htons(8080), '
+        'sin_addr=inet_addr("0.0.0.0")}, 16) = 0 <0>', command="./server -a 0.0.0.0"),
+        suspicion="dotted-only"), "dotted-only"),
+    "printed in place of sent": (evidence(program(
+        ACCEPTS, f'recvfrom({CONNECTION}, "hello, net\\n", 99, 0, NULL, NULL) = 11 <0>',
+        'write(1<pipe:[7]>, "hello, net\\n", 11) = 11 <0>'), suspicion="no-answer",
+        expected="the test's client receives 11 bytes from it"), "messages"),
+    "printed and sent": (evidence(program(
+        ACCEPTS, f'recvfrom({CONNECTION}, "hello, net\\n", 99, 0, NULL, NULL) = 11 <0>',
+        'write(1<pipe:[7]>, "hello, net\\n", 11) = 11 <0>',
+        f'sendto({CONNECTION}, "hell", 4, 0, NULL, 0) = 4 <0>'), suspicion="no-answer",
+        expected="the test's client receives 11 bytes from it"), "no-answer"),
+    "the end of file, again and again": (evidence(program(
+        ACCEPTS, *[f'recvfrom({CONNECTION}, "", 99, 0, NULL, NULL) = 0 <0>'] * 300,
+        blocked=False), suspicion="no-answer"), "busy-wait"),
+    "a buffer that is no datagram": (evidence(program(
+        'recvfrom(3<UDP:[127.0.0.1:4321]>, "hello", 65536, 0, {}, [16]) = 5 <0>',
+        'sendto(3<UDP:[127.0.0.1:4321]>, "hello"..., 65536, 0, {}, 16) = -1 EMSGSIZE (M) <0>',
+        transport="udp"), suspicion="no-answer"), "fixed-length"),
+    "a UDP server that has ended": (evidence(program(
+        "exit_group(0) = ?", status=0, transport="udp"), suspicion="no-answer"), "ended-early"),
+    "a reset that ends a server, which still runs": (
+        evidence(program(LISTENS), suspicion="reset-ends-server"), "other"),
+    "no IPv6, where bind() of it failed": (evidence(program(
+        "socket(AF_INET6, SOCK_STREAM, IPPROTO_TCP) = 3<TCPv6:[1]> <0>",
+        "bind(3<TCPv6:[1]>, {sa_family=AF_INET6}, 16) = -1 EINVAL (Invalid argument) <0>"),
+        suspicion="no-ipv6"), "other"),
+    "all was taken": (evidence(program(
+        ACCEPTS, f'sendto({CONNECTION}, "hell", 4, 0, NULL, 0) = 4 <0>'),
+        suspicion="partial-write"), "other"),
+    "a part was taken, and no end": (evidence(program(
+        ACCEPTS, f'sendto({CONNECTION}, "hell", 4, 0, NULL, 0) = 3 <0>'),
+        suspicion="partial-write"), "partial-write"),
     "nothing is known": (evidence(program()), "other"),
 }
 

@@ -52,3 +52,11 @@ def test_faults_of_the_grader_are_told_in_full() -> None:
         result.status, result.output, result.detail = ERROR, f"not graded: {n}", f"line {n}"
     lines = Failures().of_step(results)
     assert [line.strip() for line in lines if "line" in line] == ["line 0", "line 1", "line 2"]
+
+
+def test_long_entries_have_two_lines_and_whole_words() -> None:
+    name = "a_line_that_arrives_byte_by_byte_and_is_sent_back_at_once"
+    results = [failed(6, "one", "x"), failed(6, name, "a word " * 30)]
+    lines = Failures().of_step(results)[-2:]
+    assert lines == ["      FAIL: a line that arrives byte by byte and is sent back at once:",
+                     "            " + "a word " * 9 + "a..."]

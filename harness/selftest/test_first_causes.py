@@ -143,6 +143,51 @@ def test_steps_that_are_not_written_are_told_apart() -> None:
         "step 4 is not written yet", "step 7 is not written yet"]
 
 
+def test_steps_that_are_not_written_come_by_their_number() -> None:
+    results = [result(1, "peer", fault=unwritten(12)), result(2, "peer", fault=unwritten(1)),
+               result(3, "peer", fault=unwritten(12), number=1)]
+    settle(results)
+    assert [fault.words for fault in faults_of(results)] == [
+        "step 1 is not written yet", "step 12 is not written yet"]
+
+
+def test_what_failed_before_the_missing_step_comes_first() -> None:
+    results = [result(12, "server", fault=unwritten(12)), result(13, "server"),
+               result(9, "server", fault=Mismatch("a", "b", "descriptor-leak"))]
+    settle(results)
+    first, second = faults_of(results)
+    assert first.best is results[2] and not first.blocks
+    assert second.words == "step 12 is not written yet"
+
+
+def test_the_fault_that_most_tests_meet_comes_first() -> None:
+    results = [result(1, "server", fault=never_listens("server"))]
+    results += [result(9, "client", fault=never_listens("client"), number=n) for n in range(3)]
+    settle(results)
+    assert [len(fault.others) for fault in faults_of(results)] == [2, 0]
+
+
+def test_what_a_gate_did_not_judge_has_a_test_that_tells_why() -> None:
+    silent = NotJudged("`server` never sends a byte", "no-answer")
+    results = [result(6, "server", fault=silent, number=n) for n in range(3)]
+    results += [result(4, "server", fault=Mismatch("a", "b", "other")),
+                result(5, "server", fault=Mismatch("a", "b", "messages")),
+                result(2, "client", fault=Mismatch("a", "b", "usage"))]
+    settle(results)
+    [fault] = faults_of(results)
+    assert fault.words == "`server` does not answer" and fault.best is results[4]
+    assert results[0].output == "not judged: `server` does not answer, see step 5"
+    once = outcome(results)
+    settle(results)
+    assert outcome(results) == once
+
+
+def test_the_title_is_that_of_the_missing_step() -> None:
+    results = [result(1, "server", fault=unwritten(4)), result(6, "server", fault=unwritten(4))]
+    lines = shown(results)
+    assert lines[3].startswith("  step 4 is not written yet (listen")
+
+
 def test_a_crash_in_few_tests_hides_nothing() -> None:
     results = [result(6, "server", fault=crashed("server"), number=n) for n in range(3)]
     results += [result(6, "server", number=n) for n in range(3, 20)]

@@ -178,7 +178,7 @@ OF_SOCKETS = {
     "messages": Cause(
         "What the program prints or sends is not, character for character, what the lab's table "
         "says.",
-        "the handout's section 'Run it'",
+        "the handout's section 'Goal'",
     ),
     "no-answer": Cause(
         "Nothing is sent, as if nothing had come: the program waits for more (a full buffer, a "
@@ -217,7 +217,7 @@ OF_SOCKETS = {
     ),
     "not-accepted": Cause(
         "The client waits in the kernel's queue: the kernel has answered its SYN and connected it, "
-        "but the server does not call accept(), which takes it out of there.",
+        "but accept(), which takes it out of there, is not called, or fails.",
         "accept(2); listen(2), backlog",
     ),
     "not-bound": Cause(
@@ -265,7 +265,7 @@ OF_SOCKETS = {
     "out-of-turn": Cause(
         "A side speaks, or prints, when it is not its turn: a line is sent before the other side's "
         "line has come, or more than one in a turn.",
-        "the handout's section 'Run it'; read(2), one line at a time",
+        "the handout's section 'Goal'; read(2), one line at a time",
     ),
     "own-timeout": Cause(
         "The program has a time limit of its own, shorter than TCP's patience with a network that "
@@ -413,7 +413,7 @@ OF_SOCKETS = {
         "The line is not sent as often as it should be: once, and then again up to -r times (3 "
         "without the option), counted anew for each line, and only when the wait for its reply is "
         "over.",
-        "the handout's section 'Run it'; getopt(3)",
+        "the handout's section 'Goal'; getopt(3)",
     ),
     "wrong-timeout": Cause(
         "The wait for a reply is not as long as it should be: -t counts in milliseconds, 500 "

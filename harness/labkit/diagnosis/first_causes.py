@@ -8,7 +8,7 @@ line that they could judge nothing. That depends on the results alone, not on th
 from __future__ import annotations
 
 import re
-from typing import Mapping, NamedTuple, Optional, Sequence
+from typing import Callable, Mapping, NamedTuple, Optional, Sequence
 
 from labkit.feedback import told
 from labkit.grading import VISIBLE
@@ -58,14 +58,19 @@ def settle(results: Sequence[Result]) -> None:
         key = _key(result)
         if key:
             groups.setdefault((result.test.lab, key), []).append(result)
-    for group in _with_gated(groups):
+    for group in _with_gated(groups, results):
         if group[0].cause in ALWAYS or _are_most(group, results) or not all(
                 result.judged for result in group):
             _mark(_words(group), group)
 
 
-def _with_gated(groups: Mapping[tuple[str, str], list[Result]]) -> list[list[Result]]:
-    """GROUPS, where those of which nothing was judged follow a fault that their program has."""
+def _with_gated(
+    groups: Mapping[tuple[str, str], list[Result]], results: Sequence[Result]
+) -> list[list[Result]]:
+    """GROUPS, where those of which nothing was judged follow a fault that their program has.
+
+    Where it has none that blocks, what most of RESULTS found in it tells why.
+    """
     whole = [[*group] for group in groups.values() if any(result.judged for result in group)]
     told = [(group, {(each.test.lab, _whose(each)) for each in group}) for group in whole]
     for group in groups.values():
@@ -75,8 +80,23 @@ def _with_gated(groups: Mapping[tuple[str, str], list[Result]]) -> list[list[Res
             if theirs:
                 min(theirs, key=lambda other: _order(_best(other))).extend(group)
             else:
-                whole.append(group)
+                found = _most([each for each in results if each.judged and not _key(each)
+                               and (each.test.lab, _whose(each)) == place])
+                whole.append([*group, _best(found)] if found else group)
     return whole
+
+
+def _most(results: Sequence[Result]) -> list[Result]:
+    """The failed ones of RESULTS with the cause that most have, of such the most basic; or none.
+    """
+    same: dict[tuple[str, str, str], list[Result]] = {}
+    for result in results:
+        if result.status == FAILED:
+            key = (result.test.lab, _whose(result), str(result.cause))
+            same.setdefault(key, []).append(result)
+    none: list[Result] = []
+    return min(same.values(), default=none, key=lambda group: (
+        group[0].cause in (None, "other"), -len(group), _order(_best(group))))
 
 
 def _mark(words: str, group: Sequence[Result]) -> None:
@@ -102,14 +122,30 @@ def faults_of(results: Sequence[Result]) -> list[Fault]:
             groups.setdefault(result.fault, []).append(result)
     faults = [_fault(words, group) for words, group in groups.items()]
     if faults:
-        return sorted(faults, key=lambda fault: (not fault.best.judged, _order(fault.best)))
-    same: dict[tuple[str, str], list[Result]] = {}
-    for result in results:
-        if result.status == FAILED and result.cause not in (None, "other"):
-            same.setdefault((_whose(result), str(result.cause)), []).append(result)
-    none: list[Result] = []
-    most = min(same.values(), default=none, key=lambda group: (-len(group), _order(_best(group))))
+        return _before(results, sorted(faults, key=_weight(faults)))
+    most = _most([result for result in results if result.cause not in (None, "other")])
     return [_fault("", most)] if len(most) > FEWEST else []
+
+
+def _weight(faults: Sequence[Fault]) -> Callable[[Fault], tuple[object, ...]]:
+    """The order of FAULTS: those that most tests struck on first; steps not written by number."""
+    unwritten = sum(1 + len(fault.others) for fault in faults if step_in(fault.words))
+
+    def key(fault: Fault) -> tuple[object, ...]:
+        step = int(step_in(fault.words) or 0)
+        tests = unwritten if step else 1 + len(fault.others)
+        return not fault.best.judged, -tests, step, _order(fault.best)
+
+    return key
+
+
+def _before(results: Sequence[Result], faults: list[Fault]) -> list[Fault]:
+    """FAULTS; before a step that is not written comes what failed in an earlier one, if any did."""
+    missing = int(step_in(faults[0].words) or 0)
+    earlier = [result for result in results if result.status == FAILED and result.judged
+               and not result.fault and 0 < result.test.step < missing
+               and result.test.programs == faults[0].best.test.programs]
+    return [_fault("", [min(earlier, key=_order)]), *faults] if earlier else faults
 
 
 def _fault(words: str, group: Sequence[Result]) -> Fault:
@@ -153,7 +189,8 @@ def _key(result: Result) -> str:
 
 def _words(group: Sequence[Result]) -> str:
     """What the fault is that GROUP have in common."""
-    group = [result for result in group if result.judged] or list(group)
+    group = [result for result in group if result.judged and _key(result)] or [
+        result for result in group if _key(result)]
     cause = group[0].cause or ""
     words = {**ALWAYS, **WHERE_MOST}[cause]
     if cause not in _VERBS:

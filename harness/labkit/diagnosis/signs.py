@@ -15,6 +15,7 @@ from typing import Callable, Iterator, Optional
 
 from labkit.diagnosis.calls import Call
 from labkit.diagnosis.evidence import Evidence, Seen
+from labkit.feedback import counted
 
 Sign = Callable[[Evidence], Optional[str]]
 """Looks at the evidence; words that go on from 'because', or None."""
@@ -28,6 +29,9 @@ SPUN = 0.5
 TURNS = 200
 """Calls, all alike and none of use, that are no waiting."""
 _SEND = ("send", "sendto", "sendmsg", "write", "writev", "sendfile")
+_ACCEPT = ("accept", "accept4")
+_ENOUGH = 8
+"""Characters of received data by which they are known again."""
 _RECEIVE = ("recv", "recvfrom", "recvmsg", "read", "readv")
 
 
@@ -171,9 +175,13 @@ def spins(program: Seen) -> Optional[str]:
     """It neither waits nor moves anything, for much processor time or many calls."""
     if program.exit is not None or program.blocked:
         return None
+    last = program.log.calls[-TURNS:]
+    at_end = [call for call in last if call.name in _RECEIVE and call.result == 0]
+    if len(at_end) * 4 >= TURNS:
+        return (f"{at_end[0].name}() of `{program.name}` returns 0 again and again, and that is "
+                "the end of file: it is not looked at, or the loop is not left")
     if program.seconds >= SPUN:
         return f"`{program.name}` ran all the time and waited for nothing"
-    last = program.log.calls[-TURNS:]
     if len(last) < TURNS or any(_of_use(call) for call in last):
         return None
     names = sorted({call.name for call in last})
@@ -227,6 +235,16 @@ def _ended_with_an_error(program: Seen) -> Optional[str]:
     said = program.stderr.strip().split("\n")[-1]
     said = f", and says: {said}" if said else ", without a word on stderr"
     return f"`{program.name}` has ended with status {program.exit.status}{said}"
+
+
+@_in_any
+def datagram_server_left(program: Seen) -> Optional[str]:
+    """A UDP server, which should go on for ever, has ended with status 0, at no signal."""
+    if program.transport != "udp" or "server" not in program.name or program.log.signals:
+        return None
+    if program.exit is None or program.exit.status != 0:
+        return None
+    return f"`{program.name}` has ended with status 0"
 
 
 @_in_any
@@ -293,6 +311,69 @@ def accepts_without_listening(program: Seen) -> Optional[str]:
            for call in program.log.calls) and not _listens(program):
         return f"accept() of `{program.name}` failed with EINVAL, and it never called listen()"
     return None
+
+
+@_in_any
+def accepts_no_more(program: Seen) -> Optional[str]:
+    """accept() failed with EBADF, EINVAL or ENOTSOCK, after it had succeeded."""
+    return _failing_accept(program) if _has_accepted(program) else None
+
+
+@_in_any
+def cannot_accept(program: Seen) -> Optional[str]:
+    """The same of a server that listens, and not one accept() had succeeded."""
+    return _failing_accept(program) if _listens(program) and not _has_accepted(program) else None
+
+
+def _has_accepted(program: Seen) -> bool:
+    return any(call.name in _ACCEPT and not call.failed and not call.lasts
+               for call in program.log.calls)
+
+
+def _failing_accept(program: Seen) -> Optional[str]:
+    for call in program.log.calls:
+        if call.name in _ACCEPT and call.error in ("EBADF", "EINVAL", "ENOTSOCK"):
+            return f"{call} in `{program.name}`"
+    return None
+
+
+@_in_any
+def bound_everywhere(program: Seen) -> Optional[str]:
+    """It is bound to every address of the host, and -a asked for one."""
+    asked = re.search(r" -a (\S+)", program.command)
+    if asked is None or asked[1] in ("0.0.0.0", "::"):
+        return None
+    for _, call, host, port in _addresses(Evidence("", "", "", [program], Path()), "bind"):
+        if host in ("0.0.0.0", "::") and not call.failed:
+            return f"`{program.name}` called bind() for {host} port {port}: is -a obeyed?"
+    return None
+
+
+def printed_not_sent(evidence: Evidence) -> Optional[str]:
+    """It sent nothing on the connection, and wrote to stdout what it had received there."""
+    if not re.search(r"\breceives (?!end of file|a FIN)|\bncat\b", evidence.expected):
+        return None
+    return _printed_not_sent(evidence)
+
+
+@_in_any
+def _printed_not_sent(program: Seen) -> Optional[str]:
+    got: list[str] = []
+    printed = ""
+    for call in program.log.calls:
+        if call.name in _SEND and "->" in call.about:
+            return None
+        text = re.search(r'"(.*)"', call.arguments)
+        if text is None or (call.result or 0) <= 0:
+            continue
+        if call.name in _RECEIVE and "->" in call.about:
+            got.append(text[1][:_ENOUGH])
+        elif call.name in _SEND and call.descriptor == 1:
+            printed += text[1]
+    if not program.log.whole or not any(each in printed for each in got):
+        return None
+    return (f"`{program.name}` sends nothing on the connection, and writes to stdout what it has "
+            "received there")
 
 
 @_in_any
@@ -370,6 +451,19 @@ def sends_more_than_it_got(program: Seen) -> Optional[str]:
             if got is not None and size is not None and size > got and size % 64 == 0:
                 return (f"`{program.name}` got {got} byte{'s'[got == 1:]} "
                         f"and then called {call.name}() for {size}")
+    return None
+
+
+@_in_any
+def too_big_for_a_datagram(program: Seen) -> Optional[str]:
+    """send() failed with EMSGSIZE, as it was given more than had been received."""
+    got: Optional[int] = None
+    for call in program.log.calls:
+        if call.about.startswith("UDP") and call.name in _RECEIVE and not call.failed:
+            got = call.result
+        elif call.error == "EMSGSIZE" and got is not None and (_length(call) or 0) > got:
+            return (f"`{program.name}` got {counted(got, 'byte')}, and then {call}: it was "
+                    f"called for {_length(call)} bytes")
     return None
 
 
@@ -472,6 +566,36 @@ def exited(evidence: Evidence) -> Optional[str]:
     ends = [program.exit for program in evidence.programs]
     if ends and all(end is not None and end.status is not None for end in ends):
         return "the end of a program writes what is in stdio's buffers"
+    return None
+
+
+def still_runs(evidence: Evidence) -> Optional[str]:
+    """No program has ended."""
+    programs = evidence.programs
+    if not programs or any(program.exit is not None for program in programs):
+        return None
+    return "no program has ended"
+
+
+def took_all(evidence: Evidence) -> Optional[str]:
+    """Every send() and write() took all that it was given, and no epoll tells when to go on."""
+    if _in_no_log(evidence, lambda call: call.name.startswith("epoll") or call.name in _SEND and (
+            call.failed or call.lasts or (_length(call) or 0) > (call.result or 0)
+            or call.name not in ("send", "sendto", "write"))):
+        return "every send() and write() took all that it was given"
+    return None
+
+
+def has_ipv6(evidence: Evidence) -> Optional[str]:
+    """It made an IPv6 socket, and bind() of that failed."""
+    for program in evidence.programs:
+        calls = program.log.calls
+        made = any(call.name == "socket" and call.arguments.startswith("AF_INET6") and
+                   not call.failed for call in calls)
+        bind = next((call for call in calls if call.name == "bind" and call.failed
+                     and "AF_INET6" in call.arguments), None)
+        if made and bind is not None:
+            return f"`{program.name}` has an IPv6 socket, and {bind}"
     return None
 
 

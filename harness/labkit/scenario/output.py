@@ -6,9 +6,19 @@ import re
 from typing import Optional
 
 from labkit.feedback import Mismatch, counted
-from labkit.peer import describe, difference, guess_cause
+from labkit.peer import describe, difference, guess_cause, is_foreign
 from labkit.program import Program
 from labkit.scenario.world import World
+
+
+_OF_STREAMS = {None, "closes-both", "eintr", "partial-write", "single-read", "stdout-not-flushed"}
+"""What a test suspects of an output that is the right one, in part."""
+
+
+def _foreign(data: bytes, program: Program, cause: Optional[str]) -> Optional[str]:
+    """'messages', where what PROGRAM wrote begins with other words, and CAUSE tells of DATA."""
+    said_else = cause in _OF_STREAMS and is_foreign(data, bytes(program.stdout))
+    return "messages" if said_else else None
 
 
 class Output(World):
@@ -29,8 +39,9 @@ class Output(World):
     ) -> None:
         self.wait_for(lambda: b"\n" in program.stdout or program.output_ended,
                       f"`{program.command}` prints {wanted}",
-                      lambda: f"on stdout: {describe(bytes(program.stdout))}",
-                      cause or "stdout-not-flushed")
+                      lambda: f"on stdout: {describe(bytes(program.stdout))}{program.last_words}",
+                      lambda: self._why_no_line(program, pattern) or cause
+                      or "stdout-not-flushed")
         got, newline, rest = bytes(program.stdout).partition(b"\n")
         if not newline or not re.fullmatch(pattern, got.decode(errors="replace")):
             raise Mismatch(expected=f"`{program.command}` prints {wanted}",
@@ -38,17 +49,26 @@ class Output(World):
                            cause=cause or "messages")
         program.stdout[:] = rest
 
+    @staticmethod
+    def _why_no_line(program: Program, pattern: str) -> Optional[str]:
+        """'messages', where the line like PATTERN is on stderr."""
+        lines = program.stderr.decode(errors="replace").split("\n")
+        return "messages" if any(re.fullmatch(pattern, line) for line in lines) else None
+
     def expect_output(self, program: Program, data: bytes, cause: Optional[str] = None) -> None:
         """Waits until the program's stdout has as many bytes as DATA, and they must be DATA."""
         self.wait_for(lambda: len(program.stdout) >= len(data) or program.output_ended,
                       f"`{program.command}` writes {counted(len(data), 'byte')} to stdout",
-                      lambda: difference(data, bytes(program.stdout)),
-                      cause or "stdout-not-flushed")
+                      lambda: difference(data, bytes(program.stdout)) + program.last_words,
+                      lambda: _foreign(data, program, cause) or cause or "stdout-not-flushed")
         got = bytes(program.stdout)
         if got[: len(data)] != data:
+            own = program.command.startswith("./")  # else a tool, which tells what it was sent
             raise Mismatch(expected=f"`{program.command}` writes the {len(data)} bytes to stdout "
                            "that came back", seen=difference(data, got) + program.last_words,
-                           cause=cause or guess_cause(data, got) or "single-read")
+                           cause=_foreign(data, program, cause) or cause
+                           or guess_cause(data, got)
+                           or ("single-read" if got or own else "no-answer"))
         del program.stdout[: len(data)]
 
     def expect_silence(self, program: Program) -> None:
