@@ -49,7 +49,7 @@ def _first(fault: Fault, titles: Mapping[int, str], failures: Failures) -> list[
     if missing:
         what += f" ({title})" if title else ""
     else:
-        of_step = title and (best.cause in ALWAYS or not fault.blocks)
+        of_step = title and (best.cause in ALWAYS or not others)
         what += f" (step {step}: {title})" if of_step else f" (step {step})"
     if others:
         what += f": {tests} can judge nothing until that is repaired." if fault.blocks else \

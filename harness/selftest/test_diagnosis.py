@@ -216,6 +216,11 @@ CASES: dict[str, tuple[Evidence, str]] = {
         "socket(AF_INET6, SOCK_STREAM, IPPROTO_TCP) = 3<TCPv6:[1]> <0>",
         "bind(3<TCPv6:[1]>, {sa_family=AF_INET6}, 16) = -1 EINVAL (Invalid argument) <0>"),
         suspicion="no-ipv6"), "other"),
+    "IPv6 for one of two sockets": (evidence(program(
+        "socket(AF_INET6, SOCK_STREAM, IPPROTO_TCP) = 3<TCPv6:[1]> <0>",
+        "socket(AF_INET, SOCK_STREAM, IPPROTO_TCP) = 4<TCP:[2]> <0>",
+        "bind(4<TCP:[2]>, {sa_family=AF_INET6}, 16) = -1 EINVAL (Invalid argument) <0>"),
+        suspicion="no-ipv6"), "no-ipv6"),
     "all was taken": (evidence(program(
         ACCEPTS, f'sendto({CONNECTION}, "hell", 4, 0, NULL, 0) = 4 <0>'),
         suspicion="partial-write"), "other"),

@@ -244,3 +244,9 @@ def test_the_table_tells_the_first_fault_once_and_on_top() -> None:
 def test_the_table_of_a_few_faults_has_no_first_one() -> None:
     lines = shown([result(6, "server", fault=Mismatch("a", "b", "fixed-length"))])
     assert "THE FIRST THING TO REPAIR" not in lines
+
+
+def test_a_fault_of_many_steps_is_told_without_the_title_of_one() -> None:
+    lines = shown([result(step, "server", fault=Mismatch("a", "b", "messages"))
+                   for step in (1, 4, 6, 7, 8)])
+    assert lines[3].startswith("  `server` (step 1): 4 more tests find the same.")

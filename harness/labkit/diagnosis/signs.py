@@ -587,11 +587,11 @@ def took_all(evidence: Evidence) -> Optional[str]:
 
 
 def has_ipv6(evidence: Evidence) -> Optional[str]:
-    """It made an IPv6 socket, and bind() of that failed."""
+    """All its sockets are IPv6 ones, and bind() failed."""
     for program in evidence.programs:
         calls = program.log.calls
-        made = any(call.name == "socket" and call.arguments.startswith("AF_INET6") and
-                   not call.failed for call in calls)
+        families = {call.arguments.partition(",")[0] for call in calls if call.name == "socket"}
+        made = "AF_INET6" in families and "AF_INET" not in families
         bind = next((call for call in calls if call.name == "bind" and call.failed
                      and "AF_INET6" in call.arguments), None)
         if made and bind is not None:
