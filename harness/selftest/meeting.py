@@ -31,6 +31,7 @@ with open(name, "wb") as file:
     while left:
         part[:8] = left.to_bytes(8, "big")  # no two parts alike
         left -= file.write(part[:left])
+        print(left, flush=True)  # a sign of life: it waits for nothing, and that is no harm
 """
 PYTHON = sys.executable if sys.executable.startswith("/usr/") else "/usr/bin/python3"
 """One that a sandbox shows."""
