@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
 import subprocess
+import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any, Iterator, Optional, Sequence
@@ -41,7 +43,7 @@ class Image:
         self.source = top / "source"
         self.results = top / "results" / "results.json"
         for name in ("source", "submission", "results"):
-            (top / name).mkdir(parents=True)
+            (top / name).mkdir(parents=True, exist_ok=True)
 
     def run(self, *command: str, limits: str = "") -> subprocess.CompletedProcess[str]:
         """Runs COMMAND in the image, with one of LIMITS, if any."""
@@ -83,9 +85,24 @@ class Image:
 def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
     """The image of lab 01's autograder, with few of its tests: setup.sh has run.
 
-    Where nobody but its owner gets to, the guest of the real root gets to no program.
+    It is made once, and each worker of pytest-xdist has a copy. Where nobody but its owner gets
+    to, the guest of the real root gets to no program.
     """
-    top = tmp_path_factory.mktemp("gradescope")
+    top = tmp_path_factory.mktemp("gradescope") / "autograder"
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent  # all workers of this run have it, and no other run
+    made = shared / "gradescope-image"
+    with open(shared / "gradescope-lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            make_image(Path(tempfile.mkdtemp(dir=shared))).rename(made)
+    shutil.copytree(made, top)
+    yield Image(top)
+
+
+def make_image(top: Path) -> Path:
+    """Makes it in the new folder TOP; returns where it is."""
     packed = top / "autograder.zip"
     pack("01-tcp-echo", packed)
     image = Image(top / "autograder")
@@ -97,7 +114,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
     for path in (image.source / "harness" / "tests").glob("test_*.py"):
         if path.name != "test_01_hello.py":
             path.unlink()
-    yield image
+    return image.top
 
 
 def reference() -> dict[str, str]:
