@@ -188,8 +188,15 @@ class Peer:
         self._waiting_to_read(False)
 
     def half_close(self) -> None:
-        """Sends the FIN; reading goes on (shutdown(2), SHUT_WR)."""
-        self.sock.shutdown(socket.SHUT_WR)
+        """Sends the FIN; reading goes on (shutdown(2), SHUT_WR).
+
+        Nothing happens where there is no connection any more: what is expected next tells.
+        """
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            if error.errno != errno.ENOTCONN:
+                raise
 
     def close(self) -> None:
         """Closes both directions (close(2)); with bytes unread that is a reset."""

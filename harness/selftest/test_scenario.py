@@ -251,6 +251,19 @@ def test_a_reset_is_a_reset_on_the_wire(world: World) -> None:
     lab.expect_packets("connections=1", "teardown.kind=reset", "teardown.reset_by=client")
 
 
+def test_a_connection_that_is_gone_cannot_be_half_closed_and_says_so_later(world: World) -> None:
+    """A program that resets it is wrong; the grader has not failed."""
+    lab = world()
+    listener = lab.listen(4321)
+    client = lab.connect(4321)
+    server = lab.accept(listener)
+    client.reset()
+    server.expect_reset()
+    server.half_close()
+    with pytest.raises(Mismatch, match="reset"):
+        server.expect_eof()
+
+
 def test_pieces_are_segments_on_the_wire(world: World) -> None:
     lab = world()
     listener = lab.listen(4321)
