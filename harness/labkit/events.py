@@ -47,6 +47,11 @@ class EventLoop:
         """All waits together may take SECONDS more."""
         self._end += seconds
 
+    @property
+    def is_over(self) -> bool:
+        """All the time that there was has passed."""
+        return time.monotonic() >= self._end
+
     def add_probe(self, probe: Callable[[], None]) -> None:
         """PROBE is called every PROBE seconds of waiting; it may raise."""
         self._probes.append(probe)

@@ -150,11 +150,9 @@ class _Grade:
         args += ["-W", "default"]  # warnings are errors in the suite's own tests, not in a grade
         args += [f"--basetemp={session.work / 'pytest'}"]
         args += [f"-k={self._expression}"] if self._expression else []
-        plugins: list[Any] = [self._run, progress]
-        if self._jobs > 1:
-            args.append("--capture=no")  # workers have no stdout
-            plugins.append(Workers(self._jobs))
-            second_opinion.load()
+        args.append("--capture=no")  # workers have no stdout
+        plugins: list[Any] = [self._run, progress, Workers(self._jobs)]
+        second_opinion.load()
         said = io.StringIO()
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
             status = pytest.main(args, plugins=plugins)

@@ -198,6 +198,20 @@ class Peer:
             if error.errno != errno.ENOTCONN:
                 raise
 
+    def ask_to_the_end(self) -> bool:
+        """Sends a line, where nothing was sent so far, and the FIN; whether it could."""
+        if self.sock.fileno() < 0:
+            return False
+        if not self._lines:
+            self.start_sending(b"hello, network\r\n")
+        if self._to_send or self.was_reset:
+            return False
+        try:
+            self.half_close()
+        except (OSError, Mismatch):
+            return False  # the other side has closed or reset the connection
+        return True
+
     def close(self) -> None:
         """Closes both directions (close(2)); with bytes unread that is a reset."""
         if self.sock.fileno() >= 0:

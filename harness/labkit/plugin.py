@@ -160,8 +160,10 @@ def lab(
     finally:
         scenario = request.node.funcargs.get("lab", scenario)  # see pytest_pyfunc_call
         try:
-            if test is not None and first:
-                attach(request.node, "reached", " ".join(scenario.reached(test.programs[0])))
+            if test is not None and first and request.node.stash.get(_MISSED, False):
+                reached = scenario.reached(test.programs[0])
+                if reached is not None:
+                    attach(request.node, "reached", " ".join(sorted(reached)))
         finally:
             scenario.close()
         if log is not None:
@@ -197,6 +199,10 @@ def pytest_pyfunc_call(pyfuncitem: Any) -> Optional[bool]:
     return True
 
 
+_MISSED = pytest.StashKey[bool]()
+"""Of a test: the submission did not do what it asked for."""
+
+
 # -- Reports -------------------------------------------------------------------
 
 
@@ -216,6 +222,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, A
         isinstance(error, AssertionError) and report.when == "call"
     )
     detail = ""
+    item.stash[_MISSED] = by_submission
     if isinstance(error, AssertionError) and by_submission:
         mismatch = _diagnosed(item, test.lab, of_assertion(error, test.title))
         judged = not isinstance(mismatch, NotJudged)

@@ -360,7 +360,7 @@ class Program:
             init = parent_of(self.pid)  # labinit, whose child is also what has lost its parent
         except (OSError, HarnessError):
             return False
-        return for_ever(tree_of(init)[1:])
+        return for_ever(tree_of(init)[1:], self.pid)
 
     def descriptors(self) -> int:
         """How many descriptors the program has open; 0 when it has ended."""

@@ -12,17 +12,18 @@ import ctypes
 import os
 import platform
 import re
+import signal
 import socket
 from pathlib import Path
-from typing import Callable, NamedTuple, Sequence
+from typing import Callable, NamedTuple, Optional, Sequence
 
 MOST_PROCESSES, MOST_THREADS, MOST_DESCRIPTORS = 16, 64, 64
 """Where there are more, to look costs more than to wait."""
 
 _PIDFD_GETFD = 438
 """pidfd_getfd(2); the same number on every machine that Linux 5.6 runs on."""
-_ALARM = 1 << 13
-"""SIGALRM in the masks of proc_pid_status(5)."""
+_ALARM = 1 << signal.SIGALRM - 1
+"""In the masks of proc_pid_status(5). SIGVTALRM and SIGPROF tell of processor time alone."""
 _TIMED_FILES = ("anon_inode:[timerfd]", "anon_inode:[io_uring]", "anon_inode:inotify")
 """What may become readable though nobody in the sandbox does anything."""
 _OPTIONS = (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO)
@@ -86,24 +87,27 @@ _BY_NUMBER = {getattr(call, _MACHINE): call for call in _CALLS} \
     if _MACHINE in _Call._fields else {}
 
 
-def for_ever(pids: Sequence[int]) -> bool:
+def for_ever(pids: Sequence[int], leader: Optional[int] = None) -> bool:
     """Whether no process of PIDS goes on before another does, or a packet or a signal comes.
 
-    They are all there are in their sandbox, but the one that waits for their end.
+    They are all there are in their sandbox, but the one that waits for their end. An alarm may
+    end each of them, and wake who waits for it; but LEADER, for whom no other waits.
     """
     if len(pids) > MOST_PROCESSES:
         return False
     with contextlib.suppress(OSError, ValueError, IndexError):
-        return all(map(_process_waits, pids))
+        return all(_process_waits(pid, alone=pid == leader) for pid in pids)
     return False
 
 
-def _process_waits(pid: int) -> bool:
+def _process_waits(pid: int, alone: bool) -> bool:
     proc = Path(f"/proc/{pid}")
     status = _fields((proc / "status").read_text("ascii", "replace"))
     if status["State"].startswith("Z"):
         return True
-    if (int(status["SigCgt"], 16) | int(status["SigBlk"], 16)) & _ALARM:
+    caught, blocked, ignored = (int(status[mask], 16) & _ALARM
+                                for mask in ("SigCgt", "SigBlk", "SigIgn"))
+    if caught or blocked or not (ignored or alone):
         return False  # alarm(2) may be its time limit
     tasks = os.listdir(proc / "task")
     if len(tasks) > MOST_THREADS or (proc / "timers").read_bytes():

@@ -37,7 +37,7 @@ class Workers:
         self._count = count
         self._workers: dict[Connection, _Worker] = {}
         self._found: dict[tuple[str, str], list[Optional[set[str]]]] = defaultdict(list)
-        """What each lab's programs reached in each of their first tests; None: no fault."""
+        """What each lab's programs reached in each of their first tests; None: not known."""
 
     def pytest_runtestloop(self, session: pytest.Session) -> Optional[bool]:
         """Runs the tests of SESSION; raises HarnessError where a worker cannot work."""
@@ -80,6 +80,8 @@ class Workers:
         except (EOFError, ConnectionResetError):
             worker.end()
             del self._workers[worker.link]
+            if _is_first(item):
+                self._note(item, [])
             hook.pytest_runtest_logreport(report=_crash(item))
             return
         if isinstance(said, str):
@@ -101,7 +103,7 @@ class Workers:
         if test is None:
             return
         told = [dict(report["user_properties"]) for report in reports]
-        reached = told[-1].get("reached")
+        reached = told[-1].get("reached") if told else None
         judged = all(properties.get("verdict", FAILED) == FAILED for properties in told)
         self._found[test.lab, test.programs[0]].append(
             set(reached.split()) if judged and reached is not None else None)

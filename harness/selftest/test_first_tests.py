@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from labkit.scenario.reach import BEGINS, SPEAKS, never_reached
+from labkit.scenario.reach import ASKED, BEGINS, SPEAKS, never_reached
+
+Tests = dict[str, dict[str, Any]]
 
 HARNESS = Path(__file__).resolve().parent.parent
 USAGE = 'if (argc > 1) { fprintf(stderr, "usage: server\\n"); return 2; }'
@@ -28,28 +30,43 @@ int main(int argc, char **argv)
 
 @pytest.mark.parametrize("tests, never", [
     ([set(), set()], {"server": BEGINS}),
-    ([{BEGINS}, set()], {"server": SPEAKS}),
-    ([{BEGINS}, {BEGINS}], {"server": SPEAKS}),
+    ([{BEGINS, ASKED}, set()], {"server": SPEAKS}),
+    ([{BEGINS, ASKED}, {BEGINS}], {"server": SPEAKS}),
+    ([{BEGINS}, {BEGINS}], {}),  # its peers never ended their side
     ([{BEGINS, SPEAKS}, set()], {}),
-    ([None, set()], {}),  # one went well, or nobody knows
+    ([None, set()], {}),  # one went well, or it ended, or nobody knows
     ([set()], {}),  # one is not enough
 ])
 def test_what_one_first_test_has_seen_is_reached(tests: list[Any], never: dict[str, str]) -> None:
     assert never_reached({"server": tests}) == never
 
 
-def grade(server: str, folder: Path) -> dict[str, dict[str, Any]]:
-    """What the few tests of lab 03's server say of one whose main() does what SERVER says."""
+def grade(lab: str, sources: dict[str, str], tests: str, folder: Path, *options: str) -> Tests:
+    """What the TESTS of LAB (an expression of pytest -k) say of SOURCES."""
     submission, out = folder / "submission", folder / "out"
-    submission.mkdir()
-    (submission / "server.c").write_text(HEAD + server + "\n    for (;;) pause();\n}\n")
+    submission.mkdir(exist_ok=True)
+    for name, source in sources.items():
+        (submission / name).write_text(source)
     done = subprocess.run(
-        [HARNESS / "grade", "03", "-s", submission, "-o", out, "-k", "test_server_ and ("
-         "explains_wrong or echoes_a_datagram or serves_ipv6 or byte_value or start_line)"],
+        [HARNESS / "grade", lab, "-s", submission, "-o", out, "-k", tests, *options],
         capture_output=True, text=True, check=False)
-    assert done.returncode == 1, done.stderr
+    assert done.returncode in (0, 1), done.stderr
     results = json.loads((out / "results.json").read_text("utf-8"))
-    return {test["extra_data"]["command"].rsplit(" ", 1)[1]: test for test in results["tests"]}
+    return {test["extra_data"]["command"].rsplit(" ", 1)[1].strip("'"): test
+            for test in results["tests"]}
+
+
+def not_judged(tests: Tests) -> dict[str, str]:
+    return {name: test["output"] for name, test in tests.items()
+            if not test["extra_data"]["judged"]}
+
+
+UDP_TESTS = ("test_server_ and (explains_wrong or echoes_a_datagram or serves_ipv6 or byte_value"
+             " or start_line)")
+
+
+def udp_server(text: str) -> dict[str, str]:
+    return {"server.c": HEAD + text + "\n    for (;;) pause();\n}\n"}
 
 
 @pytest.mark.parametrize("server, waited_for", [(USAGE, False), (BOUND, True)],
@@ -57,7 +74,7 @@ def grade(server: str, folder: Path) -> dict[str, dict[str, Any]]:
 def test_a_half_written_server_keeps_what_it_can_do(
     tmp_path: Path, server: str, waited_for: bool
 ) -> None:
-    tests = grade(server, tmp_path)
+    tests = grade("03", udp_server(server), UDP_TESTS, tmp_path)
     assert any("echoes_a_datagram" in name and test["extra_data"]["judged"]
                for name, test in tests.items())
     assert tests["test_server_echoes_every_byte_value"]["output"].startswith("not judged")
@@ -66,3 +83,84 @@ def test_a_half_written_server_keeps_what_it_can_do(
     else:
         assert any("explains_wrong" in name and test["status"] == "passed"
                    for name, test in tests.items())
+
+
+LATE_ECHO = r"""#define _GNU_SOURCE
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+int main(int argc, char **argv)
+{
+    const char *host = argc > 2 ? argv[2] : "127.0.0.1";
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *to;
+    static char b[1024];
+    int one = 1;
+    if (getaddrinfo(host, "4321", &hints, &to) != 0) return 1;
+    int fd = socket(to->ai_family, SOCK_STREAM, 0);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (bind(fd, to->ai_addr, to->ai_addrlen) < 0 || listen(fd, 128) < 0) return 1;
+    printf("listening on %s port 4321\n", host);
+    fflush(stdout);
+    for (;;) {
+        struct sockaddr_in6 a;
+        socklen_t size = sizeof a;
+        int conn = accept(fd, (struct sockaddr *)&a, &size);
+        for (ssize_t n; (n = recv(conn, b, sizeof b, MSG_WAITALL)) > 0; )
+            for (ssize_t m, at = 0; at < n; at += m)
+                if ((m = send(conn, b + at, (size_t)(n - at), MSG_NOSIGNAL)) < 0) break;
+        SILENT;
+        close(conn);
+    }
+}
+"""
+TCP_TESTS = "server] and (test_server_echoes or test_server_serves_ipv6 or slow_reader)"
+
+
+@pytest.mark.parametrize("jobs", ["-j1", "-j3"])
+def test_a_server_that_answers_at_the_end_of_file_speaks(tmp_path: Path, jobs: str) -> None:
+    tests = grade("01", {"server.c": LATE_ECHO.replace("SILENT;", "")}, TCP_TESTS, tmp_path, jobs)
+    assert tests["test_server_echoes_a_line[server]"]["status"] == "failed"
+    for name in ("echoes_a_big_stream", "waits_for_a_slow_reader"):
+        assert tests[f"test_server_{name}[server]"]["status"] == "passed"
+
+
+def test_gates_are_the_same_however_many_run_at_a_time(tmp_path: Path) -> None:
+    silent = LATE_ECHO.replace("recv(conn, b, sizeof b, MSG_WAITALL)", "0").replace(
+        "SILENT;", "for (;;) pause();")
+    one, more = (not_judged(grade("01", {"server.c": silent}, TCP_TESTS, tmp_path, jobs))
+                 for jobs in ("-j1", "-j4"))
+    assert one == more
+    assert one["test_server_echoes_a_big_stream[server]"].startswith("not judged")
+
+
+ONLY_A_MESSAGE = r"""#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+int main(int argc, char **argv)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(4321),
+        .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    char b[4096];
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (connect(fd, (struct sockaddr *)&a, sizeof a) < 0) return 1;
+    if (argc < 3 || strcmp(argv[1], "-m") != 0) { NO_MESSAGE }
+    dprintf(fd, "%s\n", argv[2]);
+    shutdown(fd, SHUT_WR);
+    for (ssize_t n; (n = read(fd, b, sizeof b)) > 0; )
+        if (write(1, b, (size_t)n) < 0) return 1;
+    return 0;
+}
+"""
+
+
+@pytest.mark.parametrize("without", ["return 1;", "for (;;) pause();"], ids=["ends", "hangs"])
+def test_a_client_that_sends_its_message_alone_speaks(tmp_path: Path, without: str) -> None:
+    tests = grade("01", {"client.c": ONLY_A_MESSAGE.replace("NO_MESSAGE", without)},
+                  "test_client_ and (right_port or by_ipv6 or message)", tmp_path)
+    messages = [test for name, test in tests.items() if "message" in name]
+    assert [test["status"] for test in messages].count("passed") == 3

@@ -211,7 +211,7 @@ def test_an_interrupted_run_is_3_and_leaves_no_results(suite: SmallSuite) -> Non
 import signal
 @graded(step=1, points=1, programs=("server",))
 def test_interrupts():
-    os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getppid(), signal.SIGTERM)
     signal.pause()
 ''')
     grade = suite.grade("-j1")

@@ -88,7 +88,7 @@ FOR_EVER = {
     "epoll": "fd = epoll_create1(0); epoll_ctl(fd, EPOLL_CTL_ADD, 0, &event);"
              "epoll_wait(fd, &event, 1, -1)",
     "a thread": "pthread_create(&thread, NULL, idle, b); pthread_join(thread, NULL)",
-    "a child": "if (fork() == 0) { pause(); } wait(NULL)",
+    "a child without alarms": "if (fork() == 0) { signal(SIGALRM, SIG_IGN); pause(); } wait(NULL)",
     "a full pipe": "int p[2]; if (pipe(p) < 0) return 1;"
                    "for (;;) if (write(p[1], b, sizeof b) < 0) return 1",
 }
@@ -120,6 +120,10 @@ GOES_ON = {
              "timer_settime(t, 0, &later, NULL); pause()",
     "a thread": "pthread_create(&thread, NULL, nap, NULL); pthread_join(thread, NULL)",
     "a child": "if (fork() == 0) { usleep(500000); _exit(0); } wait(NULL)",
+    "a child that an alarm ends": "if (fork() == 0) { setitimer(ITIMER_REAL, &(struct itimerval)"
+                                  "{.it_value = half}, NULL);"
+                                  "recv(server(SOCK_DGRAM), b, 1, 0) < 0 ? _exit(1) : _exit(0); }"
+                                  "wait(NULL)",
     "a child that is nobody's": "int p[2]; if (pipe(p) < 0) return 1; if (fork() == 0) {"
                                 "if (fork() == 0) { usleep(500000); if (write(p[1], b, 1) < 0)"
                                 "_exit(1); } _exit(0); } wait(NULL);"

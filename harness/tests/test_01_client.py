@@ -357,6 +357,7 @@ def test_client_half_closes_and_reads_on(lab: Scenario) -> None:
     lab.expect_orderly(len(TEXT), len(TEXT))
 
 
+@first
 @because(PLAINEST)
 @graded(step=19, points=3, programs=("client",))
 def test_client_sends_its_message(lab: Scenario) -> None:

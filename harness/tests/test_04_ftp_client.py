@@ -376,6 +376,7 @@ def test_client_says_that_the_server_has_gone(
 # -- Step 19: the data connection ----------------------------------------------------------------
 
 
+@first
 @because(NAMES_IT)
 @graded(step=19, points=3, **client_test)
 def test_client_has_a_data_connection_for_each_transfer(lab: Scenario) -> None:

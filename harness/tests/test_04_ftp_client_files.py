@@ -16,7 +16,7 @@ from labkit.ftp_user import (
     refuse, serve_in_vain, start, wait_gone, wait_told,
 )
 from labkit.ftp_wire import CLIENT, SERVER, Data
-from labkit.grading import graded
+from labkit.grading import first, graded
 from labkit.peer import describe, difference
 from labkit.reasons import NAMES_IT, because
 from labkit.scenario import Scenario
@@ -375,6 +375,7 @@ def test_client_puts_a_big_file_to_a_slow_server(lab: Scenario) -> None:
     finish(lab, use)
 
 
+@first
 @because(NAMES_IT)
 @graded(step=21, points=2, **client_test)
 def test_client_puts_every_byte(lab: Scenario) -> None:

@@ -12,7 +12,7 @@ from labkit.ftp_user import (
     HOST, MISSING, TEXT, Use, expect_end, expect_told, finish, give, refuse, serve_in_vain, start,
     wait_told,
 )
-from labkit.grading import graded
+from labkit.grading import first, graded
 from labkit.peer import describe
 from labkit.reasons import NAMES_IT, because
 from labkit.scenario import Scenario
@@ -130,6 +130,7 @@ def test_client_takes_quit_as_an_argument(lab: Scenario) -> None:
     finish(lab, use)
 
 
+@first
 @because(NAMES_IT)
 @graded(step=22, points=2, **client_test)
 def test_client_lists_names(lab: Scenario) -> None:

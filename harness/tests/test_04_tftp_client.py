@@ -108,6 +108,7 @@ def test_udp_client_asks_for_a_file(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
+@first
 @because(NAMES_IT)
 @graded(step=24, points=2, **by_client)
 def test_udp_client_asks_to_write_a_file(lab: Scenario) -> None:

@@ -3,17 +3,25 @@
 In its first tests (grading.first) a program shows whether it ever BEGINS: a server has a
 socket that can be called, a client sends a packet; and whether it ever SPEAKS: sends a byte, or
 a datagram. What it never did in any of them no other test waits for: it is not judged.
+
+That holds only for a program that hangs. One that ended, or said anything at all once its
+input was at its end, may well do in another test what it did not do here.
 """
 
 from __future__ import annotations
 
+import selectors
 from typing import Any, Mapping, Optional
 
 from labkit import capture
-from labkit.feedback import NotJudged
+from labkit.events import DeadlinePassed
+from labkit.feedback import Mismatch, NotJudged
+from labkit.peer import Peer
 from labkit.scenario.datagrams import Datagrams
 
 BEGINS, SPEAKS = "begins", "speaks"
+ASKED = "asked"
+"""It had a connection, data on it (or on stdin), and the end of both; it said nothing at all."""
 
 
 class Reach(Datagrams):
@@ -47,8 +55,15 @@ class Reach(Datagrams):
             return NotJudged(f"`{name}` never sends a packet", "no-packets")
         return NotJudged(f"`{name}` never has a socket that can be called", "not-listening")
 
-    def reached(self, name: str) -> set[str]:
-        """What the program NAME, the submission's only one here, has got to. Ends the recording."""
+    def reached(self, name: str) -> Optional[set[str]]:
+        """What the program NAME, the submission's only one here, has got to and hangs in.
+
+        To be asked when a test of it has failed. None: it does not hang, or nobody knows.
+        Ends its input, its peers' side of each connection, and the recording.
+        """
+        asked = self._ask_to_the_end()
+        if asked is None:
+            return None
         self.end_recording()
         flows = [flow for flow in capture.flows(self.trace) if flow["type"] != "capture"]
         if "client" in name:
@@ -62,7 +77,43 @@ class Reach(Datagrams):
             spoken = any(flow["type"] == "tcp" and _sent(flow["to_client"]) for flow in flows)
         if any(self._came_from_it(flow) for flow in flows):
             begun = spoken = True
-        return {what for what, so in ((BEGINS, begun or spoken), (SPEAKS, spoken)) if so}
+        found = ((BEGINS, begun or spoken), (SPEAKS, spoken), (ASKED, asked))
+        return {what for what, so in found if so}
+
+    def _ask_to_the_end(self) -> Optional[bool]:
+        """Gives the programs all that could make them go on, and waits until nothing will.
+
+        Returns whether a peer ended its side of a connection; None where a program has ended,
+        or something came from it, or that was not waited for.
+        """
+        programs = [program for program in self.programs if program.command.startswith("./")]
+        if not programs:
+            return None
+        for program in programs:
+            program.close_stdin()
+        asked = [peer.ask_to_the_end() for peer in self._peers if isinstance(peer, Peer)]
+
+        def something_came() -> bool:
+            return any(program.has_ended for program in programs) or self._has_unread()
+
+        self.take_longer(self.stall + _PATIENCE)
+        self._signs = ()  # as if it had just begun to stand still
+        try:
+            self._loop.wait(something_came, poll=0.005)
+        except DeadlinePassed:
+            return None if self._loop.is_over else any(asked)
+        except Mismatch:
+            pass  # it uses too much, or floods
+        return None
+
+    def _has_unread(self) -> bool:
+        """Something waits to be read, or accepted, on a socket of a scripted peer."""
+        with selectors.DefaultSelector() as selector:
+            for peer in self._peers:
+                sock = getattr(peer, "sock", None)
+                if sock is not None and sock.fileno() >= 0:
+                    selector.register(sock, selectors.EVENT_READ)
+            return bool(selector.get_map()) and bool(selector.select(0))
 
     def _came_from_it(self, flow: Mapping[str, Any]) -> bool:
         """FLOW has datagrams that no scripted peer sent."""
@@ -72,6 +123,10 @@ class Reach(Datagrams):
             for side, way in ways)
 
 
+_PATIENCE = 10.0
+"""Seconds more for a test that has failed: enough to see that a program spins."""
+
+
 def _sent(way: Mapping[str, Any]) -> bool:
     return bool(way["bytes"] or way.get("datagrams"))
 
@@ -79,7 +134,8 @@ def _sent(way: Mapping[str, Any]) -> bool:
 def never_reached(found: Mapping[str, list[Optional[set[str]]]]) -> dict[str, str]:
     """Of each program in FOUND, the milestone that it got to in none of its first tests.
 
-    FOUND: for each of these tests what was reached; None where that is not known, or all was well.
+    FOUND: for each of these tests what was reached; None where that is not known, or it does not
+    hang there. That it never SPEAKS is known of one that was ASKED.
     """
     never = {}
     for name, tests in found.items():
@@ -87,6 +143,8 @@ def never_reached(found: Mapping[str, list[Optional[set[str]]]]) -> dict[str, st
         if len(tests) < 2 or len(known) < len(tests):
             continue
         together = set[str]().union(*known)
-        if SPEAKS not in together:
-            never[name] = SPEAKS if BEGINS in together else BEGINS
+        if BEGINS not in together:
+            never[name] = BEGINS
+        elif SPEAKS not in together and ASKED in together:
+            never[name] = SPEAKS
     return never
