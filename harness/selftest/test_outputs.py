@@ -108,6 +108,16 @@ def test_what_is_to_be_repaired_first_stands_on_top_where_students_may_see_it(
         assert "seen: that" in data["output"]
 
 
+def test_of_a_step_that_is_not_written_one_number_is_told() -> None:
+    results = [result(f"test_{n}", FAILED, step=n, title=f"test_{n}", visibility=VISIBLE)
+               for n in (2, 3)]
+    for one in results:
+        one.cause, one.output = "not-written-yet", "likely cause: Step 9 is not written yet: close."
+    settle(results)
+    data = json.loads(gradescope.document(results, seconds=1))
+    assert data["output"].startswith("The first thing to repair: step 9 is not written yet. 1 ")
+
+
 @pytest.mark.parametrize("spoil", [
     lambda data: data.pop("score") and [test.pop("score") for test in data["tests"]],
     lambda data: data["tests"][0].update(status="error"),
