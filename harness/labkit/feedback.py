@@ -75,18 +75,21 @@ class Mismatch(AssertionError):
         return told(self.parts(handout))
 
 
-class NotJudged(Mismatch):
+class NotJudged(AssertionError):
     """A test that could judge nothing, for a fault that others tell in full: it fails in a line.
 
-    WHY: which program does not do what, and CAUSE: the key of that fault in CAUSES.
+    It is no Mismatch, of which many who catch one make another. WHY: which program does not do
+    what, and CAUSE: the key of that fault in CAUSES.
     """
 
     def __init__(self, why: str, cause: str) -> None:
-        super().__init__(expected="something to judge", seen=why, cause=cause)
+        super().__init__(why)
+        self.cause = cause
+        self.packets = ""
 
     def parts(self, handout: Optional[str] = None) -> list[tuple[str, str]]:
         """One part, without anything to read on: that is told with the fault itself."""
-        return [("not judged", clean_line(self.seen))]
+        return [("not judged", clean_line(str(self)))]
 
 
 def told(parts: Iterable[tuple[str, str]]) -> str:

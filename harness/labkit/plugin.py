@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Callable, Generator, Iterator, NoReturn, Optional
+from typing import Any, Callable, Generator, Iterator, NoReturn, Optional, Union
 
 import pytest
 
@@ -224,11 +224,12 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, A
     detail = ""
     item.stash[_MISSED] = by_submission
     if isinstance(error, AssertionError) and by_submission:
-        mismatch = _diagnosed(item, test.lab, of_assertion(error, test.title))
-        judged = not isinstance(mismatch, NotJudged)
-        parts = [*mismatch.parts(test.handout), *(_network_told(item) if judged else [])]
+        judged = not isinstance(error, NotJudged)
+        fault: Union[Mismatch, NotJudged] = error if isinstance(error, NotJudged) else _diagnosed(
+            item, test.lab, of_assertion(error, test.title))
+        parts = [*fault.parts(test.handout), *(_network_told(item) if judged else [])]
         text = told(parts)
-        report.user_properties += [("cause", mismatch.cause), ("packets", mismatch.packets),
+        report.user_properties += [("cause", fault.cause), ("packets", fault.packets),
                                    ("parts", parts), ("judged", judged)]
     elif isinstance(error, HarnessError):
         text = f"not graded: {clean_line(str(error))}"

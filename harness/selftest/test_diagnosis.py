@@ -14,7 +14,7 @@ from labkit.diagnosis import diagnosed, verdict_on
 from labkit.diagnosis.calls import HEAD, TAIL, read_log
 from labkit.diagnosis.evidence import Evidence, Seen
 from labkit.diagnosis.rules import RULED_OUT, RULES
-from labkit.feedback import Mismatch, NotJudged
+from labkit.feedback import Mismatch
 from labkit.program import Exit
 from labkit.sandbox import Excess
 from workbench import World
@@ -339,10 +339,3 @@ def test_of_a_program_that_has_ended(world: World, script: str, cause: str) -> N
         assert dict(mismatch.parts())["read on"] == "the handout's step 3"
     else:
         assert told.startswith(CAUSES[cause].text) and "`server`" in told
-
-
-def test_what_is_not_judged_is_not_diagnosed(world: World) -> None:
-    lab = world(server="kill -SEGV $$")
-    lab.wait_gone(lab.start("server"))
-    silent = NotJudged("`server` never listens", "not-listening")
-    assert diagnosed(lab, "01-tcp-echo", silent) is silent and silent.cause == "not-listening"

@@ -22,7 +22,7 @@ def graded_test(step: int, *programs: str, number: int = 0) -> GradedTest:
 
 
 def result(
-    step: int, *programs: str, fault: Mismatch | None = None, number: int = 0
+    step: int, *programs: str, fault: Mismatch | NotJudged | None = None, number: int = 0
 ) -> Result:
     test = graded_test(step, *programs, number=number)
     if fault is None:

@@ -13,7 +13,7 @@ from labkit.diagnosis.first_causes import step_in
 from labkit.diagnosis.evidence import Evidence, evidence_of
 from labkit.diagnosis.rules import RULED_OUT, RULES
 from labkit.diagnosis.signs import looked_at
-from labkit.feedback import Mismatch, NotJudged
+from labkit.feedback import Mismatch
 from labkit.scenario import Scenario
 
 __all__ = ["diagnosed", "verdict_on"]
@@ -24,8 +24,6 @@ def diagnosed(lab: Scenario, of: str, mismatch: Mismatch) -> Mismatch:
 
     LAB is the test's, still open; its recording is ended. OF: the folder's name of the lab.
     """
-    if isinstance(mismatch, NotJudged):
-        return mismatch
     evidence = evidence_of(lab, of, mismatch.expected, mismatch.seen, mismatch.cause)
     mismatch.cause, mismatch.because = verdict_on(evidence)
     if mismatch.cause == "not-written-yet":
