@@ -101,7 +101,7 @@ TOO_MUCH = {
     "memory-of-one-memfd-that-is-resized": ("too-much-memory", program(
         'int fd = memfd_create("x", 0)', "if (fallocate(fd, 0, 0, 200 << 20) == 0) pause()")),
     "sessions-that-work": ("too-many-processes", program(
-        "for (int n = 0; n < 100; n++) if (fork() == 0) { setsid(); for (;;); }", "pause()")),
+        "for (int n = 0; n < 50; n++) if (fork() == 0) { setsid(); for (;;); }", "pause()")),
     "memory-that-nobody-may-look-at": ("too-much-memory", program(
         "prctl(PR_SET_DUMPABLE, 0)", "for (;;) memset(malloc(1 << 20), 1, 1 << 20)")),
 }
