@@ -155,8 +155,9 @@ def test_a_fault_in_the_harness_own_code_is_no_fault_of_the_submission(suite: Sm
 
 @pytest.mark.parametrize("jobs", ["-j1", "-j2"])
 @pytest.mark.parametrize("number", ["SIGKILL", "SIGSEGV"])
+@pytest.mark.parametrize("who", ["os.getpid()", "os.getppid()"], ids=["worker", "grader"])
 def test_a_grader_that_is_killed_leaves_no_grade(
-    suite: SmallSuite, number: str, jobs: str
+    suite: SmallSuite, who: str, number: str, jobs: str
 ) -> None:
     suite.tests(f'''
 import signal
@@ -166,12 +167,14 @@ def test_good():
 
 @graded(step=2, points=3, programs=("server",))
 def test_killed():
-    os.kill(os.getpid(), signal.{number})
+    os.kill({who}, signal.{number})
+    if {who} != os.getpid():
+        signal.pause()
 ''')
     suite.out.mkdir(parents=True)
     (suite.out / "results.json").write_text('{"score": 6}')  # an earlier run's
     done = suite.grade("01", "-s", "submission", jobs, "-k", "test_good or test_killed")
-    if jobs == "-j1":
+    if who == "os.getppid()":
         assert done.status not in (0, 1) and not (suite.out / "results.json").exists()
     else:  # only a worker is gone
         jsonschema.Draft202012Validator(NOT_GRADED).validate(suite.results())

@@ -150,7 +150,7 @@ def test_crash():
 ''')
     grade = suite.grade(jobs)
     assert grade.status == 3
-    assert [t["status"] for t in grade.results["tests"]] == ["passed", "passed", "error"]
+    assert [t["status"] for t in grade.results["tests"]] == ["passed", "error", "passed"]
     assert "process ended in this test" in grade.by_name["test_crash"]["output"]
 
 
