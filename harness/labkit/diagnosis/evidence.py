@@ -63,6 +63,8 @@ class Evidence:
     """The key of the fault that the test suspects; 'other' where it does not."""
     programs: Sequence[Seen]
     trace: Path
+    lab: str = ""
+    """Which lab its programs are of."""
 
     @cached_property
     def flows(self) -> Sequence[dict[str, Any]]:
@@ -88,7 +90,7 @@ def evidence_of(lab: Scenario, of: str, expected: str, seen: str, suspicion: str
     with contextlib.suppress(HarnessError):
         lab.end_recording()
     programs = [_seen(lab, of, program) for program in own]
-    return Evidence(expected, seen, suspicion, programs, lab.trace)
+    return Evidence(expected, seen, suspicion, programs, lab.trace, of)
 
 
 def _seen(lab: Scenario, of: str, program: Program) -> Seen:

@@ -353,6 +353,8 @@ def printed_not_sent(evidence: Evidence) -> Optional[str]:
     """It sent nothing on the connection, and wrote to stdout what it had received there."""
     if not re.search(r"\breceives (?!end of file|a FIN)|\bncat\b", evidence.expected):
         return None
+    if evidence.lab == "02-p2p-chat":  # whose programs are to print it
+        return None
     return _printed_not_sent(evidence)
 
 
