@@ -84,7 +84,8 @@ def test_grading_finds_the_same_steps_and_programs(
     monkeypatch.setattr(workbench, "test_files", lambda lab: [file])
     results = small_suite.results()["tests"]
     found = [(t["extra_data"]["step"], tuple(t["extra_data"]["programs"])) for t in results]
-    assert found == [(t.step, t.programs) for t in graded_tests("01-tcp-echo").values()]
+    there = sorted(graded_tests("01-tcp-echo").values(), key=lambda test: test.step)
+    assert found == [(test.step, test.programs) for test in there]
     assert [t["max_score"] for t in results if "One rule" in t["name"]] == [3, 1]
 
 
