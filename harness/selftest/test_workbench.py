@@ -86,7 +86,7 @@ def test_grading_finds_the_same_steps_and_programs(
     found = [(t["extra_data"]["step"], tuple(t["extra_data"]["programs"])) for t in results]
     there = sorted(graded_tests("01-tcp-echo").values(), key=lambda test: test.step)
     assert found == [(test.step, test.programs) for test in there]
-    assert [t["max_score"] for t in results if "One rule" in t["name"]] == [3, 1]
+    assert sorted(t["max_score"] for t in results if "One rule" in t["name"]) == [1, 3]
 
 
 def test_one_rule_is_selected_by_a_programs_step(small_suite: SmallSuite) -> None:
