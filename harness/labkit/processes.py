@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from pathlib import Path
 from typing import NamedTuple, Sequence
 
@@ -100,8 +101,8 @@ def activity_of(pids: Sequence[int]) -> Activity:
             for task in Path(f"/proc/{pid}/task").iterdir():
                 status = (task / "status").read_text("ascii", "replace")
                 state, tracer = re.findall(r"^(?:State|TracerPid):\t(\w+)", status, re.M)
-                if state == "t" and _waits(tracer):
-                    state = "T"  # stopped by a signal; at a call its tracer would be at work
+                if state == "t" and _rests(task, tracer):
+                    state = "T"
                 blocked &= state not in "RDt"
                 stopped |= state == "T"
                 voluntary, forced = map(int, re.findall(r"_switches:\t(\d+)", status))
@@ -111,6 +112,22 @@ def activity_of(pids: Sequence[int]) -> Activity:
         except _ENDED:
             continue
     return Activity(blocked, switches, nanoseconds / 1e9, waits, stopped, tuple(pids))
+
+
+_STOPS = {0, signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
+"""What a thread that a signal stopped has as its exit code in proc(5); 0 for older kernels."""
+
+
+def _rests(task: Path, tracer: str) -> bool:
+    """Whether the traced thread TASK was stopped by a signal, and not at a call.
+
+    At a call its exit code is that of a trap until TRACER has taken it, which works then.
+    """
+    return all((_stop_of(task) in _STOPS, _waits(tracer), _stop_of(task) in _STOPS))
+
+
+def _stop_of(task: Path) -> int:
+    return int((task / "stat").read_text("ascii", "replace").rpartition(")")[2].split()[49])
 
 
 def _waits(pid: str) -> bool:

@@ -163,7 +163,7 @@ class _Tracer:
             self._wait(lambda: self._tool.ended)
         log = self.read_log()
         begin = log.rfind(b"\n", 0, max(0, log.find(b" execve("))) + 1
-        return log and log[begin:] + self._why_cut().encode(errors="backslashreplace")
+        return log[begin:] + self._why_cut().encode(errors="backslashreplace")
 
     def read_log(self) -> bytes:
         """What it has written so far, in whole lines."""
@@ -177,7 +177,7 @@ class _Tracer:
     def _why_cut(self) -> str:
         """A line for the end of a log that is not whole; nothing for one that is."""
         status = self._tool.status
-        if status is not None and (os.WIFEXITED(status) or os.WTERMSIG(status) == signal.SIGTERM):
+        if not self.program.traced or status is not None and (os.WIFEXITED(status) or os.WTERMSIG(status) == signal.SIGTERM):
             return ""
         why = "it did not end in time"
         if status is not None:

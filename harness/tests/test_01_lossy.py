@@ -67,7 +67,7 @@ def test_pair_takes_data_in_its_order(lab: Scenario) -> None:
     lab.expect_output(client, FEW, cause="single-read")
     client.close_stdin()
     end(lab, client)
-    expect_unnoticed(lab, len(FEW), len(FEW), "to_server.reordered=1", "to_server.duplicated=1",
+    expect_unnoticed(lab, len(FEW), len(FEW), "to_server.reordered>=1", "to_server.duplicated=1",
                      "to_client.corrupted=1", "to_server.lost=0", "to_client.lost=0")
 
 
