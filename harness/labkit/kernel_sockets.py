@@ -9,7 +9,7 @@ import errno
 import os
 import socket
 import struct
-from typing import Iterable, NamedTuple
+from typing import Iterable, Iterator, NamedTuple
 
 from labkit.feedback import HarnessError
 
@@ -20,10 +20,17 @@ ALL_STATES = range(1, 12)
 _STILL = (1, 5, 6, 7, 8, LISTEN)
 """States that last until a program does something: ESTABLISHED, FIN-WAIT-2, TIME-WAIT, CLOSED,
 CLOSE-WAIT, LISTEN."""
-_ZERO_WINDOW = 4
-"""The timer of a sender whose peer has no room; what it has to send goes on when that reads."""
+_PROBES = 4
+"""The timer of a sender with nothing on its way. Its peer has no room, and what it has to send goes
+on when that reads; or it was told to wait for more (TCP_CORK), but waits for this timer only."""
 
 _SOCK_DIAG_BY_FAMILY, _NLMSG_ERROR, _NLMSG_DONE = 20, 2, 3
+_INFO = 2
+"""INET_DIAG_INFO: the attribute that is a struct tcp_info (linux/tcp.h)."""
+_WINDOW = 228
+"""Where that has tcpi_snd_wnd, from Linux 5.4 on."""
+_MESSAGE = 72
+"""Bytes of a struct inet_diag_msg (linux/inet_diag.h); attributes follow."""
 _REQUEST_DUMP = 0x001 | 0x300
 _HEADER, _ERROR = struct.Struct("=IHHII"), struct.Struct("=i")
 _V4_MAPPED = bytes(10) + b"\xff\xff"
@@ -41,8 +48,6 @@ class Endpoint(NamedTuple):
     that hold datagrams which nobody has received yet."""
     limit: int
     """Of a listening socket: how long that queue may be (listen(2), backlog)."""
-    under_way: bool
-    """Of TCP: bytes or flags are sent and not acknowledged, and the other side has room."""
 
 
 class KernelSockets:
@@ -59,20 +64,29 @@ class KernelSockets:
         """The UDP sockets, of both IP versions."""
         return self._all(socket.IPPROTO_UDP, ALL_STATES)
 
-    def _all(self, protocol: int, states: Iterable[int]) -> list[Endpoint]:
-        mask = sum(1 << state for state in states)
-        return [endpoint for sock in self._socks
-                for family in (socket.AF_INET, socket.AF_INET6)
-                for endpoint in self._dump(sock, family, protocol, mask)]
+    def under_way(self) -> bool:
+        """Whether bytes or flags of TCP are not acknowledged, or go without anybody's doing."""
+        return any(_goes_on(message)
+                   for message in self._messages(socket.IPPROTO_TCP, ALL_STATES, _INFO))
 
-    def _dump(
-        self, sock: socket.socket, family: int, protocol: int, mask: int
-    ) -> list[Endpoint]:
-        request = struct.pack("=BBBBI48x", family, protocol, 0, 0, mask)
+    def _all(self, protocol: int, states: Iterable[int]) -> list[Endpoint]:
+        return [_endpoint(message) for message in self._messages(protocol, states)]
+
+    def _messages(
+        self, protocol: int, states: Iterable[int], attribute: int = 0
+    ) -> Iterator[bytes]:
+        mask = sum(1 << state for state in states)
+        wanted = 1 << attribute - 1 if attribute else 0
+        for sock in self._socks:
+            for family in (socket.AF_INET, socket.AF_INET6):
+                request = struct.pack("=BBBBI48x", family, protocol, wanted, 0, mask)
+                yield from self._dump(sock, family, request)
+
+    def _dump(self, sock: socket.socket, family: int, request: bytes) -> list[bytes]:
         header = _HEADER.pack(_HEADER.size + len(request), _SOCK_DIAG_BY_FAMILY,
                               _REQUEST_DUMP, 1, 0)
         sock.send(header + request)
-        found: list[Endpoint] = []
+        found: list[bytes] = []
         while True:
             data = sock.recv(1 << 18)
             start = 0
@@ -82,26 +96,46 @@ class KernelSockets:
                     return found
                 if kind == _NLMSG_ERROR:
                     return self._refused(-_ERROR.unpack_from(data, start + _HEADER.size)[0], family)
-                found.append(_endpoint(data, start + _HEADER.size))
+                found.append(data[start + _HEADER.size : start + length])
                 start += (length + 3) & ~3
 
-    def _refused(self, error: int, family: int) -> list[Endpoint]:
+    def _refused(self, error: int, family: int) -> list[bytes]:
         if error == errno.ENOENT and family == socket.AF_INET6:
             return []  # a kernel without IPv6
         raise HarnessError(f"the kernel does not list its sockets: {os.strerror(error)}")
 
 
-def _endpoint(data: bytes, at: int) -> Endpoint:
-    """From a struct inet_diag_msg (linux/inet_diag.h)."""
-    family, state, timer = data[at : at + 3]
-    sport, dport = struct.unpack_from(">HH", data, at + 4)
+def _endpoint(message: bytes) -> Endpoint:
+    """From a struct inet_diag_msg."""
+    family, state = message[:2]
+    sport, dport = struct.unpack_from(">HH", message, 4)
     size = 4 if family == socket.AF_INET else 16
-    source = _address(data[at + 8 : at + 8 + size])
-    target = _address(data[at + 24 : at + 24 + size])
-    queue, limit = struct.unpack_from("=II", data, at + 56)
-    waiting = limit > 0 and state != LISTEN and timer != _ZERO_WINDOW
-    return Endpoint(state, (source, sport), (target, dport), queue, limit,
-                    state not in _STILL or waiting)
+    source = _address(message[8 : 8 + size])
+    target = _address(message[24 : 24 + size])
+    queue, limit = struct.unpack_from("=II", message, 56)
+    return Endpoint(state, (source, sport), (target, dport), queue, limit)
+
+
+def _goes_on(message: bytes) -> bool:
+    """The same of one TCP socket, which MESSAGE tells of."""
+    _, state, timer = message[:3]
+    if state not in _STILL:
+        return True
+    [unsent] = struct.unpack_from("=I", message, 60)
+    if state == LISTEN or not unsent:
+        return False
+    return timer != _PROBES or _has_room(message)
+
+
+def _has_room(message: bytes) -> bool:
+    """Whether the peer takes bytes; so it is where the kernel does not tell."""
+    at = _MESSAGE
+    while at + 4 <= len(message):
+        length, kind = struct.unpack_from("=HH", message, at)
+        if kind == _INFO and length >= 4 + _WINDOW + 4:
+            return any(message[at + 4 + _WINDOW : at + 8 + _WINDOW])
+        at += max(4, (length + 3) & ~3)
+    return True
 
 
 def _address(raw: bytes) -> str:

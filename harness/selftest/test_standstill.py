@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import socket
+import struct
+import termios
 
 import pytest
 
 from labkit.feedback import Mismatch
+from labkit.peer import Peer
 from labkit.scenario import Scenario
 from labkit.standstill import for_ever
 from workbench import World, recorded_too
@@ -20,6 +24,7 @@ C = r"""
 #define _GNU_SOURCE
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -202,6 +207,41 @@ def test_bytes_that_are_not_acknowledged_are_under_way(world: World) -> None:
             assert len(fillers) < 100
         for filler in fillers:
             filler.close()
+
+
+CORKED = {
+    "TCP_CORK": "setsockopt(fd, IPPROTO_TCP, TCP_CORK, &number, sizeof number);"
+                "if (send(fd, \"corked\", 6, 0) != 6) return 1",
+    "MSG_MORE": "if (send(fd, \"corked\", 6, MSG_MORE) != 6) return 1",
+}
+
+
+@recorded_too
+@pytest.mark.parametrize("how", CORKED.values(), ids=CORKED)
+def test_bytes_that_wait_for_more_are_under_way(world: World, how: str) -> None:
+    """The kernel sends what is corked 200 ms later, though the program waits for ever."""
+    lab = waiting(world, "number = 1; fd = accept(server(SOCK_STREAM), NULL, NULL);"
+                  f"if (send(fd, \"at once\", 7, 0) != 7) return 1; {how}; recv(fd, b, 1, 0)")
+    lab.start_server("prog", port=4321, address="0.0.0.0")
+    peer = lab.connect(4321)
+    lab.wait_for(lambda: unread(peer) == 13, "what is corked", lambda: "the rest never comes",
+                 poll=0.001)
+
+
+def unread(peer: Peer) -> int:
+    """Bytes that wait for PEER to read them."""
+    return struct.unpack("=i", fcntl.ioctl(peer.sock, termios.FIONREAD, bytes(4)))[0]
+
+
+def test_bytes_that_wait_for_a_reader_are_not_under_way(world: World) -> None:
+    """A peer that does not read has no room; what waits for that will wait for ever."""
+    lab = waiting(world, "fd = accept(server(SOCK_STREAM), NULL, NULL);"
+                  "for (;;) if (send(fd, b, sizeof b, 0) < 0) return 1")
+    program = lab.start_server("prog", port=4321, address="0.0.0.0")
+    lab.connect(4321, receive_buffer=4096)
+    with pytest.raises(Mismatch, match="still runs"):
+        lab.expect_exit(program, 0)
+    assert lab._quiet
 
 
 def test_a_program_that_spins_is_given_up_by_its_processor_time(

@@ -212,7 +212,7 @@ class World:
 
     def _under_way(self) -> bool:
         """Whether a packet may be on its way to a program, or to the test."""
-        return packets_queue() or any(e.under_way for e in self.network.sockets.tcp())
+        return packets_queue() or self.network.sockets.under_way()
 
     def close(self) -> None:
         """Ends the recording, the programs and the network, in this order; once."""
