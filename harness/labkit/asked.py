@@ -24,7 +24,32 @@ OK, SOME_FAILED, USAGE, HARNESS_FAILED = 0, 1, 2, 3
 
 
 class Parser(argparse.ArgumentParser):
-    """One line for each mistake."""
+    """The words of COMMAND, of which ABOUT, its module's docstring, is the help.
+
+    One line for each mistake.
+    """
+
+    def __init__(self, command: str, about: Optional[str], epilog: Optional[str] = None) -> None:
+        super().__init__(prog=command, description=about, epilog=epilog, allow_abbrev=False,
+                         formatter_class=argparse.RawDescriptionHelpFormatter)
+
+    def add_lab(self) -> None:
+        """One lab, or None where it is not named."""
+        self.add_argument("lab", metavar="LAB", nargs="?", help="01, 01-tcp-echo, ...")
+
+    def add_labs(self) -> None:
+        """Any number of labs, for known_labs()."""
+        self.add_argument("labs", metavar="LAB", nargs="*",
+                          help="01, 01-tcp-echo, ...; all if none")
+
+    def add_submission(self, use: str) -> None:
+        """USE: what it is for, with and without it."""
+        self.add_argument("-s", dest="submission", metavar="SUBMISSION", help=use)
+
+    def add_out(self, default: Path, use: str) -> None:
+        """The folder for USE."""
+        self.add_argument("-o", dest="out", metavar="OUT", type=folder, default=str(default),
+                          help=f"folder for {use} (%(default)s)")
 
     def error(self, message: str) -> NoReturn:
         raise UsageProblem(f"{message} ({self.prog} -h tells the usage)")

@@ -51,16 +51,12 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
 
 
 def _parse(argv: Optional[Sequence[str]]) -> argparse.Namespace:
-    parser = asked.Parser(prog="harness/flake", description=__doc__, allow_abbrev=False,
-                          formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("labs", nargs="*", metavar="LAB", help="01, 01-tcp-echo, ...; all if none")
-    parser.add_argument("-s", dest="submission", metavar="SUBMISSION",
-                        help="a folder to grade as that LAB; without it labs/ is graded")
+    parser = asked.Parser("harness/flake", __doc__)
+    parser.add_labs()
+    parser.add_submission("a folder to grade as that LAB; without it labs/ is graded")
     parser.add_argument("-n", dest="runs", metavar="N", type=_runs, default=3,
                         help="how many runs (%(default)s)")
-    parser.add_argument("-o", dest="out", metavar="OUT", type=asked.folder,
-                        default=str(DEFAULT_OUT),
-                        help="folder for what the runs leave (%(default)s)")
+    parser.add_out(DEFAULT_OUT, "what the runs leave")
     return parser.parse_args(argv)
 
 

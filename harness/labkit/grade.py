@@ -43,14 +43,10 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
 
 
 def _parse(argv: Optional[Sequence[str]]) -> argparse.Namespace:
-    parser = asked.Parser(prog="harness/grade", description=__doc__, allow_abbrev=False,
-                          formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("labs", nargs="*", metavar="LAB", help="01, 01-tcp-echo, ...; all if none")
-    parser.add_argument("-s", dest="submission", metavar="SUBMISSION",
-                        help="a folder to grade as that LAB; without it labs/ is graded")
-    parser.add_argument("-o", dest="out", metavar="OUT", type=asked.folder,
-                        default=str(DEFAULT_OUT),
-                        help="folder for results and traces (%(default)s)")
+    parser = asked.Parser("harness/grade", __doc__)
+    parser.add_labs()
+    parser.add_submission("a folder to grade as that LAB; without it labs/ is graded")
+    parser.add_out(DEFAULT_OUT, "results and traces")
     parser.add_argument("-j", dest="jobs", metavar="JOBS", type=_jobs,
                         default=_JOBS * len(os.sched_getaffinity(0)),
                         help="tests at a time (%(default)s)")

@@ -177,7 +177,9 @@ class _Tracer:
     def _why_cut(self) -> str:
         """A line for the end of a log that is not whole; nothing for one that is."""
         status = self._tool.status
-        if not self.program.traced or status is not None and (os.WIFEXITED(status) or os.WTERMSIG(status) == signal.SIGTERM):
+        asked = status is not None and (
+            os.WIFEXITED(status) or os.WTERMSIG(status) == signal.SIGTERM)
+        if asked or not self.program.traced:
             return ""
         why = "it did not end in time"
         if status is not None:

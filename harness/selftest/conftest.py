@@ -11,9 +11,9 @@ import pytest
 
 from calls_in_order import CallsInOrder
 from disturbed import Disturbed, Labs
-from labkit import sandbox
+from labkit import build, sandbox
 from labkit.scenario import Scenario
-from small_suite import SmallSuite
+from small_suite import PROGRAM, SmallSuite
 from workbench import Benches, Workbench, World, compile_c
 
 
@@ -44,6 +44,22 @@ def benches() -> Iterator[Benches]:
 def bench(benches: Benches) -> Workbench:
     """Those of lab 01."""
     return benches("01-tcp-echo")
+
+
+@pytest.fixture
+def two_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lab 01 has no more than two programs: enough for what is built of source()."""
+    monkeypatch.setitem(build.PROGRAMS, "01-tcp-echo", ("server", "client"))
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A submission of these two, which do nothing."""
+    folder = tmp_path / "submission"
+    folder.mkdir()
+    for name in ("server", "client"):
+        (folder / f"{name}.c").write_text(PROGRAM)
+    return folder
 
 
 @pytest.fixture

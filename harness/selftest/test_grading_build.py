@@ -19,11 +19,7 @@ from small_suite import PROGRAM, snapshot
 LAB = "01-tcp-echo"
 BROKEN = "int main(void)\n{\n    return undeclared;\n}\n"
 
-
-@pytest.fixture(autouse=True)
-def two_programs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lab of two programs is enough here."""
-    monkeypatch.setitem(building.PROGRAMS, LAB, ("server", "client"))
+pytestmark = pytest.mark.usefixtures("two_programs")
 
 
 @pytest.fixture
@@ -31,15 +27,6 @@ def work() -> Iterator[Path]:
     with sandbox.workspace() as folder:
         yield folder
         remove_tree(folder / LAB)
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    folder = tmp_path / "submission"
-    folder.mkdir()
-    for name in ("server", "client"):
-        (folder / f"{name}.c").write_text(PROGRAM)
-    return folder
 
 
 def mismatch(built: Build, program: str) -> Mismatch:
@@ -228,7 +215,8 @@ def test_links_pipes_and_hidden_folders_are_left_out(
 
 
 @pytest.mark.parametrize("limit, words", [
-    ("FILE_COUNT", "more than 1 files and folders"), ("TOTAL_BYTES", "larger than"), ("DEPTH", "1 deep")])
+    ("FILE_COUNT", "more than 1 files and folders"), ("TOTAL_BYTES", "larger than"),
+    ("DEPTH", "1 deep")])
 def test_a_submission_has_bounds(
     source: Path, work: Path, monkeypatch: pytest.MonkeyPatch, limit: str, words: str
 ) -> None:

@@ -14,7 +14,7 @@ from labkit import sandbox, trees
 from labkit.build import Build, build
 from labkit.feedback import Mismatch
 from labkit.paths import LABS, REPO
-from small_suite import PROGRAM, snapshot
+from small_suite import snapshot
 
 LAB = "01-tcp-echo"
 MARK = f"LABKIT_SELFTEST={os.getpid()}"
@@ -22,9 +22,8 @@ MARK = f"LABKIT_SELFTEST={os.getpid()}"
 
 
 @pytest.fixture(autouse=True)
-def two_programs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lab of two programs is enough here."""
-    monkeypatch.setitem(building.PROGRAMS, LAB, ("server", "client"))
+def marked(two_programs: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a build of the two programs starts can be told from all else."""
     monkeypatch.setitem(sandbox.ENVIRONMENT, *MARK.split("="))
 
 
@@ -39,15 +38,6 @@ def work() -> Iterator[Path]:
         assert after == before
         assert processes_left() == []
     assert not folder.exists()
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    folder = tmp_path / "submission"
-    folder.mkdir()
-    for name in ("server", "client"):
-        (folder / f"{name}.c").write_text(PROGRAM)
-    return folder
 
 
 def processes_left() -> list[str]:

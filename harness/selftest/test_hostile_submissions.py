@@ -13,7 +13,6 @@ from xml.etree import ElementTree
 
 import pytest
 
-from labkit import build as building
 from labkit import intake, sandbox, trees
 from labkit.build import Build, build
 from labkit.feedback import Mismatch
@@ -25,10 +24,7 @@ NAMES = [b"-rf", b"--help", b"$(id >owned)", b"`id >owned`", b"a;id>owned", b"a\
          "\u202egnp.c".encode(), b"*", b"~"]
 """Names that a file can have: nothing but '/' and NUL is forbidden."""
 
-
-@pytest.fixture(autouse=True)
-def two_programs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(building.PROGRAMS, LAB, ("server", "client"))
+pytestmark = pytest.mark.usefixtures("two_programs")
 
 
 @pytest.fixture
@@ -36,15 +32,6 @@ def work() -> Iterator[Path]:
     with sandbox.workspace() as folder:
         yield folder
     assert not folder.exists()
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    folder = tmp_path / "submission"
-    folder.mkdir()
-    for name in ("server", "client"):
-        (folder / f"{name}.c").write_text(PROGRAM)
-    return folder
 
 
 def taken(source: Path, work: Path) -> Build:
@@ -86,6 +73,7 @@ def test_a_socket(source: Path, work: Path) -> None:
         assert left_out(source, work, "extra.c") == "not a file"
 
 
+# An ordinary user can hand in no device, as mknod(2) refuses it: there is nothing to test.
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root makes devices")
 def test_a_device(source: Path, work: Path) -> None:
     os.mknod(source / "extra.c", stat.S_IFCHR | 0o666, os.makedev(1, 5))  # /dev/zero
@@ -106,6 +94,8 @@ def test_a_link_to_a_folder(source: Path, work: Path) -> None:
     assert left_out(source, work, "all") == "symbolic link"
 
 
+# The kernel refuses an ordinary user a link to a file of others that he cannot write to
+# (proc(5), protected_hardlinks), and chown(2) to make such a file.
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has files of others to link to")
 def test_a_hard_link_to_somebody_elses_file(source: Path, work: Path) -> None:
     secret = source.parent / "secret"

@@ -11,6 +11,7 @@ import pytest
 
 from labkit import sandbox
 from labkit.feedback import HarnessError, Mismatch
+from labkit.peer import Peer
 from labkit.scenario import Scenario
 from workbench import World, recorded_too
 
@@ -241,11 +242,16 @@ def test_a_program_cannot_forge_its_report(world: World) -> None:
 # -- Scripted peers ----------------------------------------------------------
 
 
-def test_a_reset_is_a_reset_on_the_wire(world: World) -> None:
-    lab = world()
+def connected(lab: Scenario) -> tuple[Peer, Peer]:
+    """Both ends of a connection, the client's first."""
     listener = lab.listen(4321)
     client = lab.connect(4321)
-    server = lab.accept(listener)
+    return client, lab.accept(listener)
+
+
+def test_a_reset_is_a_reset_on_the_wire(world: World) -> None:
+    lab = world()
+    client, server = connected(lab)
     client.reset()
     server.expect_reset()
     lab.expect_packets("connections=1", "teardown.kind=reset", "teardown.reset_by=client")
@@ -254,9 +260,7 @@ def test_a_reset_is_a_reset_on_the_wire(world: World) -> None:
 def test_a_connection_that_is_gone_cannot_be_half_closed_and_says_so_later(world: World) -> None:
     """A program that resets it is wrong; the grader has not failed."""
     lab = world()
-    listener = lab.listen(4321)
-    client = lab.connect(4321)
-    server = lab.accept(listener)
+    client, server = connected(lab)
     client.reset()
     server.expect_reset()
     server.half_close()
@@ -266,9 +270,7 @@ def test_a_connection_that_is_gone_cannot_be_half_closed_and_says_so_later(world
 
 def test_pieces_are_segments_on_the_wire(world: World) -> None:
     lab = world()
-    listener = lab.listen(4321)
-    client = lab.connect(4321)
-    server = lab.accept(listener)
+    client, server = connected(lab)
     client.send_in_pieces(b"hello", 2)
     server.expect(b"hello")
     client.half_close()
@@ -281,18 +283,15 @@ def test_pieces_are_segments_on_the_wire(world: World) -> None:
 
 def test_a_wrong_byte_is_named(world: World) -> None:
     lab = world()
-    listener = lab.listen(4321)
-    client = lab.connect(4321)
-    lab.accept(listener).send(b"hexlo")
+    client, server = connected(lab)
+    server.send(b"hexlo")
     with pytest.raises(Mismatch, match="byte 2 is 0x78 and not 0x6c"):
         client.expect(b"hello")
 
 
 def test_an_end_of_file_too_early_is_told(world: World) -> None:
     lab = world()
-    listener = lab.listen(4321)
-    client = lab.connect(4321)
-    server = lab.accept(listener)
+    client, server = connected(lab)
     server.send(b"hel")
     server.half_close()
     with pytest.raises(Mismatch, match="end of file after 3 bytes"):
@@ -302,9 +301,7 @@ def test_an_end_of_file_too_early_is_told(world: World) -> None:
 def test_two_streams_each_way_at_once(world: World) -> None:
     lab = world()
     data = os.urandom(1 << 20)
-    listener = lab.listen(4321)
-    client = lab.connect(4321)
-    server = lab.accept(listener)
+    client, server = connected(lab)
     client.start_sending(data)
     server.start_sending(data)
     server.expect(data)
@@ -325,9 +322,7 @@ def test_the_last_packet_is_in_the_trace(world: World) -> None:
 
 def test_an_unmet_expectation_is_a_mismatch(world: World) -> None:
     lab = world()
-    listener = lab.listen(4321)
-    client = lab.connect(4321)
-    server = lab.accept(listener)
+    client, server = connected(lab)
     server.close()
     client.close()
     with pytest.raises(Mismatch, match="first_closer"):

@@ -10,10 +10,19 @@ from labkit.echo import (
     BIG, BINARY, PORT, TEXT, WRONG_PORTS, expect_usage_error, finish, serve_once, vanish
 )
 from labkit.grading import counts_waking, first, graded, half_written
+from labkit.peer import Peer
+from labkit.program import Program
 from labkit.reasons import BAD_NETWORK, NAMES_IT, PAIR, PLAINEST, SIZES, TOOL, because
 from labkit.scenario import Scenario
 
 LAB = "01-tcp-echo"
+
+
+def connected(lab: Scenario) -> tuple[Program, Peer]:
+    """A client that nobody types to yet, and its server."""
+    listener = lab.listen(PORT)
+    client = lab.start("client")
+    return client, lab.accept(listener)
 
 
 # -- The client's command line ----------------------------------------------
@@ -105,9 +114,7 @@ def test_client_says_that_nobody_listens(lab: Scenario) -> None:
 @graded(step=14, points=2, programs=("client",))
 def test_client_waits_for_something_to_do(lab: Scenario) -> None:
     """A client that nobody types to, and nobody answers, stays connected, and is silent."""
-    listener = lab.listen(PORT)
-    client = lab.start("client")
-    peer = lab.accept(listener)
+    client, peer = connected(lab)
     lab.expect_running(client, "ended-early")
     peer.expect_nothing()
     lab.expect_silence(client)
@@ -117,9 +124,7 @@ def test_client_waits_for_something_to_do(lab: Scenario) -> None:
 @graded(step=15, points=2, programs=("client",))
 def test_client_ends_with_a_silent_server(lab: Scenario) -> None:
     """A server that closes without a word, our stdin still open: exit status 0."""
-    listener = lab.listen(PORT)
-    client = lab.start("client")
-    peer = lab.accept(listener)
+    client, peer = connected(lab)
     peer.half_close()
     finish(lab, client)
 
@@ -128,9 +133,7 @@ def test_client_ends_with_a_silent_server(lab: Scenario) -> None:
 @graded(step=14, points=2, programs=("client",))
 def test_client_waits_without_using_the_processor(lab: Scenario) -> None:
     """A client that nobody types to, and nobody answers, only waits."""
-    listener = lab.listen(PORT)
-    client = lab.start("client")
-    peer = lab.accept(listener)
+    client, peer = connected(lab)
     lab.expect_idle(client)
     client.close_stdin()
     peer.expect_eof()
@@ -142,9 +145,7 @@ def test_client_waits_without_using_the_processor(lab: Scenario) -> None:
 @graded(step=14, points=1, programs=("client",))
 def test_client_goes_on_after_being_stopped(lab: Scenario) -> None:
     """Ctrl-Z and `fg` (SIGSTOP, SIGCONT) while the client waits change nothing."""
-    listener = lab.listen(PORT)
-    client = lab.start("client")
-    peer = lab.accept(listener)
+    client, peer = connected(lab)
     lab.wait_blocked(client)
     lab.pause(client)
     lab.resume(client)
@@ -163,9 +164,7 @@ def test_client_goes_on_after_being_stopped(lab: Scenario) -> None:
 @graded(step=15, points=4, programs=("client",))
 def test_client_sends_what_is_typed_at_once(lab: Scenario) -> None:
     """Line after line: each is sent, and its echo printed, while stdin stays open."""
-    listener = lab.listen(PORT)
-    client = lab.start("client")
-    peer = lab.accept(listener)
+    client, peer = connected(lab)
     for number in range(3):
         line = b"line %d\n" % number
         client.write(line)
@@ -209,9 +208,7 @@ def test_client_sends_a_big_stream_to_a_slow_server(lab: Scenario) -> None:
 @graded(step=16, points=2, programs=("client",))
 def test_client_ends_with_status_1_when_it_is_reset(lab: Scenario) -> None:
     """A reset by the server is an error: a line on stderr, exit status 1."""
-    listener = lab.listen(PORT)
-    client = lab.start("client")
-    peer = lab.accept(listener)
+    client, peer = connected(lab)
     client.write(TEXT)
     peer.expect(TEXT)
     peer.reset()
@@ -277,9 +274,7 @@ def test_client_prints_a_reply_in_pieces(lab: Scenario) -> None:
 @graded(step=16, points=2, programs=("client",))
 def test_client_ends_at_the_servers_end_of_file(lab: Scenario) -> None:
     """The server closes first, with our stdin still open: exit status 0."""
-    listener = lab.listen(PORT)
-    client = lab.start("client")
-    peer = lab.accept(listener)
+    client, peer = connected(lab)
     peer.send(TEXT)
     peer.half_close()
     lab.expect_output(client, TEXT)

@@ -29,11 +29,9 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
 
 
 def _parse(argv: Optional[Sequence[str]]) -> argparse.Namespace:
-    parser = asked.Parser(prog="make gradescope", description=__doc__, allow_abbrev=False,
-                          formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("lab", metavar="LAB", nargs="?", help="01, 01-tcp-echo, ...")
-    parser.add_argument("-o", dest="out", metavar="OUT", type=asked.folder,
-                        default=str(paths.OUT), help="folder for the zip (%(default)s)")
+    parser = asked.Parser("make gradescope", __doc__)
+    parser.add_lab()
+    parser.add_out(paths.OUT, "the zip")
     return parser.parse_args(argv)
 
 

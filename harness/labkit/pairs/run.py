@@ -38,23 +38,18 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     return asked.exit_status("run", lambda: _Run(_parse(argv)).run())
 
 
-def add_pair_arguments(parser: argparse.ArgumentParser) -> None:
+def add_pair_arguments(parser: asked.Parser) -> None:
     """The arguments that name a pair and whose programs are meant."""
-    parser.add_argument("lab", nargs="?", metavar="LAB", help="01, 01-tcp-echo, ...")
-    parser.add_argument("-s", dest="submission", metavar="SUBMISSION",
-                        help="a folder with programs of that LAB; without it those of labs/")
+    parser.add_lab()
+    parser.add_submission("a folder with programs of that LAB; without it those of labs/")
     parser.add_argument("-p", dest="pair", metavar="PAIR",
                         help="a pair of that LAB; without it the lab's first")
 
 
 def _parse(argv: Optional[Sequence[str]]) -> argparse.Namespace:
-    parser = asked.Parser(prog="harness/run", description=__doc__, allow_abbrev=False,
-                          epilog=listed(),
-                          formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = asked.Parser("harness/run", __doc__, listed())
     add_pair_arguments(parser)
-    parser.add_argument("-o", dest="out", metavar="OUT", type=asked.folder,
-                        default=str(DEFAULT_OUT),
-                        help="folder for the trace and the calls (%(default)s)")
+    parser.add_out(DEFAULT_OUT, "the trace and the calls")
     return parser.parse_args(argv)
 
 

@@ -47,9 +47,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
 
 
 def _parse(argv: Optional[Sequence[str]]) -> argparse.Namespace:
-    parser = asked.Parser(prog="harness/watch", description=__doc__, allow_abbrev=False,
-                          epilog=listed(),
-                          formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = asked.Parser("harness/watch", __doc__, listed())
     add_pair_arguments(parser)
     return parser.parse_args(argv)
 

@@ -22,9 +22,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
 
 
 def _parse(argv: Optional[Sequence[str]]) -> argparse.Namespace:
-    parser = asked.Parser(prog="harness/starter", description=__doc__, allow_abbrev=False,
-                          formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("lab", metavar="LAB", nargs="?", help="01, 01-tcp-echo, ...")
+    parser = asked.Parser("harness/starter", __doc__)
+    parser.add_lab()
     parser.add_argument("folder", metavar="FOLDER", nargs="?",
                         help="a new folder, or an empty one")
     parser.add_argument("-n", dest="done", metavar="STEPS", type=_count, default=0,

@@ -78,6 +78,14 @@ def three_segment_close() -> Conversation:
     return talk
 
 
+def crossing_fins() -> Conversation:
+    """Each side closes before the other's FIN arrives."""
+    talk = Conversation().handshake()
+    talk.client("FA", ack=1)
+    talk.server("FA", ack=1)
+    return talk
+
+
 # ---- The whole picture
 
 
@@ -188,9 +196,7 @@ def test_the_server_closes_first(show: Show) -> None:
 
 
 def test_a_simultaneous_close_counts_both_fins_before_both_acks(show: Show) -> None:
-    talk = Conversation().handshake()
-    talk.client("FA", ack=1)
-    talk.server("FA", ack=1)
+    talk = crossing_fins()
     talk.client("A", ack=2)
     talk.server("A", ack=2)
     text = show(talk)
@@ -207,9 +213,7 @@ def sides(text: str, packets: range) -> list[tuple[str, str]]:
 
 
 def test_who_closes_before_the_others_fin_arrives_is_never_in_close_wait(show: Show) -> None:
-    talk = Conversation().handshake()
-    talk.client("FA", ack=1)
-    talk.server("FA", ack=1)
+    talk = crossing_fins()
     talk.client("A", ack=2)
     talk.server("A", ack=2)
     assert sides(show(talk), range(4, 8)) == [
@@ -217,9 +221,7 @@ def test_who_closes_before_the_others_fin_arrives_is_never_in_close_wait(show: S
 
 
 def test_who_acknowledges_a_fin_that_crossed_its_own_is_closing(show: Show) -> None:
-    talk = Conversation().handshake()
-    talk.client("FA", ack=1)
-    talk.server("FA", ack=1)
+    talk = crossing_fins()
     talk.server("A", ack=2)
     talk.client("A", ack=2)
     assert sides(show(talk), range(4, 8)) == [

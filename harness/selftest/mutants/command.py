@@ -34,16 +34,14 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
 
 
 def _parse(argv: Optional[Sequence[str]]) -> argparse.Namespace:
-    parser = asked.Parser(prog="harness/mutants", description=__doc__, allow_abbrev=False,
-                          formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("labs", nargs="*", metavar="LAB", help="01, 01-tcp-echo, ...; all if none")
+    parser = asked.Parser("harness/mutants", __doc__)
+    parser.add_labs()
     parser.add_argument("-p", dest="program", metavar="PROGRAM", help="only wrong ones of PROGRAM")
     parser.add_argument("-f", dest="fault", metavar="FAULT",
                         help="only those whose name, fault or cause has FAULT in it")
     parser.add_argument("-t", dest="test", metavar="TEST",
                         help="only tests whose name has TEST in it")
-    parser.add_argument("-o", dest="out", metavar="OUT", type=asked.folder,
-                        default=str(OUT / "mutants"), help="folder for results (%(default)s)")
+    parser.add_out(OUT / "mutants", "results")
     parser.add_argument("-j", dest="jobs", metavar="JOBS", type=int, default=default_jobs(),
                         help="programs at a time (%(default)s)")
     parser.add_argument("--only", action="store_true",
