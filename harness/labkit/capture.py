@@ -20,6 +20,13 @@ from labkit.tool import READY_FD, Tool
 _WHOLE = 1600
 """Bytes that hold every packet of a link, whose MTU is 1500, and what is recorded before it."""
 
+MANY = 24
+"""MiB of buffer for a capture of any size: 15,000 packets of 1,500 bytes each."""
+FEW = 8
+"""The same for one of a few thousand packets: to give and to take it costs the kernel less."""
+FEW_PACKETS = 2500
+"""Packets of a capture that a buffer of FEW does for: it has room for twice as many."""
+
 _FILES_AT_ONCE = 50
 """Which a labcap gets; one command line holds twenty times as many, whatever their names."""
 
@@ -29,18 +36,20 @@ class Capture:
 
     Between two hosts it records both ends of the link in its middle: what comes in there is
     what was sent, what goes out is what arrives.
-    snaplen: bytes kept of each packet, 0 for all. The kernel's buffer holds 24 MiB of them
+    snaplen: bytes kept of each packet, 0 for all. buffer: MiB in which the kernel holds those
     that labcap has not taken yet; a test that sends more at once needs short ones.
     """
 
     def __init__(
-        self, loop: EventLoop, network: PrivateNetwork, trace: Path, snaplen: int = 0
+        self, loop: EventLoop, network: PrivateNetwork, trace: Path, snaplen: int = 0,
+        buffer: int = MANY,
     ) -> None:
         interface = "lo" if len(network.names) == 1 else "any"
         if interface == "any" and not snaplen:
             snaplen = _WHOLE  # else the kernel keeps 64 KiB free for each, and few are held
         argv = [str(LABCAP), "record", "-i", interface, "-w", str(trace),
-                "--ready-fd", str(READY_FD), *(["-s", str(snaplen)] if snaplen else [])]
+                "--ready-fd", str(READY_FD), "-B", str(buffer),
+                *(["-s", str(snaplen)] if snaplen else [])]
         self._tool = Tool(loop, network, argv, "labcap record")
 
     def close(self) -> None:
@@ -65,9 +74,14 @@ class Capture:
             raise HarnessError(f"the trace cannot be trusted: {self._tool.words}")
 
     @property
+    def packets(self) -> Optional[int]:
+        """How many are in the trace; None where it is not known to be whole."""
+        said = re.fullmatch(rb"(\d+) packets, 0 drops\n", self._tool.said)
+        return int(said[1]) if said else None
+
+    @property
     def _whole(self) -> bool:
-        """It has said that the file is whole, and nothing else."""
-        return re.fullmatch(rb"\d+ packets, 0 drops\n", self._tool.said) is not None
+        return self.packets is not None
 
 
 def flows(trace: Path) -> list[dict[str, Any]]:

@@ -82,6 +82,12 @@ def first(test: Test) -> Test:
     return marked
 
 
+def many_packets(test: Test) -> Test:
+    """Marks a graded test whose trace has more packets than FEW_PACKETS of labkit.capture."""
+    marked: Test = pytest.mark.many_packets(test)
+    return marked
+
+
 def takes(seconds: float) -> Callable[[Test], Test]:
     """Says that a graded test takes SECONDS, 2 or more, though nothing goes wrong in it.
 

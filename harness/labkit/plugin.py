@@ -13,6 +13,7 @@ from typing import Any, Callable, Generator, Iterator, NoReturn, Optional, Union
 import pytest
 
 from labkit.build import PROGRAMS
+from labkit.capture import FEW, FEW_PACKETS, MANY
 from labkit.feedback import (
     HarnessError, Mismatch, NotJudged, clean, clean_line, of_assertion, told,
 )
@@ -45,6 +46,7 @@ def pytest_configure(config: Any) -> None:
     config.addinivalue_line(
         "markers", "graded(step, points, programs, hosts, visibility): see labkit.grading.graded")
     config.addinivalue_line("markers", "no_calls(why): see labkit.grading.no_calls")
+    config.addinivalue_line("markers", "many_packets: see labkit.grading.many_packets")
     config.addinivalue_line("markers", "first: see labkit.grading.first")
     config.addinivalue_line("markers", "takes(seconds): see labkit.grading.takes")
     config.addinivalue_line("markers", "because(why): see labkit.reasons.because")
@@ -149,8 +151,9 @@ def lab(
     mark = request.node.get_closest_marker("graded")
     silent = request.node.get_closest_marker("no_calls") is not None
     log = None if silent else trace.with_suffix(".calls")
+    many = request.node.get_closest_marker("many_packets") is not None
     scenario = Scenario(grading_session.work, program_path, trace, hosts=hosts_of(mark.kwargs),
-                        calls=log)
+                        calls=log, buffer=MANY if many else FEW)
     test = graded_test(request.node)
     first = request.node.get_closest_marker("first") is not None
     if test is not None and not first:
@@ -168,6 +171,8 @@ def lab(
             scenario.close()
         if log is not None:
             attach(request.node, "calls", log)
+        if grading_session.reference and not many and (scenario.packets or 0) > FEW_PACKETS:
+            raise HarnessError(f"{scenario.packets} packets: mark the test with @many_packets")
         if scenario.calls.problem is not None:
             attach(request.node, "no_calls", scenario.calls.problem)
 

@@ -50,6 +50,8 @@ class Session:
     """A sandbox.workspace() with the builds in it."""
     traces: Path
     builds: dict[str, Build]
+    reference: bool = False
+    """It is the labs themselves that are graded."""
     never: dict[str, dict[str, str]] = field(default_factory=dict)
     """For each lab what its programs never reach (Reach.never), once their first tests have run."""
 
@@ -58,13 +60,14 @@ class Session:
             "work": str(self.work),
             "traces": str(self.traces),
             "builds": {lab: made.to_json() for lab, made in self.builds.items()},
+            "reference": self.reference,
         })
 
     @classmethod
     def from_json(cls, text: str) -> Session:
         data = json.loads(text)
         builds = {lab: Build.from_json(made) for lab, made in data["builds"].items()}
-        return cls(Path(data["work"]), Path(data["traces"]), builds)
+        return cls(Path(data["work"]), Path(data["traces"]), builds, data["reference"])
 
     @property
     def items_file(self) -> Path:
@@ -108,7 +111,7 @@ class Run:
             builds[lab] = build(lab, source, work, self.submission is None)
             if not builds[lab].ok:
                 toolchain.check(lab, work)
-        self.session = Session(work, self.out / "traces", builds)
+        self.session = Session(work, self.out / "traces", builds, self.submission is None)
         return self.session
 
     def expect(self, tests: Sequence[GradedTest]) -> None:

@@ -10,9 +10,9 @@ import multiprocessing
 import os
 import signal
 import traceback
-from collections import defaultdict
+from collections import Counter, defaultdict
 from multiprocessing.connection import Connection, wait
-from typing import Any, Optional, Sequence, Union
+from typing import Any, NamedTuple, Optional, Sequence, Union
 
 import pytest
 from _pytest.runner import runtestprotocol
@@ -30,83 +30,115 @@ class Workers:
     """A plugin of pytest that has COUNT processes run the tests; other plugins see no difference.
 
     Tests are independent of each other: fixtures of a module or a session are made anew
-    for each. Results come in whatever order.
+    for each. Results come in whatever order. A test waits for the first tests of its programs,
+    and is told what they never reached.
     """
 
     def __init__(self, count: int) -> None:
         self._count = count
         self._workers: dict[Connection, _Worker] = {}
-        self._found: dict[tuple[str, str], list[Optional[set[str]]]] = defaultdict(list)
-        """What each lab's programs reached in each of their first tests; None: not known."""
+        self._waiting: list[int] = []
+        """Numbers of items, those to begin first at the end."""
+        self._firsts: Counter[_Program] = Counter()
+        """How many of each program's first tests are still to end."""
+        self._found: dict[_Program, list[Optional[set[str]]]] = defaultdict(list)
+        """What each program reached in each of its first tests; None: not known."""
 
     def pytest_runtestloop(self, session: pytest.Session) -> Optional[bool]:
         """Runs the tests of SESSION; raises HarnessError where a worker cannot work."""
         if session.testsfailed or session.config.option.collectonly:
             return None  # as pytest has it without us
-        order = longest_first(session.items)
-        self._run(session, [test for test in order if _is_first(session.items[test])])
-        for lab in {lab for lab, _ in self._found}:
-            found = {name: tests for (of, name), tests in self._found.items() if of == lab}
-            _session_of(session.config).never[lab] = never_reached(found)
-        self._run(session, [test for test in order if not _is_first(session.items[test])])
-        return True
-
-    def _run(self, session: pytest.Session, tests: Sequence[int]) -> None:
-        """Runs TESTS, numbers of items, in new processes, which know what is known by now."""
-        waiting = [*reversed(tests)]
+        items = session.items
+        order = longest_first(items)
+        self._waiting = sorted(reversed(order), key=lambda number: _is_first(items[number]))
+        self._firsts = Counter(program for item in items if _is_first(item)
+                               for program in _programs(item)[:1])
         try:
-            while waiting or self._workers:
-                while waiting and len(self._workers) < self._count:
-                    self._add(session.items, waiting.pop())
+            while self._employ(items):
                 for ready in wait(list(self._workers)):
                     assert isinstance(ready, Connection)
-                    self._take(session, self._workers[ready], waiting)
+                    self._take(session, self._workers[ready])
         finally:
             for worker in self._workers.values():
                 worker.end()
             self._workers.clear()
+        return True
 
-    def _add(self, items: Sequence[pytest.Item], test: int) -> None:
-        worker = _Worker(items, list(self._workers))
-        worker.give(test)
-        self._workers[worker.link] = worker
+    def _employ(self, items: Sequence[pytest.Item]) -> bool:
+        """Has as many workers as there is work for; false when all is done."""
+        while len(self._workers) < self._count:
+            test = self._next(items)
+            if test is None:
+                break
+            worker = _Worker(items, list(self._workers))
+            self._workers[worker.link] = worker
+            worker.give(test, self._never(items[test]))
+        return bool(self._workers)
 
-    def _take(self, session: pytest.Session, worker: _Worker, waiting: list[int]) -> None:
-        """Takes in what WORKER has to say; what it is to do next comes from WAITING."""
+    def _next(self, items: Sequence[pytest.Item]) -> Optional[int]:
+        """Takes the next test that waits for no other one; None where there is none."""
+        for place in range(len(self._waiting) - 1, -1, -1):
+            item = items[self._waiting[place]]
+            if _is_first(item) or not any(self._firsts[program] for program in _programs(item)):
+                return self._waiting.pop(place)
+        return None
+
+    def _never(self, item: pytest.Item) -> dict[str, str]:
+        """What the programs of ITEM never reach (Reach.never)."""
+        if _is_first(item):
+            return {}
+        return never_reached({program.name: self._found[program] for program in _programs(item)
+                              if program in self._found})
+
+    def _take(self, session: pytest.Session, worker: _Worker) -> None:
+        """Takes in what WORKER has to say of its test."""
         hook = session.config.hook
         item = session.items[worker.test]
         try:
             said = worker.link.recv()
         except (EOFError, ConnectionResetError):
-            worker.end()
-            del self._workers[worker.link]
-            if _is_first(item):
-                self._note(item, [])
+            self._dismiss(worker)
+            self._note(item, [])
             hook.pytest_runtest_logreport(report=_crash(item))
             return
         if isinstance(said, str):
             raise HarnessError(f"a worker failed: {said}")
-        if _is_first(item):
-            self._note(item, said)
+        self._note(item, said)
         for data in said:
             report = hook.pytest_report_from_serializable(config=session.config, data=data)
             hook.pytest_runtest_logreport(report=report)
-        if waiting:
-            worker.give(waiting.pop())
+        test = self._next(session.items)
+        if test is None:
+            self._dismiss(worker)
         else:
-            worker.end()
-            del self._workers[worker.link]
+            worker.give(test, self._never(session.items[test]))
+
+    def _dismiss(self, worker: _Worker) -> None:
+        worker.end()
+        del self._workers[worker.link]
 
     def _note(self, item: pytest.Item, reports: Sequence[dict[str, Any]]) -> None:
-        """Keeps what the REPORTS of ITEM, a first test, tell of its program."""
-        test = graded_test(item)
-        if test is None:
+        """Keeps what the REPORTS of ITEM tell of its program, if it is a first test."""
+        if not _is_first(item):
             return
-        told = [dict(report["user_properties"]) for report in reports]
-        reached = told[-1].get("reached") if told else None
-        judged = all(properties.get("verdict", FAILED) == FAILED for properties in told)
-        self._found[test.lab, test.programs[0]].append(
-            set(reached.split()) if judged and reached is not None else None)
+        for program in _programs(item)[:1]:
+            self._firsts[program] -= 1
+            told = [dict(report["user_properties"]) for report in reports]
+            reached = told[-1].get("reached") if told else None
+            judged = all(properties.get("verdict", FAILED) == FAILED for properties in told)
+            self._found[program].append(
+                set(reached.split()) if judged and reached is not None else None)
+
+
+class _Program(NamedTuple):
+    lab: str
+    name: str
+
+
+def _programs(item: pytest.Item) -> list[_Program]:
+    """The programs of ITEM, that which it is of first; none where it is no graded test."""
+    test = graded_test(item)
+    return [_Program(test.lab, name) for name in test.programs] if test is not None else []
 
 
 def _session_of(config: pytest.Config) -> Session:
@@ -142,9 +174,10 @@ class _Worker:
         self._process.start()
         theirs.close()
 
-    def give(self, test: int) -> None:
+    def give(self, test: int, never: dict[str, str]) -> None:
+        """Has it run TEST, whose programs NEVER reach something."""
         self.test = test
-        self.link.send(test)
+        self.link.send((test, never))
 
     def end(self) -> None:
         """Ends it, and with it whatever it has started."""
@@ -164,9 +197,12 @@ def _work(items: Sequence[pytest.Item], link: Connection, not_ours: Sequence[Con
         os.dup2(null, fd)
     while True:
         try:
-            test = link.recv()
+            test, never = link.recv()
         except EOFError:
             return
+        told = graded_test(items[test])
+        if told is not None:
+            _session_of(items[test].config).never[told.lab] = never
         link.send(_reports(items[test]))
 
 

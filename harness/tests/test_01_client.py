@@ -9,7 +9,7 @@ import pytest
 from labkit.echo import (
     BIG, BINARY, PORT, TEXT, WRONG_PORTS, expect_usage_error, finish, serve_once, vanish
 )
-from labkit.grading import counts_waking, first, graded, half_written
+from labkit.grading import counts_waking, first, graded, half_written, many_packets
 from labkit.peer import Peer
 from labkit.program import Program
 from labkit.reasons import BAD_NETWORK, NAMES_IT, PAIR, PLAINEST, SIZES, TOOL, because
@@ -395,6 +395,7 @@ def test_pair_says_hello(lab: Scenario) -> None:
     lab.expect_line_matching(server, r"connection from 127\.0\.0\.1 port \d+")
 
 
+@many_packets
 @because(PAIR)
 @graded(step=17, points=3, programs=("server", "client"))
 def test_pair_carries_a_big_stream(lab: Scenario) -> None:

@@ -11,7 +11,7 @@ from labkit.echo import (
     for_concurrent_servers, is_answered, leave, talk,
 )
 from labkit.feedback import Mismatch
-from labkit.grading import counts_waking, graded, makes_many_calls, takes
+from labkit.grading import counts_waking, graded, makes_many_calls, many_packets, takes
 from labkit.reasons import NAMES_IT, PAIR, PROGRAMS, because
 from labkit.scenario import Scenario
 
@@ -25,6 +25,7 @@ MIB = 1 << 20
 # -- A client that is silent, or never reads ---------------------------------
 
 
+@many_packets
 @because(NAMES_IT)
 @for_concurrent_servers(points=3)
 def test_server_serves_others_while_a_client_is_silent(lab: Scenario, program: str) -> None:
@@ -45,6 +46,7 @@ def test_server_serves_others_while_a_client_is_silent(lab: Scenario, program: s
                        f"5:to_client.bytes={len(TEXT)}")
 
 
+@many_packets
 @counts_waking
 @because(PROGRAMS)
 @for_concurrent_servers(points=3, poll=28)
@@ -64,6 +66,7 @@ def test_server_serves_others_while_a_client_never_reads(lab: Scenario, program:
                        f"1:to_client.bytes={len(BIG)}", f"2:to_client.bytes={len(TEXT)}")
 
 
+@many_packets
 @because(PROGRAMS)
 @for_concurrent_servers(points=2, poll=27)
 def test_server_keeps_apart_what_clients_send(lab: Scenario, program: str) -> None:
@@ -152,6 +155,7 @@ def test_server_outlives_a_reset_among_others(lab: Scenario, program: str) -> No
         *(f"{number}:to_client.bytes={2 * len(TEXT)}" for number in (1, 2, 3, 4, 6, 7, 8, 9, 10)))
 
 
+@many_packets
 @takes(3)
 @makes_many_calls
 @because(PROGRAMS)
@@ -183,6 +187,7 @@ def test_server_serves_a_thousand_clients_at_once(lab: Scenario, program: str) -
     lab.expect_orderly(total, total, connections=1000)
 
 
+@many_packets
 @makes_many_calls
 @because(PROGRAMS)
 @for_concurrent_servers(points=2, fork=21, thread=24)
@@ -241,6 +246,7 @@ def test_server_does_with_few_descriptors(lab: Scenario, program: str) -> None:
 # -- The end --------------------------------------------------------------------
 
 
+@many_packets
 @because(NAMES_IT)
 @for_concurrent_servers(points=2, fork=22, poll=25)
 def test_server_ends_with_twenty_clients(lab: Scenario, program: str) -> None:
@@ -260,6 +266,7 @@ def test_server_ends_with_twenty_clients(lab: Scenario, program: str) -> None:
 # -- Our own clients ------------------------------------------------------------
 
 
+@many_packets
 @pytest.mark.parametrize("program", CONCURRENT_SERVERS)
 @because(PAIR)
 @graded(step=STEPS, points=1, programs=("client",))

@@ -11,7 +11,7 @@ from labkit.echo import (
     for_every_server, leave, talk, vanish,
 )
 from labkit.feedback import Mismatch
-from labkit.grading import counts_waking, first, graded, half_written
+from labkit.grading import counts_waking, first, graded, half_written, many_packets
 from labkit.reasons import BAD_NETWORK, NAMES_IT, PLAINEST, PROGRAMS, TOOL, because
 from labkit.scenario import Scenario
 
@@ -323,6 +323,7 @@ def test_server_echoes_a_big_stream(lab: Scenario, program: str) -> None:
     lab.expect_orderly(len(BIG), len(BIG))
 
 
+@many_packets
 @because(NAMES_IT)
 @for_every_server(step=7, points=4, poll=28)
 def test_server_waits_for_a_slow_reader(lab: Scenario, program: str) -> None:

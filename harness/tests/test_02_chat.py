@@ -16,7 +16,7 @@ from labkit.chat import (
     CHAT, LINE, LONG_LINE, MIB, PORTS, Conversation, converse, expect_not_listening,
 )
 from labkit.echo import BINARY, finish, vanish
-from labkit.grading import counts_waking, first, graded, graded_each, half_written
+from labkit.grading import counts_waking, first, graded, graded_each, half_written, many_packets
 from labkit.program import Program
 from labkit.reasons import BAD_NETWORK, NAMES_IT, PAIR, PLAINEST, PROGRAMS, SIGNALS, TOOL, because
 from labkit.scenario import Scenario
@@ -165,6 +165,7 @@ def test_chat_goes_both_ways_at_any_time(lab: Scenario, program: str) -> None:
     part(talk)
 
 
+@many_packets
 @because(PROGRAMS)
 @graded_each(CHAT, step=8, points=2)
 def test_chat_does_not_wait_for_a_peer_that_does_not_read(lab: Scenario, program: str) -> None:
@@ -179,6 +180,7 @@ def test_chat_does_not_wait_for_a_peer_that_does_not_read(lab: Scenario, program
     part(talk)
 
 
+@many_packets
 @because(NAMES_IT)
 @graded_each(CHAT, step=8, points=2)
 def test_chat_does_not_wait_for_a_stdout_that_is_not_read(lab: Scenario, program: str) -> None:
@@ -534,6 +536,7 @@ def test_chat_of_the_pair(lab: Scenario, program: str, terminal: bool) -> None:
     lab.expect_orderly(counts[0] * len(LINE), counts[1] * len(LINE), first_closer=program)
 
 
+@many_packets
 @because(PAIR)
 @graded(step=8, points=2, **pair_test)
 def test_chat_of_the_pair_with_megabytes(lab: Scenario) -> None:

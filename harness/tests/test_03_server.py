@@ -11,7 +11,7 @@ import pytest
 from labkit.datagrams import MOST
 from labkit.echo import WRONG_PORTS, expect_usage_error
 from labkit.feedback import Mismatch
-from labkit.grading import counts_waking, first, graded, half_written
+from labkit.grading import counts_waking, first, graded, half_written, many_packets
 from labkit.reasons import NAMES_IT, PLAINEST, SIGNALS, because
 from labkit.scenario import Scenario
 from labkit.udp_echo import (
@@ -306,6 +306,7 @@ def test_server_keeps_nothing_of_its_clients(lab: Scenario) -> None:
     lab.expect_datagrams([len(TEXT)] * 50, [len(TEXT)] * 50)
 
 
+@many_packets
 @graded(step=3, points=1, programs=("server",))
 def test_server_answers_a_thousand_clients(lab: Scenario) -> None:
     """More than a thousand clients, a datagram from each: no table of them is ever full."""

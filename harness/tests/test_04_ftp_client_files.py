@@ -16,7 +16,7 @@ from labkit.ftp_user import (
     refuse, serve_in_vain, start, wait_gone, wait_told,
 )
 from labkit.ftp_wire import CLIENT, SERVER, Data
-from labkit.grading import first, graded
+from labkit.grading import first, graded, many_packets
 from labkit.peer import describe, difference
 from labkit.reasons import NAMES_IT, because
 from labkit.scenario import Scenario
@@ -151,6 +151,7 @@ def test_client_gets_files_of_any_size(lab: Scenario) -> None:
         use.folder.expect_file(f"of-{size}", BIG[:size])
 
 
+@many_packets
 @graded(step=20, points=2, **client_test)
 def test_client_gets_a_big_file(lab: Scenario) -> None:
     """3 MiB; on stderr, which is no terminal, nothing is said while they come."""
@@ -357,6 +358,7 @@ def test_client_puts_files_of_any_size(lab: Scenario) -> None:
     finish(lab, use)
 
 
+@many_packets
 @because(NAMES_IT)
 @graded(step=21, points=2, **client_test)
 def test_client_puts_a_big_file_to_a_slow_server(lab: Scenario) -> None:

@@ -10,7 +10,7 @@ from labkit.feedback import Mismatch
 from labkit.folders import Folder
 from labkit.ftp_user import BIG, BINARY, HOST, HOST_6, TEXT
 from labkit.ftp_wire import CLIENT, CONTROL_PORT, SERVER, Data, expect_connections
-from labkit.grading import graded
+from labkit.grading import graded, many_packets
 from labkit.losses import disturb
 from labkit.network import HOSTS
 from labkit.program import Program
@@ -97,6 +97,7 @@ def expect_listed(client: Program, served: Folder) -> int:
     return len(client.stdout) + len(got)
 
 
+@many_packets
 @because(PAIR)
 @graded(step=20, points=2, **pair_test)
 def test_pair_transfers_a_big_file(lab: Scenario) -> None:
@@ -148,6 +149,7 @@ def test_pair_without_accounts_only_reads(lab: Scenario) -> None:
     expect_files(pair.own, {"name": TEXT, "mine": TEXT})
 
 
+@many_packets
 @because(PAIR)
 @graded(step=19, points=1, **pair_test)
 def test_pairs_at_the_same_time(lab: Scenario) -> None:

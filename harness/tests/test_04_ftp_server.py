@@ -18,7 +18,7 @@ from labkit.ftp_serving import (
     expect_nothing_allowed, expect_service, for_server, half_a_file, reader, serve, writer,
 )
 from labkit.ftp_wire import CLIENT, CONTROL_PORT, SERVER, Data, expect_connections
-from labkit.grading import counts_waking, first, half_written, takes
+from labkit.grading import counts_waking, first, half_written, many_packets, takes
 from labkit.reasons import NAMES_IT, TOOL, because
 from labkit.scenario import Scenario
 
@@ -236,6 +236,7 @@ def test_server_refuses_what_it_does_not_understand(lab: Scenario) -> None:
     expect_sessions(lab, client)
 
 
+@many_packets
 @for_server(step=6, points=2)
 def test_server_takes_no_endless_line(lab: Scenario) -> None:
     """4 MiB that never become a line are not kept; the session is told, or ended."""
@@ -464,6 +465,7 @@ def test_server_keeps_each_clients_folder(lab: Scenario) -> None:
 # -- Step 16: many clients ---------------------------------------------------------------
 
 
+@many_packets
 @takes(3)
 @counts_waking
 @for_server(step=16, points=3)
@@ -498,6 +500,7 @@ def test_server_serves_others_while_a_client_is_silent(lab: Scenario) -> None:
     expect_sessions(lab, *silent, other, orderly=False)
 
 
+@many_packets
 @for_server(step=16, points=3)
 def test_server_serves_a_hundred_clients_at_once(lab: Scenario) -> None:
     """A hundred sessions at once, each with a transfer under way; then nothing of them stays."""

@@ -10,6 +10,7 @@ from labkit.ftp_client import FtpClient, expect_sessions
 from labkit.ftp_serving import (
     ACCOUNT, HELLO, expect_nothing_allowed, expect_text, for_server, reader, serve, writer,
 )
+from labkit.grading import many_packets
 from labkit.peer import difference
 from labkit.reasons import NAMES_IT, because
 from labkit.scenario import Scenario
@@ -73,6 +74,7 @@ def test_server_keeps_each_clients_type(lab: Scenario) -> None:
 # -- Transfers under way -----------------------------------------------------------------
 
 
+@many_packets
 @pytest.mark.parametrize("kind", ["I", "A"])
 @because(NAMES_IT)
 @for_server(step=11, points=1)
@@ -94,6 +96,7 @@ def test_server_sends_to_each_client_its_own(lab: Scenario, kind: str) -> None:
     expect_sessions(lab, *clients.values())
 
 
+@many_packets
 @pytest.mark.parametrize("kind", ["I", "A"])
 @because(NAMES_IT)
 @for_server(step=13, points=1)

@@ -19,7 +19,7 @@ from labkit.ftp_serving import (
     ways, writer,
 )
 from labkit.ftp_wire import CLIENT, CONTROL_PORT, SERVER, Data, expect_connections
-from labkit.grading import counts_waking
+from labkit.grading import counts_waking, many_packets
 from labkit.reasons import NAMES_IT, because
 from labkit.scenario import Scenario
 
@@ -241,6 +241,7 @@ def test_server_replaces_a_file_only_by_a_whole_one(lab: Scenario) -> None:
     expect_sessions(lab, sends, reads)
 
 
+@many_packets
 @because(NAMES_IT)
 @for_server(step=5, points=1)
 def test_server_keeps_two_uploads_apart(lab: Scenario) -> None:
@@ -359,6 +360,7 @@ def test_server_takes_names_as_they_are(lab: Scenario) -> None:
     expect_sessions(lab, client)
 
 
+@many_packets
 @counts_waking
 @because(NAMES_IT)
 @for_server(step=11, points=2)
@@ -414,6 +416,7 @@ def test_server_tells_of_a_file_that_shrinks(lab: Scenario) -> None:
     expect_sessions(lab, client)
 
 
+@many_packets
 @because(NAMES_IT)
 @for_server(step=11, points=1)
 def test_server_sends_a_file_that_changes_its_name_or_grows(lab: Scenario) -> None:
@@ -490,6 +493,7 @@ def test_server_stores_files_of_any_size(lab: Scenario) -> None:
                               for content, how in zip(files.values(), hows)])
 
 
+@many_packets
 @because(NAMES_IT)
 @for_server(step=13, points=2)
 def test_server_replaces_an_old_file(lab: Scenario) -> None:
@@ -605,6 +609,7 @@ def test_server_lists_its_files(lab: Scenario, how: str) -> None:
     expect_sessions(lab, client)
 
 
+@many_packets
 @because(NAMES_IT)
 @for_server(step=15, points=1)
 def test_server_lists_many_files(lab: Scenario) -> None:

@@ -11,7 +11,7 @@ import pytest
 from labkit.echo import WRONG_PORTS, break_off, expect_usage_error, half_close, vanish
 from labkit.feedback import Mismatch
 from labkit.folders import Folder, fault_of_file
-from labkit.grading import counts_waking, first, graded
+from labkit.grading import counts_waking, first, graded, many_packets
 from labkit.losses import disturb, expect_unnoticed
 from labkit.peer import Listener, Peer, describe, difference
 from labkit.program import Program
@@ -177,6 +177,7 @@ def test_send_server_begins_anew_for_each_client(lab: Scenario) -> None:
     lab.expect_orderly(0, len(NAME) + 1 + len(SMALL), first_closer="server", connections=10)
 
 
+@many_packets
 @because(NAMES_IT)
 @graded(step=2, points=1, **of_server)
 def test_send_server_has_the_client_wait_that_came_later(lab: Scenario) -> None:

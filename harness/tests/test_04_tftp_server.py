@@ -10,7 +10,9 @@ import pytest
 from labkit.echo import WRONG_PORTS, expect_usage_error
 from labkit.feedback import Mismatch
 from labkit.folders import Folder
-from labkit.grading import counts_waking, first, graded, half_written, makes_many_calls, takes
+from labkit.grading import (
+    counts_waking, first, graded, half_written, makes_many_calls, many_packets, takes,
+)
 from labkit.peer import difference
 from labkit.reasons import NAMES_IT, TOOL, because
 from labkit.scenario import Scenario
@@ -426,6 +428,7 @@ def test_udp_server_does_not_skip_a_block(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides, "wrong-block")
 
 
+@many_packets
 @makes_many_calls
 @because(NAMES_IT)
 @graded(step=27, points=2, **by_server)

@@ -8,7 +8,7 @@ import pytest
 
 from labkit.feedback import Mismatch
 from labkit.folders import Folder
-from labkit.grading import graded, makes_many_calls
+from labkit.grading import graded, makes_many_calls, many_packets
 from labkit.reasons import NAMES_IT, because
 from labkit.scenario import Scenario
 from labkit.tftp import ACK, BLOCK, ERROR, PORT, Tftp, ack, blocks, data, error
@@ -245,6 +245,7 @@ def test_udp_server_writes_no_block_out_of_turn(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
+@many_packets
 @makes_many_calls
 @because(NAMES_IT)
 @graded(step=28, points=1, **by_server)

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Optional, Protocol, TypeVar
 
-from labkit.capture import Capture
+from labkit.capture import MANY, Capture
 from labkit.events import DeadlinePassed, EventLoop
 from labkit.feedback import Mismatch
 from labkit.kernel_sockets import LISTEN, Endpoint
@@ -49,11 +49,12 @@ class World:
     snaplen: see Capture. hosts: 1 or 2; with two, every program and peer is on "a" or "b"
     (see PrivateNetwork), and where a method takes a host, one must be given. calls: the file
     for the programs' system calls (see Calls); None where they are not to be recorded.
+    buffer: see Capture.
     """
 
     def __init__(
         self, work: Path, programs: Callable[[str], Path], trace: Path, snaplen: int = 0,
-        hosts: int = 1, calls: Optional[Path] = None,
+        hosts: int = 1, calls: Optional[Path] = None, buffer: int = MANY,
     ) -> None:
         raise_descriptor_limit()
         self._work = work
@@ -73,7 +74,8 @@ class World:
         self._loop.add_probe(self._probe)
         self.network = PrivateNetwork(self._loop, hosts)
         try:
-            self._capture = Capture(self._loop, self.network, trace, snaplen)
+            self._buffer = buffer
+            self._capture = Capture(self._loop, self.network, trace, snaplen, buffer)
         except BaseException:
             self.network.close()
             raise
@@ -81,7 +83,8 @@ class World:
 
     def unrecorded(self: W) -> W:
         """A world as this one, which is closed, was at first; calls are not recorded in it."""
-        world = type(self)(self._work, self._find, self.trace, hosts=self.hosts)
+        world = type(self)(self._work, self._find, self.trace, hosts=self.hosts,
+                           buffer=self._buffer)
         world.calls.problem = "to record them made a difference: this was seen without"
         return world
 
@@ -146,6 +149,11 @@ class World:
         """The trace is whole then: every packet there was is in it."""
         self._part()
         self._capture.stop()
+
+    @property
+    def packets(self) -> Optional[int]:
+        """See Capture."""
+        return self._capture.packets
 
     def _join(self) -> None:
         """Begins to let packets pass between two hosts; class Faults knows how."""
