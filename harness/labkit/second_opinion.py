@@ -130,14 +130,15 @@ def _read(trace: Path) -> tuple[int, int, dict[_Key, _Sender]]:
     """The packets in TRACE, those of them that are arrivals, and who sent what."""
     total = arrivals = 0
     seen: dict[_Key, _Sender] = {}
+    scapy = _scapy()
     for arrived, packet in _packets(trace):
         total += 1
         arrivals += arrived
-        if packet is None or packet.protocol not in _DISSECTED:
+        if packet is None or packet.protocol not in _NAMES:
             continue
-        name, dissected = _DISSECTED[packet.protocol]
-        header = dissected(packet.payload)
-        key = (name, packet.source, header.sport, packet.target, header.dport)
+        header = packet.payload
+        key = (_NAMES[packet.protocol], packet.source, scapy.source_port(header),
+               packet.target, scapy.target_port(header))
         sender = seen.get(key)
         if sender is None:
             sender = seen[key] = _Sender()
@@ -145,10 +146,10 @@ def _read(trace: Path) -> tuple[int, int, dict[_Key, _Sender]]:
         if arrived:
             sender.arrivals += 1
         elif packet.protocol == _TCP:
-            seq = _scapy().TCP.seq.getfield(None, packet.payload[_SEQ_AT:])[1]
-            sender.add_segment(seq, packet.size - header.dataofs * 4, int(header.flags))
+            size, flags = _tcp(header[12:14])
+            sender.add_segment(scapy.sequence_number(header), packet.size - size, flags)
         else:
-            sender.sizes.append(header.len - 8)
+            sender.sizes.append(scapy.udp_length(header) - 8)
     return total, arrivals, seen
 
 
@@ -161,8 +162,11 @@ def _scapy() -> SimpleNamespace:
         from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment
         from scapy.utils import RawPcapNgReader
 
-    return SimpleNamespace(IP=IP, IPv6=IPv6, Fragment=IPv6ExtHdrFragment, TCP=TCP, UDP=UDP,
-                           Reader=RawPcapNgReader)
+    return SimpleNamespace(
+        IP=IP, IPv6=IPv6, Fragment=IPv6ExtHdrFragment, TCP=TCP, Reader=RawPcapNgReader,
+        ipv4_length=_number(IP, "len"), ipv6_length=_number(IPv6, "plen"),
+        source_port=_number(TCP, "sport"), target_port=_number(TCP, "dport"),  # UDP's, too
+        sequence_number=_number(TCP, "seq"), udp_length=_number(UDP, "len"))
 
 
 def load() -> None:
@@ -194,47 +198,71 @@ def _packets(trace: Path) -> Iterator[tuple[bool, Optional[_Packet]]]:
 
 def _ip(kind: bytes, data: bytes) -> Optional[_Packet]:
     if kind == _IPV4:
-        v4 = _ipv4(data)
-        size = v4.ihl * 4
-        return None if v4.frag else _Packet(v4.proto, v4.src, v4.dst, data[size:],
-                                            v4.len - size, bool(v4.flags.MF))
+        # Identification, time to live and checksum are not asked for.
+        v4 = _ipv4(data[:2] + bytes(4) + data[6:8] + b"\0" + data[9:10] + bytes(2) + data[12:20])
+        return None if v4.later_fragment else _Packet(
+            v4.protocol, v4.source, v4.target, data[v4.size:],
+            _scapy().ipv4_length(data) - v4.size, v4.in_fragments)
     if kind != _IPV6:
         return None
-    v6 = _dissect("IPv6", data[:40])
-    if v6.nh != _FRAGMENT:
-        return _Packet(v6.nh, v6.src, v6.dst, data[40:], v6.plen, False)
-    piece = _dissect("Fragment", data[40:48])
-    return None if piece.offset else _Packet(piece.nh, v6.src, v6.dst, data[48:],
-                                             v6.plen - 8, True)
+    v6 = _ipv6(data[:4] + bytes(2) + data[6:7] + b"\0" + data[8:40])
+    size = _scapy().ipv6_length(data)
+    if v6.protocol != _FRAGMENT:
+        return _Packet(v6.protocol, v6.source, v6.target, data[40:], size, False)
+    piece = _scapy().Fragment(data[40:48])
+    return None if piece.offset else _Packet(piece.nh, v6.source, v6.target, data[48:],
+                                             size - 8, True)
 
 
-# Headers. What is not asked of them is made 0, as it is in no two packets the same: so most
-# headers are like one before, and scapy, which takes 0.1 ms for one, dissects each kind once.
+# Headers. A field that differs from packet to packet is read by itself and made 0 in its header:
+# so most headers are like one before, and scapy, which takes 0.1 ms for one, dissects each once.
 
 
-def _ipv4(data: bytes) -> Any:
-    """Without identification, time to live and checksum."""
-    return _dissect("IP", data[:4] + b"\0\0" + data[6:8] + b"\0" + data[9:10] + b"\0\0"
-                    + data[12:20])
+class _Ip(NamedTuple):
+    """What is asked of an IP header."""
 
-
-def _tcp(data: bytes) -> Any:
-    """Ports, data offset and flags."""
-    return _dissect("TCP", data[:4] + bytes(8) + data[12:14] + bytes(6))
-
-
-def _udp(data: bytes) -> Any:
-    """Without checksum."""
-    return _dissect("UDP", data[:6] + b"\0\0")
-
-
-_SEQ_AT = 4
-"""Where a TCP header has its sequence number, which is read by itself."""
-_DISSECTED: dict[int, tuple[str, Callable[[bytes], Any]]] = {_TCP: ("tcp", _tcp),
-                                                             _UDP: ("udp", _udp)}
+    protocol: int
+    source: str
+    target: str
+    size: int
+    later_fragment: bool = False
+    in_fragments: bool = False
 
 
 @functools.lru_cache(maxsize=4096)
-def _dissect(layer: str, header: bytes) -> Any:
-    """HEADER, one header and nothing else, as scapy's LAYER; not to be changed."""
-    return getattr(_scapy(), layer)(header)
+def _ipv4(header: bytes) -> _Ip:
+    """Of HEADER without its options."""
+    v4 = _scapy().IP(header)
+    return _Ip(v4.proto, v4.src, v4.dst, v4.ihl * 4, bool(v4.frag), bool(v4.flags.MF))
+
+
+@functools.lru_cache(maxsize=4096)
+def _ipv6(header: bytes) -> _Ip:
+    v6 = _scapy().IPv6(header)
+    return _Ip(v6.nh, v6.src, v6.dst, 40)
+
+
+@functools.lru_cache(maxsize=4096)
+def _tcp(middle: bytes) -> tuple[int, int]:
+    """The size of a TCP header, and its flags, by the two bytes that tell them."""
+    header = _scapy().TCP(bytes(12) + middle + bytes(6))
+    return header.dataofs * 4, int(header.flags)
+
+
+def _number(layer: Any, name: str) -> Callable[[bytes], int]:
+    """What reads the field NAME, of whole bytes, in a header of scapy's LAYER."""
+    at = 0.0
+    for field in layer.fields_desc:
+        if field.name == name:
+            break
+        at += field.sz
+    start, end, getfield = int(at), int(at + field.sz), field.getfield
+
+    def read(header: bytes) -> int:
+        value: int = getfield(None, header[start:end])[1]
+        return value
+
+    return read
+
+
+_NAMES = {_TCP: "tcp", _UDP: "udp"}
