@@ -250,6 +250,7 @@ def test_a_program_that_spins_is_given_up_by_its_processor_time(
     monkeypatch.setattr("labkit.scenario.world.SPIN", 0.3)
     monkeypatch.setattr("labkit.scenario.world.DEADLINE", 1e4)
     lab = waiting(world, "for (;;) ;")
+    lab.stall = 0.4
     program = lab.start("prog")
     with pytest.raises(Mismatch, match="still runs"):
         lab.expect_exit(program, 0)
@@ -263,6 +264,17 @@ def test_a_program_that_works_long_and_waits_in_between_is_waited_for(
     lab = waiting(world, "for (int i = 0; i < 20; i++) {"
                   "clock_t end = clock() + CLOCKS_PER_SEC / 20;"
                   "while (clock() < end) ; usleep(1); }")
+    lab.stall = 0.4
+    lab.expect_line(lab.start("prog"), "done")
+
+
+def test_a_program_may_spin_for_as_long_as_it_may_stand_still(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that looks at the clock until its time is over, on however busy a machine."""
+    monkeypatch.setattr("labkit.scenario.world.SPIN", 0.1)
+    lab = waiting(world, "clock_t end = clock() + CLOCKS_PER_SEC / 2; while (clock() < end) ;")
+    lab.stall = 1.0
     lab.expect_line(lab.start("prog"), "done")
 
 

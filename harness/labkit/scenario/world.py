@@ -30,7 +30,8 @@ program that is only slow, or waits for the processor on a busy machine, never c
 Programs that all wait without a time limit, while nothing is under way, are not waited for at all.
 """
 SPIN = 2.0
-"""Seconds of processor time that a program may use without ever waiting for anything."""
+"""Seconds of processor time that a program may use without ever waiting for anything; as many as
+it may stand still where those are more, for it may spin until its time is over."""
 
 
 W = TypeVar("W", bound="World")
@@ -203,7 +204,8 @@ class World:
         elif running:
             self._quiet = False
             self._last_sign = time.monotonic()
-            if all(states[number].seconds - self._seconds[number] > SPIN for number in running):
+            most = max(SPIN, self.stall)
+            if all(states[number].seconds - self._seconds[number] > most for number in running):
                 raise DeadlinePassed
         elif self._comes_to_nothing() or \
                 time.monotonic() - self._last_sign > (self.stall if alive else self.stall / 5):
