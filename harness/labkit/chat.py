@@ -16,6 +16,7 @@ from labkit.feedback import Mismatch
 from labkit.peer import Peer, describe
 from labkit.processes import has_socket, tree_of
 from labkit.program import Program
+from labkit.repeated import repeated
 from labkit.scenario import Scenario
 
 SERVERS = ("turn_server", "server")
@@ -26,7 +27,7 @@ PORTS = {"turn_server": 2018, "turn_client": 2018, "server": 5188, "client": 518
 
 LINE = b"How are you?\n"
 LONG_LINE = bytes(32 + i * 7 % 95 for i in range(100_000)) + b"\n"
-MIB = bytes(1 + i * 7 % 250 for i in range(1 << 20))
+MIB = repeated(bytes(1 + i * 7 % 250 for i in range(250)), 1 << 20)
 """Without a NUL: where it stops, it was not taken for a string."""
 MORE = MIB[:100_000]
 """More than anybody asked for."""

@@ -13,12 +13,13 @@ from labkit.grading import Test, graded_each
 from labkit.kernel_sockets import ALL_STATES, LISTEN, TIME_WAIT
 from labkit.peer import ESTABLISHED, Listener, Peer, tcp_state
 from labkit.program import Program
+from labkit.repeated import repeated
 from labkit.scenario import Scenario
 
 PORT = 4321
 TEXT = b"hello, network\n"
 BINARY = bytes([*range(128, 256), *range(128)]) * 8
-BIG = bytes(i * 7 % 251 for i in range(1 << 20))
+BIG = repeated(bytes(i * 7 % 251 for i in range(251)), 1 << 20)
 """1 MiB: more than all buffers between two programs hold together."""
 
 CONCURRENT_SERVERS = ("server_fork", "server_thread", "server_poll")

@@ -12,13 +12,14 @@ from labkit.ftp_server import COMPLETE, OPENING, FtpServer, FtpSession
 from labkit.ftp_wire import expect_connections
 from labkit.peer import describe
 from labkit.program import Program
+from labkit.repeated import repeated
 from labkit.scenario import Scenario
 
 HOST, HOST_6 = "127.0.0.1", "::1"
 TEXT = b"A file\nof two lines.\n"
 BINARY = bytes([*range(128, 256), *range(128)]) * 8 + b"\r\n\n\r\0\xff\xfb\n"
 """Every byte; line ends of all kinds; a telnet command."""
-BIG = bytes(1 + i * 7 % 251 for i in range(3 << 20))
+BIG = repeated(bytes(1 + i * 7 % 251 for i in range(251)), 3 << 20)
 """3 MiB: more than all buffers between two programs hold together. Without a NUL: where it
 stops, it was not taken for a string."""
 

@@ -16,6 +16,7 @@ from labkit.datagrams import Address, DatagramSocket
 from labkit.feedback import HarnessError, Mismatch, counted
 from labkit.peer import describe
 from labkit.program import Program
+from labkit.repeated import repeated
 from labkit.scenario import Scenario
 
 PORT = 6000
@@ -39,7 +40,7 @@ PATIENT = ("-t", "10000")
 
 def payload(size: int) -> bytes:
     """SIZE printable bytes, each different from its neighbours."""
-    return bytes(33 + i * 7 % 94 for i in range(size))
+    return repeated(bytes(33 + i * 7 % 94 for i in range(94)), size)
 
 
 # -- A server is asked -------------------------------------------------------
