@@ -25,6 +25,9 @@ _PROBES = 4
 on when that reads; or it was told to wait for more (TCP_CORK), but waits for this timer only."""
 
 _SOCK_DIAG_BY_FAMILY, _NLMSG_ERROR, _NLMSG_DONE = 20, 2, 3
+_TCPDIAG_GETSOCK = 18
+"""The older request for TCP (struct inet_diag_req) is answered for both IP versions at a time. The
+kernel goes through the machine's whole table for each answer."""
 _INFO = 2
 """INET_DIAG_INFO: the attribute that is a struct tcp_info (linux/tcp.h)."""
 _WINDOW = 228
@@ -78,13 +81,16 @@ class KernelSockets:
         mask = sum(1 << state for state in states)
         wanted = 1 << attribute - 1 if attribute else 0
         for sock in self._socks:
+            if protocol == socket.IPPROTO_TCP:
+                request = struct.pack("=xxxB48xI4x", wanted, mask)
+                yield from self._dump(sock, _TCPDIAG_GETSOCK, request)
+                continue
             for family in (socket.AF_INET, socket.AF_INET6):
                 request = struct.pack("=BBBBI48x", family, protocol, wanted, 0, mask)
-                yield from self._dump(sock, family, request)
+                yield from self._dump(sock, _SOCK_DIAG_BY_FAMILY, request)
 
-    def _dump(self, sock: socket.socket, family: int, request: bytes) -> list[bytes]:
-        header = _HEADER.pack(_HEADER.size + len(request), _SOCK_DIAG_BY_FAMILY,
-                              _REQUEST_DUMP, 1, 0)
+    def _dump(self, sock: socket.socket, asked: int, request: bytes) -> list[bytes]:
+        header = _HEADER.pack(_HEADER.size + len(request), asked, _REQUEST_DUMP, 1, 0)
         sock.send(header + request)
         found: list[bytes] = []
         while True:
@@ -95,7 +101,8 @@ class KernelSockets:
                 if kind == _NLMSG_DONE:
                     return found
                 if kind == _NLMSG_ERROR:
-                    return self._refused(-_ERROR.unpack_from(data, start + _HEADER.size)[0], family)
+                    error = -_ERROR.unpack_from(data, start + _HEADER.size)[0]
+                    return self._refused(error, family=request[0])
                 found.append(data[start + _HEADER.size : start + length])
                 start += (length + 3) & ~3
 
