@@ -28,6 +28,7 @@ class EventLoop:
 
     def __init__(self, deadline: float) -> None:
         self._selector = selectors.DefaultSelector()
+        self._watched: dict[int, Callable[[int], None]] = {}
         self._end = time.monotonic() + deadline
         self._probes: list[Callable[[], None]] = []
         self.taken = 0
@@ -35,13 +36,16 @@ class EventLoop:
 
     def watch(self, fd: int, events: int, callback: Callable[[int], None]) -> None:
         """Calls CALLBACK(events) when FD is ready; EVENTS as in selectors, 0 to stop."""
-        known = fd in self._selector.get_map()
+        known = fd in self._watched
         if events and known:
             self._selector.modify(fd, events, callback)
         elif events:
             self._selector.register(fd, events, callback)
         elif known:
             self._selector.unregister(fd)
+            del self._watched[fd]
+        if events:
+            self._watched[fd] = callback
 
     def extend(self, seconds: float) -> None:
         """All waits together may take SECONDS more."""
@@ -87,7 +91,7 @@ class EventLoop:
     def turn(self, timeout: float = 0.0) -> None:
         """Takes in what has happened; waits TIMEOUT seconds at most for the first of it."""
         for key, events in self._selector.select(max(0.0, timeout)):
-            if key.fd in self._selector.get_map():
+            if self._watched.get(key.fd) == key.data:  # no earlier event has changed that
                 self.taken += 1
                 key.data(events)
 

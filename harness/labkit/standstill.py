@@ -14,8 +14,9 @@ import platform
 import re
 import signal
 import socket
-from pathlib import Path
 from typing import Callable, NamedTuple, Optional, Sequence
+
+from labkit.processes import contents
 
 MOST_PROCESSES, MOST_THREADS, MOST_DESCRIPTORS = 16, 64, 64
 """Where there are more, to look costs more than to wait."""
@@ -101,18 +102,18 @@ def for_ever(pids: Sequence[int], leader: Optional[int] = None) -> bool:
 
 
 def _process_waits(pid: int, alone: bool) -> bool:
-    proc = Path(f"/proc/{pid}")
-    status = _fields((proc / "status").read_text("ascii", "replace"))
+    proc = f"/proc/{pid}"
+    status = _fields(contents(f"{proc}/status"))
     if status["State"].startswith("Z"):
         return True
     caught, blocked, ignored = (int(status[mask], 16) & _ALARM
                                 for mask in ("SigCgt", "SigBlk", "SigIgn"))
     if caught or blocked or not (ignored or alone):
         return False  # alarm(2) may be its time limit
-    tasks = os.listdir(proc / "task")
-    if len(tasks) > MOST_THREADS or (proc / "timers").read_bytes():
+    tasks = os.listdir(f"{proc}/task")
+    if len(tasks) > MOST_THREADS or contents(f"{proc}/timers"):
         return False
-    return all(_thread_waits(pid, proc / "task" / task) for task in tasks) \
+    return all(_thread_waits(pid, f"{proc}/task/{task}") for task in tasks) \
         and not _has_timed_file(proc)
 
 
@@ -120,11 +121,11 @@ def _fields(status: str) -> dict[str, str]:
     return dict(re.findall(r"^(\w+):\t(.*)", status, re.M))
 
 
-def _thread_waits(pid: int, task: Path) -> bool:
-    status = _fields((task / "status").read_text("ascii", "replace"))
+def _thread_waits(pid: int, task: str) -> bool:
+    status = _fields(contents(f"{task}/status"))
     if not status["State"].startswith("S"):
         return status["State"].startswith("Z")
-    words = (task / "syscall").read_text("ascii").split()
+    words = contents(f"{task}/syscall").split()
     if len(words) < 7:
         return False  # it runs, or waits in no call
     call = _BY_NUMBER.get(int(words[0]))
@@ -150,11 +151,11 @@ def _has_limit(pid: int, fd: int) -> bool:
         return any(any(sock.getsockopt(socket.SOL_SOCKET, option, 16)) for option in _OPTIONS)
 
 
-def _has_timed_file(proc: Path) -> bool:
-    names = os.listdir(proc / "fd")
+def _has_timed_file(proc: str) -> bool:
+    names = os.listdir(f"{proc}/fd")
     if len(names) > MOST_DESCRIPTORS:
         return True
-    return any(os.readlink(proc / "fd" / name).startswith(_TIMED_FILES) for name in names)
+    return any(os.readlink(f"{proc}/fd/{name}").startswith(_TIMED_FILES) for name in names)
 
 
 def packets_queue() -> bool:
@@ -163,7 +164,7 @@ def packets_queue() -> bool:
     Of any network: each is looked at within a moment, but that may be a long one. The
     loopback has nothing else that is under way and that no socket tells of.
     """
-    for line in Path("/proc/net/softnet_stat").read_text("ascii").splitlines():
+    for line in contents("/proc/net/softnet_stat").splitlines():
         words = line.split()
         if len(words) > 11 and int(words[11], 16):
             return True
