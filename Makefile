@@ -5,7 +5,7 @@ PARTS := harness/labcap harness/labwire harness/labbox
 
 # Values reach the recipes through the environment as they were typed:
 # make expands nothing in them and no shell reads them a second time.
-VALUES := LAB SUBMISSION PAIR OUT N PROGRAM FAULT DIR
+VALUES := LAB SUBMISSION PAIR OUT N PROGRAM FAULT DIR PREFIX DESTDIR
 $(foreach v,$(VALUES),$(if $(filter-out undefined,$(origin $v)),\
     $(eval override export $v := $$(value $v))))
 
@@ -14,14 +14,14 @@ ALONE := env $(addprefix -u ,MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES $(VALUES))
 
 .DEFAULT_GOAL := all
 .PHONY: all help setup grade run watch starter flake test mutants gradescope bench \
-    labs labcap labwire labbox clean $(LABS)
+    install uninstall labs labcap labwire labbox clean $(LABS)
 .PHONY: try-labs needs-build needs-grade needs-watch needs-test needs-bench
 .NOTPARALLEL: # set up, then build, then run
 
 all: labs labcap labwire labbox ## build everything
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
 
 setup: needs-grade ## install what grading needs (the other targets do it themselves)
 	@echo 'setup: all that grading needs is there'
@@ -63,6 +63,12 @@ gradescope: needs-grade ## pack an autograder for Gradescope LAB=01 [OUT=FOLDER]
 
 bench: needs-bench all ## measure speed
 	@$(ALONE) bench/run
+
+install: labcap ## install labcap and its manual [PREFIX=/usr/local] [DESTDIR=FOLDER]
+	@harness/labcap/install
+
+uninstall: ## remove what install installs [PREFIX=/usr/local] [DESTDIR=FOLDER]
+	@harness/labcap/install uninstall
 
 labs: $(LABS) ## build the lab programs
 $(LABS): needs-build

@@ -39,7 +39,7 @@ class Machine:
         self.script(self.harness / "python", 'shift 2; echo "python $*" >>"$LOG"; echo "$LACKING"')
         self.command("cc", 'case $1 in -E) ;; *) echo "/lib/${1#*=}" ;; esac', logged=False)
         for name in ("make", "bwrap", "ncat", "nft", "curl", "strace", "tmux", "ip", "ethtool",
-                     "tshark", "xmllint", "prove", "lftp", "tftp", "atftp", "chromium"):
+                     "groff", "tshark", "xmllint", "prove", "lftp", "tftp", "atftp", "chromium"):
             self.command(name)
         self.command("dpkg", UNPACK)
         self.user(0)
@@ -175,8 +175,9 @@ LEVELS = ("build", "grade", "watch", "test", "bench")
 FIRST_NEEDED = {
     "grade": {"strace": "strace"},
     "watch": {"tmux": "tmux"},
-    "test": {"tshark": "tshark", "xmllint": "libxml2-utils", "prove": "perl", "lftp": "lftp",
-             "tftp": "tftp-hpa", "atftp": "atftp", "chromium": "chromium"},
+    "test": {"groff": "groff-base", "tshark": "tshark", "xmllint": "libxml2-utils",
+             "prove": "perl", "lftp": "lftp", "tftp": "tftp-hpa", "atftp": "atftp",
+             "chromium": "chromium"},
 }
 """Commands and their packages, by the level from which on they are needed."""
 

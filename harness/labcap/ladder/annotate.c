@@ -6,11 +6,13 @@
 #include "annotate.h"
 
 #include <errno.h>
+#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "commands.h"
 #include "explain.h"
 #include "ladder_say.h"
 #include "memory.h"
@@ -241,11 +243,10 @@ static int annotate(const char *file)
 
 int cmd_annotate(int argc, char **argv)
 {
-    static const struct option names[] = {{"help", no_argument, NULL, 'h'}, {0}};
-    int result = EXIT_MET, option;
+    int result = EXIT_MET, option = usage_option("annotate", argc, argv);
 
-    while ((option = next_option(argc, argv, "h", names)) != -1)
-        return option == 'h' ? usage_help("annotate") : usage_error("annotate", NULL);
+    if (option != -1)
+        return option == OPTION_HELP ? usage_help("annotate") : usage_error("annotate", NULL);
     if (optind == argc)
         return usage_error("annotate", "no FILE given");
     for (int i = optind; i < argc; i++) {

@@ -2,6 +2,7 @@
 #include "ladder.h"
 
 #include <errno.h>
+#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,11 +10,13 @@
 #include <sys/stat.h>
 
 #include "calls.h"
+#include "commands.h"
 #include "json.h"
 #include "ladder_screen.h"
 #include "ladder_stream.h"
 #include "memory.h"
 #include "messages.h"
+#include "operands.h"
 #include "trace.h"
 #include "usage.h"
 
@@ -24,8 +27,7 @@ enum {
 };
 
 struct show_options {
-    const char *file;
-    char *filter;
+    const char *filter;
     char **logs;
     size_t log_count;
     uint64_t only; /* flow id; 0: all */
@@ -34,7 +36,7 @@ struct show_options {
 };
 
 struct show {
-    struct show_options options;
+    const struct show_options *options;
     struct style style;
     struct ladder_stream *stream;
     struct calls *calls;         /* NULL none */
@@ -87,7 +89,7 @@ static void take_points(void *context, bool two)
 
 static void open_calls(struct show *show)
 {
-    const struct show_options *o = &show->options;
+    const struct show_options *o = show->options;
 
     if (o->log_count == 0)
         return;
@@ -139,7 +141,7 @@ static void tell_empty(const char *file)
 /* Returns the exit status, `status` unless there is more to say. */
 static int finish(struct show *show, const struct trace *trace, int status)
 {
-    const struct show_options *o = &show->options;
+    const struct show_options *o = show->options;
     uint64_t flows = flow_count(trace->flows), last;
     bool drawn;
 
@@ -174,9 +176,9 @@ static uint64_t packets_at_most(const char *path)
     return (uint64_t)status.st_size / PACKET_SIZE_MIN;
 }
 
-static int show_trace(struct show *show)
+static int show_trace(struct show *show, const char *file)
 {
-    const struct show_options *o = &show->options;
+    const struct show_options *o = show->options;
     struct trace_listener listener = {.packet = take_packet,
                                       .datagram = take_datagram,
                                       .fate = take_fate,
@@ -193,10 +195,10 @@ static int show_trace(struct show *show)
     int status;
 
     open_calls(show);
-    show->style = screen_style(o->ascii, o->color, packets_at_most(o->file));
+    show->style = screen_style(o->ascii, o->color, packets_at_most(file));
     wish.calls = show->calls;
     show->stream = ladder_stream_new(&wish);
-    status = trace_read(&trace, o->file, o->filter, &listener);
+    status = trace_read(&trace, file, o->filter, &listener);
     if (trace.flows != NULL)
         status = finish_output(finish(show, &trace, status));
     else
@@ -204,6 +206,13 @@ static int show_trace(struct show *show)
     trace_free(&trace);
     calls_close(show->calls);
     return status;
+}
+
+static int show_file(void *context, const char *file)
+{
+    struct show show = {.options = context};
+
+    return show_trace(&show, file);
 }
 
 static bool parse_id(const char *text, uint64_t *id)
@@ -228,58 +237,61 @@ static int take_option(struct show_options *o, int option)
         return usage_error("show", "-n: only one connection can be chosen");
     if (option == 'n' && !parse_id(optarg, &o->only))
         return usage_error("show", "-n: a connection's number, from 1, is needed");
-    if (option == 'c' && !parse_color(optarg, &o->color))
+    if (option == OPTION_COLOR && !parse_color(optarg, &o->color))
         return usage_error("show", "--color: auto, always or never is needed");
     if (option == '?')
         return usage_error("show", NULL);
-    if (option == 's')
+    if (option == OPTION_SYSCALLS)
         add_log(o, optarg);
-    o->ascii |= option == 'a';
-    o->payload |= option == 'p';
-    o->all |= option == 'A';
-    o->merge |= option == 'm';
-    o->json |= option == 'j';
+    if (option == OPTION_FILTER)
+        o->filter = optarg;
+    o->ascii |= option == OPTION_ASCII;
+    o->payload |= option == OPTION_PAYLOAD;
+    o->all |= option == OPTION_ALL;
+    o->merge |= option == OPTION_MERGE;
+    o->json |= option == OPTION_JSON;
     return 0;
 }
 
 /* Returns 0, an exit status, or -1 when only help is wanted. */
 static int parse_options(struct show_options *o, int argc, char **argv)
 {
-    static const struct option names[] = {{"syscalls", required_argument, NULL, 's'},
-                                          {"all", no_argument, NULL, 'A'},
-                                          {"merge", no_argument, NULL, 'm'},
-                                          {"payload", no_argument, NULL, 'p'},
-                                          {"json", no_argument, NULL, 'j'},
-                                          {"ascii", no_argument, NULL, 'a'},
-                                          {"color", required_argument, NULL, 'c'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {0}};
     int option, status;
 
-    while ((option = next_option(argc, argv, "n:h", names)) != -1) {
-        if (option == 'h')
+    while ((option = usage_option("show", argc, argv)) != -1) {
+        if (option == OPTION_HELP)
             return -1;
         status = take_option(o, option);
         if (status != 0)
             return status;
     }
-    if (optind == argc)
-        return usage_error("show", "no FILE given");
-    o->file = argv[optind];
-    o->filter = join_words(argv + optind + 1, argc - optind - 1);
-    return 0;
+    return optind < argc ? 0 : usage_error("show", "no FILE given");
+}
+
+static int show_files(struct show_options *o, char **words, int count)
+{
+    struct operands operands;
+    int status;
+
+    operands_split(&operands, words, count, o->filter);
+    o->filter = operands.filter;
+    if (operands.file_count > 1 && o->log_count > 0)
+        status = usage_error("show", "--syscalls goes with one FILE");
+    else
+        status = operands_each(&operands, !o->json, show_file, o);
+    operands_free(&operands);
+    return status;
 }
 
 int cmd_show(int argc, char **argv)
 {
-    struct show show = {0};
-    int status = parse_options(&show.options, argc, argv);
+    struct show_options options = {0};
+    int status = parse_options(&options, argc, argv);
 
     if (status == 0)
-        status = show_trace(&show);
+        status = show_files(&options, argv + optind, argc - optind);
     else if (status < 0)
         status = usage_help("show");
-    free(show.options.filter);
-    free(show.options.logs);
+    free(options.logs);
     return status;
 }

@@ -233,7 +233,7 @@ int cmd_record(int argc, char **argv)
     int status = record_options_parse(&r.options, argc, argv);
 
     if (status < 0)
-        return record_help();
+        return usage_help("record");
     if (status > 0)
         return status;
     result = capture_open(&r.capture, &r.options.capture, error, sizeof error);

@@ -17,9 +17,6 @@ struct record_options {
 /* Returns 0, EXIT_USAGE with what is wrong already said, or -1 when only help is wanted. */
 int record_options_parse(struct record_options *o, int argc, char **argv);
 
-/* Returns the exit status. */
-int record_help(void);
-
 /* A number of bytes for capture_options.snaplen, where *snaplen then is; false for others. */
 bool option_snaplen(const char *text, int *snaplen);
 

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <getopt.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "capture.h"
+#include "commands.h"
 #include "ladder_screen.h"
 #include "ladder_stream.h"
 #include "messages.h"
@@ -232,24 +234,21 @@ static int watch(struct watching *w)
 /* Returns 0, an exit status, or -1 when only help is wanted. */
 static int parse_options(struct watching *w, int argc, char **argv)
 {
-    static const struct option names[] = {
-        {"ascii", no_argument, NULL, 'a'},   {"color", required_argument, NULL, 'c'},
-        {"payload", no_argument, NULL, 'p'}, {"help", no_argument, NULL, 'h'}, {0}};
     int option;
 
-    while ((option = next_option(argc, argv, "i:s:h", names)) != -1) {
-        if (option == 'h')
+    while ((option = usage_option("watch", argc, argv)) != -1) {
+        if (option == OPTION_HELP)
             return -1;
         if (option == 'i')
             w->capture_options.interface = optarg;
         if (option == 's' && !option_snaplen(optarg, &w->capture_options.snaplen))
             return usage_error("watch", "-s: a number of bytes is needed, from 1 to 262144");
-        if (option == 'c' && !parse_color(optarg, &w->color))
+        if (option == OPTION_COLOR && !parse_color(optarg, &w->color))
             return usage_error("watch", "--color: auto, always or never is needed");
         if (option == '?')
             return usage_error("watch", NULL);
-        w->ascii = w->ascii || option == 'a';
-        w->payload = w->payload || option == 'p';
+        w->ascii = w->ascii || option == OPTION_ASCII;
+        w->payload = w->payload || option == OPTION_PAYLOAD;
     }
     if (w->capture_options.interface == NULL || *w->capture_options.interface == '\0')
         return usage_error("watch", "which interface? (-i IFACE)");

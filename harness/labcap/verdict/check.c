@@ -1,12 +1,15 @@
 /* check.c - the command `check`: gathers the expectations, then compares. */
 #include <errno.h>
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "commands.h"
 #include "expect.h"
 #include "memory.h"
 #include "messages.h"
+#include "operands.h"
 #include "usage.h"
 
 enum { ERROR_SIZE = 512 };
@@ -14,6 +17,7 @@ enum { ERROR_SIZE = 512 };
 struct expectations {
     struct expectation *list;
     size_t count, capacity;
+    const char *filter;
 };
 
 /* `where` says where it was written, "" for the command line. */
@@ -99,10 +103,11 @@ static void free_all(struct expectations *all)
     free(all->list);
 }
 
-static int check_trace(const struct expectations *all, const char *path, const char *filter)
+static int check_file(void *context, const char *file)
 {
+    const struct expectations *all = context;
     struct trace trace;
-    int status = trace_read(&trace, path, filter, NULL);
+    int status = trace_read(&trace, file, all->filter, NULL);
 
     if (trace.flows == NULL)
         return status;
@@ -113,34 +118,44 @@ static int check_trace(const struct expectations *all, const char *path, const c
     return finish_output(status);
 }
 
-static int run(struct expectations *all, int argc, char **argv)
+/* Returns 0, an exit status, or -1 when only help is wanted. */
+static int parse_options(struct expectations *all, int argc, char **argv)
 {
-    static const struct option options[] = {{"help", no_argument, NULL, 'h'}, {0}};
-    int words = 0, option, status;
-    char *filter;
+    int option;
 
-    while ((option = next_option(argc, argv, "e:", options)) != -1) {
-        if (option == 'h')
-            return usage_help("check");
-        if (option != 'e')
+    while ((option = usage_option("check", argc, argv)) != -1) {
+        if (option == OPTION_HELP)
+            return -1;
+        if (option == OPTION_FILTER)
+            all->filter = optarg;
+        else if (option != 'e')
             return usage_error("check", NULL);
-        if (!add_file(all, optarg))
+        else if (!add_file(all, optarg))
             return EXIT_USAGE;
     }
-    if (optind == argc)
-        return usage_error("check", "no FILE given");
+    return optind < argc ? 0 : usage_error("check", "no FILE given");
+}
+
+static int run(struct expectations *all, int argc, char **argv)
+{
+    struct operands operands;
+    int words = 1, status = parse_options(all, argc, argv);
+
+    if (status != 0)
+        return status < 0 ? usage_help("check") : status;
     argv += optind;
     argc -= optind;
-    while (1 + words < argc && !expect_looks_like_one(argv[1 + words]))
+    while (words < argc && !expect_looks_like_one(argv[words]))
         words++;
-    for (int i = 1 + words; i < argc; i++)
+    for (int i = words; i < argc; i++)
         if (!add(all, argv[i], ""))
             return EXIT_USAGE;
     if (all->count == 0)
         return usage_error("check", "no expectation given");
-    filter = join_words(argv + 1, words);
-    status = check_trace(all, argv[0], filter);
-    free(filter);
+    operands_split(&operands, argv, words, all->filter);
+    all->filter = operands.filter;
+    status = operands_each(&operands, true, check_file, all);
+    operands_free(&operands);
     return status;
 }
 

@@ -33,7 +33,7 @@ void expect_free(struct expectation *e);
 /* Compares and prints one line: met, or not and what was seen. Returns true if met. */
 bool expect_check(const struct expectation *e, const struct trace *trace);
 
-/* labcap check FILE [FILTER] [-e FILE] EXPECTATION...: returns the exit status. */
+/* `labcap check`: returns the exit status. */
 int cmd_check(int argc, char **argv);
 
 #endif

@@ -1,14 +1,16 @@
 /* report.c - see report.h. */
 #include "report.h"
 
+#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "commands.h"
 #include "fields.h"
 #include "json.h"
-#include "messages.h"
+#include "operands.h"
 #include "usage.h"
 
 void report_json(const struct trace *trace)
@@ -208,33 +210,48 @@ void report_rows(const struct trace *trace)
     puts(trace->complete ? "" : ", the file is incomplete");
 }
 
-int cmd_flows(int argc, char **argv)
-{
-    static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
-    bool json = false;
-    struct trace trace;
-    char *filter;
-    int option, status;
+struct flows_options {
+    bool json;
+    const char *filter;
+};
 
-    while ((option = next_option(argc, argv, "h", options)) != -1) {
-        if (option == 'h')
-            return usage_help("flows");
-        if (option != 'j')
-            return usage_error("flows", NULL);
-        json = true;
-    }
-    if (optind == argc)
-        return usage_error("flows", "no FILE given");
-    filter = join_words(argv + optind + 1, argc - optind - 1);
-    status = trace_read(&trace, argv[optind], filter, NULL);
-    free(filter);
+static int report_file(void *context, const char *file)
+{
+    const struct flows_options *o = context;
+    struct trace trace;
+    int status = trace_read(&trace, file, o->filter, NULL);
+
     if (trace.flows == NULL)
         return status;
-    if (json)
+    if (o->json)
         report_json(&trace);
     else
         report_rows(&trace);
     trace_free(&trace);
     return finish_output(status);
+}
+
+int cmd_flows(int argc, char **argv)
+{
+    struct flows_options o = {0};
+    struct operands operands;
+    int option, status;
+
+    while ((option = usage_option("flows", argc, argv)) != -1) {
+        if (option == OPTION_HELP)
+            return usage_help("flows");
+        if (option == OPTION_FILTER)
+            o.filter = optarg;
+        else if (option == OPTION_JSON)
+            o.json = true;
+        else
+            return usage_error("flows", NULL);
+    }
+    if (optind == argc)
+        return usage_error("flows", "no FILE given");
+    operands_split(&operands, argv + optind, argc - optind, o.filter);
+    o.filter = operands.filter;
+    status = operands_each(&operands, !o.json, report_file, &o);
+    operands_free(&operands);
+    return status;
 }

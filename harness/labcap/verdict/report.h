@@ -8,7 +8,7 @@
 void report_json(const struct trace *trace);
 void report_rows(const struct trace *trace);
 
-/* labcap flows [--json] FILE|- [FILTER]: returns the exit status. */
+/* `labcap flows`: returns the exit status. */
 int cmd_flows(int argc, char **argv);
 
 #endif

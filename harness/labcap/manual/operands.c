@@ -1,0 +1,79 @@
+/* operands.c - see operands.h. */
+#include "operands.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "memory.h"
+#include "messages.h"
+#include "trace.h"
+
+static size_t without(const char *word, size_t length, const char *ending)
+{
+    size_t size = strlen(ending);
+
+    return length > size && memcmp(word + length - size, ending, size) == 0 ? length - size
+                                                                             : length;
+}
+
+static bool is_trace_name(const char *word)
+{
+    static const char *const packings[] = {".gz", ".zst"};
+    static const char *const endings[] = {".pcap", ".pcapng", ".cap"};
+    size_t length = strlen(word), whole = length;
+
+    if (strcmp(word, "-") == 0)
+        return true;
+    for (size_t i = 0; i < sizeof packings / sizeof *packings && length == whole; i++)
+        length = without(word, length, packings[i]);
+    while (length > 0 && isdigit((unsigned char)word[length - 1]))
+        length--;
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
+        if (without(word, length, endings[i]) != length)
+            return true;
+    return false;
+}
+
+void operands_split(struct operands *operands, char *const *words, int count,
+                    const char *filter)
+{
+    int files = 1;
+
+    while (files < count && (filter != NULL || is_trace_name(words[files])))
+        files++;
+    *operands = (struct operands){.files = words, .file_count = files};
+    operands->filter = filter != NULL ? need(strdup(filter))
+                                      : join_words(words + files, count - files);
+}
+
+void operands_free(struct operands *operands)
+{
+    free(operands->filter);
+    operands->filter = NULL;
+}
+
+static void print_heading(const char *file, bool first)
+{
+    char *name = printable(file);
+
+    printf("%s==> %s <==\n", first ? "" : "\n", name);
+    free(name);
+}
+
+int operands_each(const struct operands *operands, bool heading,
+                  int (*each)(void *context, const char *file), void *context)
+{
+    int worst = EXIT_MET;
+
+    for (int i = 0; i < operands->file_count && !ferror(stdout); i++) {
+        int status;
+
+        if (heading && operands->file_count > 1)
+            print_heading(operands->files[i], i == 0);
+        status = each(context, operands->files[i]);
+        worst = status > worst ? status : worst;
+    }
+    return worst;
+}

@@ -1,0 +1,27 @@
+/* operands.h - which words of a command line are trace files, and which are the filter. */
+#ifndef LABCAP_OPERANDS_H
+#define LABCAP_OPERANDS_H
+
+#include <stdbool.h>
+
+struct operands {
+    char *const *files; /* among the words given */
+    int file_count;
+    char *filter;       /* NULL: none */
+};
+
+/* The first word is a file. So is each one behind it, as long as it ends in what a trace's name
+ * ends in (.pcap, .pcapng, .cap, perhaps digits, perhaps .gz or .zst) or is "-"; what follows is
+ * the filter. No look at the disk decides this: a folder's content must not change what a command
+ * means. With `filter`, which is what --filter gave, every word is a file. */
+void operands_split(struct operands *operands, char *const *words, int count,
+                    const char *filter);
+void operands_free(struct operands *operands);
+
+/* Calls `each` with each file; with `heading` prints, where there are several, which one it is.
+ * Goes on after a file that cannot be read, not after standard output failed. Returns the highest
+ * exit status. */
+int operands_each(const struct operands *operands, bool heading,
+                  int (*each)(void *context, const char *file), void *context);
+
+#endif
