@@ -5,7 +5,7 @@ PARTS := harness/labcap harness/labwire harness/labbox
 
 # Values reach the recipes through the environment as they were typed:
 # make expands nothing in them and no shell reads them a second time.
-VALUES := LAB SUBMISSION PAIR OUT N PROGRAM FAULT DIR PREFIX DESTDIR
+VALUES := LAB SUBMISSION PAIR OUT N PROGRAM FAULT DIR PREFIX DESTDIR TARGET SECONDS
 $(foreach v,$(VALUES),$(if $(filter-out undefined,$(origin $v)),\
     $(eval override export $v := $$(value $v))))
 
@@ -13,7 +13,7 @@ $(foreach v,$(VALUES),$(if $(filter-out undefined,$(origin $v)),\
 ALONE := env $(addprefix -u ,MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES $(VALUES))
 
 .DEFAULT_GOAL := all
-.PHONY: all help setup grade run watch starter flake test mutants gradescope bench \
+.PHONY: all help setup grade run watch starter flake test mutants gradescope bench fuzz \
     install uninstall labs labcap labwire labbox clean $(LABS)
 .PHONY: try-labs needs-build needs-grade needs-watch needs-test needs-bench
 .NOTPARALLEL: # set up, then build, then run
@@ -50,7 +50,7 @@ try-labs: needs-build
 	@for lab in $(LABS); do $(MAKE) --no-print-directory -s -k -C $$lab >/dev/null 2>&1 || :; done
 
 test: needs-test all ## run all the suite's own tests
-	@$(MAKE) --no-print-directory -s -C harness/labcap sanitized
+	@$(MAKE) --no-print-directory -s -C harness/labcap sanitized replay
 	@$(MAKE) --no-print-directory -s -C harness/labwire sanitized
 	@$(ALONE) harness/python -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 2)) harness/selftest harness/tests
 
@@ -69,6 +69,9 @@ install: labcap ## install labcap and its manual [PREFIX=/usr/local] [DESTDIR=FO
 
 uninstall: ## remove what install installs [PREFIX=/usr/local] [DESTDIR=FOLDER]
 	@harness/labcap/install uninstall
+
+fuzz: needs-grade ## look for inputs that harm labcap TARGET=NAME [SECONDS=60]; needs clang
+	@$(ALONE) harness/labcap/fuzz/run "$${TARGET-}" "$${SECONDS-60}"
 
 labs: $(LABS) ## build the lab programs
 $(LABS): needs-build

@@ -39,7 +39,8 @@ class Machine:
         self.script(self.harness / "python", 'shift 2; echo "python $*" >>"$LOG"; echo "$LACKING"')
         self.command("cc", 'case $1 in -E) ;; *) echo "/lib/${1#*=}" ;; esac', logged=False)
         for name in ("make", "bwrap", "ncat", "nft", "curl", "strace", "tmux", "ip", "ethtool",
-                     "groff", "tshark", "xmllint", "prove", "lftp", "tftp", "atftp", "chromium"):
+                     "groff", "tshark", "valgrind", "xmllint", "prove", "lftp", "tftp", "atftp",
+                     "chromium"):
             self.command(name)
         self.command("dpkg", UNPACK)
         self.user(0)

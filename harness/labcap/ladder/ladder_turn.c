@@ -130,11 +130,10 @@ static void replay(struct ladder_stream *s, struct rows *raw, const struct call_
     size_t next = 0;
 
     while (raw->first != NULL || next < calls->count) {
-        const struct listed_call *call = &calls->list[next];
+        const struct listed_call *call = next < calls->count ? &calls->list[next] : NULL;
         struct row *row = raw->first;
 
-        if (next < calls->count &&
-            (row == NULL || call->call->after_packet < row_packet(row))) {
+        if (call != NULL && (row == NULL || call->call->after_packet < row_packet(row))) {
             row = row_new(call->strand);
             row->kind = ROW_CALL;
             row->call = call->call;

@@ -1,0 +1,74 @@
+/* fuzz_file.c - the readers of files: pcap, pcapng, and what rewrites pcapng.
+ *
+ * Each file is read by `flows`; which other command gets it is decided by its octets, so that
+ * the same file always goes the same way. */
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bytes.h"
+#include "fuzz.h"
+
+static uint32_t digest(const uint8_t *bytes, size_t size)
+{
+    uint32_t h = 2166136261u;
+
+    for (size_t i = 0; i < size; i++)
+        h = (h ^ bytes[i]) * 16777619u;
+    return h ^ h >> 16;
+}
+
+/* Their programs would have to be started. */
+static bool is_compressed(const uint8_t *bytes, size_t size)
+{
+    return size >= 4 && (get_be16(bytes) == 0x1f8b || get_be32(bytes) == 0x28b52ffd);
+}
+
+/* annotate() replaces files on a disk: it needs one that has a name. The trace it leaves has the
+ * same packets. */
+static void annotate(const uint8_t *bytes, size_t size)
+{
+    char path[] = "/dev/shm/labcap-fuzz-XXXXXX";
+    int fd = mkstemp(path), before, after;
+
+    if (fd < 0 || write(fd, bytes, size) != (ssize_t)size || close(fd) != 0)
+        abort();
+    before = fuzz_labcap((const char *const[]){"flows", path, NULL});
+    after = fuzz_labcap((const char *const[]){"annotate", path, NULL});
+    if (after == 0 && fuzz_labcap((const char *const[]){"flows", path, NULL}) != before)
+        abort();
+    unlink(path);
+}
+
+void fuzz_file(const uint8_t *bytes, size_t size)
+{
+    const char *path;
+
+    if (is_compressed(bytes, size))
+        return;
+    path = fuzz_as_file(FUZZ_FIRST, bytes, size);
+    fuzz_labcap((const char *const[]){"flows", "--json", path, NULL});
+    switch (digest(bytes, size) % 6) {
+    case 0:
+        fuzz_labcap((const char *const[]){"flows", path, "tcp or vlan or udp", NULL});
+        break;
+    case 1:
+        fuzz_labcap((const char *const[]){"check", path, "complete=true", "connections>=1",
+                                          "handshake.complete=true", "to_server.bytes<=9",
+                                          "2:state=SF", "to_client.datagrams=1", NULL});
+        break;
+    case 2:
+        fuzz_labcap((const char *const[]){"show", "--payload", path, NULL});
+        break;
+    case 3:
+        fuzz_labcap((const char *const[]){"show", "--merge", "--all", "--json", path, NULL});
+        break;
+    case 4:
+        fuzz_labcap((const char *const[]){"show", "--merge", "--ascii", path, "not udp", NULL});
+        break;
+    default:
+        annotate(bytes, size);
+    }
+}

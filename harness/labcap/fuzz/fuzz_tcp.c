@@ -1,0 +1,114 @@
+/* fuzz_tcp.c - the tracker of connections, and what is told of them. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fields.h"
+#include "fuzz.h"
+#include "report.h"
+#include "steps.h"
+
+/* A connection must not be told otherwise because its numbers begin elsewhere: where they wrap,
+ * or at one that a program may take for 'none'. */
+static const uint32_t other_isn[][2] = {
+    {0xfffffff0, 0}, {0x7ffffff8, 0xffffffff}, {0, 0x80000000}, {0xfffffffe, 0xffff8000}};
+
+static void require(bool truth, const char *what)
+{
+    if (truth)
+        return;
+    fprintf(stderr, "this contradicts itself: %s\n", what);
+    abort();
+}
+
+static void check_side(const struct tcp_side *s)
+{
+    require(s->segments <= s->packets, "segments <= packets");
+    require(s->duplicate_acks + s->keep_alives <= 2 * s->packets, "more events than packets");
+    require(s->zero_windows <= s->packets, "zero_windows <= packets");
+    require(s->retransmitted_segments + s->out_of_order_segments <= s->segments,
+            "retransmitted + out of order <= segments");
+    require(s->bytes <= s->segments * (uint64_t)UINT16_MAX, "bytes <= segments * largest");
+}
+
+static void check_connection(const struct tcp_connection *c)
+{
+    check_side(&c->side[0]);
+    check_side(&c->side[1]);
+    if (c->complete)
+        require(c->syn != 0 && c->ack != 0, "a handshake without its packets");
+    if (c->refused)
+        require(c->reset != 0, "refused without a reset");
+    if (tcp_teardown_kind(c) == TEARDOWN_FIN)
+        require(c->side[0].fin_packet != 0 && c->side[1].fin_packet != 0 &&
+                    c->side[0].fin_ack_packet != 0 && c->side[1].fin_ack_packet != 0,
+                "closed without its packets");
+}
+
+static bool is_isn(const struct field *f)
+{
+    return strstr(f->name, "_isn") != NULL;
+}
+
+static bool same(const struct field *f, const struct value *a, const struct value *b)
+{
+    if (a->is_null || b->is_null)
+        return a->is_null && b->is_null;
+    switch (f->type) {
+    case FIELD_TRUTH:
+        return a->truth == b->truth;
+    case FIELD_TEXT:
+    case FIELD_ADDRESS:
+        return strcmp(a->text, b->text) == 0;
+    case FIELD_SECONDS:
+        return a->ns == b->ns;
+    case FIELD_SIZES:
+        return a->sizes->size_count == b->sizes->size_count;
+    default:
+        return a->count == b->count;
+    }
+}
+
+static void compare(const struct trace *a, const struct trace *b)
+{
+    require(flow_count(a->flows) == flow_count(b->flows), "so many connections");
+    for (uint64_t id = 1; id <= flow_count(a->flows); id++) {
+        struct subject one = {.trace = a, .flow = flow_by_id(a->flows, id)};
+        struct subject two = {.trace = b, .flow = flow_by_id(b->flows, id)};
+        const struct field_table *table = flow_fields(one.flow);
+
+        for (size_t i = 0; i < table->count; i++) {
+            const struct field *f = &table->fields[i];
+            struct value v, w;
+
+            if (is_isn(f))
+                continue;
+            field_read(f, &one, &v);
+            field_read(f, &two, &w);
+            require(same(f, &v, &w), f->name);
+        }
+    }
+}
+
+void fuzz_tcp(const uint8_t *bytes, size_t size)
+{
+    struct steps_wish wish = {.isn = {1000, 2000000}, .plain = true};
+    struct trace first, second;
+
+    if (size == 0)
+        return;
+    steps_follow(&first, bytes, size, &wish);
+    for (uint64_t id = 1; id <= flow_count(first.flows); id++)
+        if (flow_by_id(first.flows, id)->protocol == IP_TCP)
+            check_connection(&flow_by_id(first.flows, id)->tcp);
+    memcpy(wish.isn, other_isn[*bytes % 4], sizeof wish.isn);
+    steps_follow(&second, bytes, size, &wish);
+    compare(&first, &second);
+    if (*bytes & 128)
+        report_json(&first);
+    else
+        report_rows(&first);
+    trace_free(&first);
+    trace_free(&second);
+}
