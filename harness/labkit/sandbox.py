@@ -60,6 +60,10 @@ _ETC = {
 }
 
 
+_SYSTEM_ETC = ("/etc/alternatives", "/etc/ld.so.cache")
+"""What programs need of the system's own."""
+
+
 class Shown(NamedTuple):
     """A folder outside that a program sees as FILES, its current folder."""
 
@@ -109,16 +113,32 @@ def workspace() -> Iterator[Path]:
         work = work.rename(top / f"{_LOCKED}{work.name[len(_NEW):]}")
         if guests_switch():
             os.chown(work, GUEST_ID, GUEST_ID)
-        etc = work / "etc"
-        etc.mkdir(mode=0o755)
-        for name, text in _ETC.items():
-            (etc / name).write_text(text)
-            (etc / name).chmod(0o644)
-        shutil.copy2(LABINIT, work / "labinit")
+        _fill_etc(_folder(work / "etc"))
+        shutil.copy2(LABINIT, _folder(work / "run") / "labinit")
         yield work
     finally:
         remove_tree(work)
         os.close(lock)
+
+
+def _folder(path: Path) -> Path:
+    """PATH, a new folder that all may look into, whatever the umask."""
+    path.mkdir()
+    path.chmod(0o755)
+    return path
+
+
+def _fill_etc(etc: Path) -> None:
+    for name, text in _ETC.items():
+        (etc / name).write_text(text)
+        (etc / name).chmod(0o644)
+    for system in map(Path, filter(os.path.exists, _SYSTEM_ETC)):
+        own = etc / system.name
+        if system.is_dir():
+            _folder(own)  # where it is mounted
+        else:
+            shutil.copyfile(system, own)
+            own.chmod(0o644)
 
 
 def _remove_orphans(top: Path) -> None:
@@ -145,15 +165,12 @@ def run_argv(
     The current folder is FILES, or /lab where there are none. labinit
     (see there) is given descriptors 3 to 6. WORK is a workspace().
     """
-    own = ["--as-pid-1", "--dir", "/run", "--ro-bind", str(work / "labinit"), "/run/labinit"]
-    for name in _ETC:
-        own += ["--ro-bind", str(work / "etc" / name), f"/etc/{name}"]
-    own += ["--ro-bind", str(lab), "/lab"]
+    own = [*_labinit(work), "--ro-bind", str(lab), "/lab"]
     if files is not None:
         own += ["--ro-bind" if files.read_only else "--bind", str(files.path), FILES]
     limits = _limits({**RUN_LIMITS, "nofile": descriptors, "processes": processes,
                       "fsize": file_bytes})
-    return [*_bwrap(own, FILES if files else "/lab"), "/run/labinit", limits, *argv]
+    return [*_bwrap(own, FILES if files else "/lab", work / "etc"), "/run/labinit", limits, *argv]
 
 
 def build_argv(work: Path, folder: Path) -> list[str]:
@@ -162,13 +179,16 @@ def build_argv(work: Path, folder: Path) -> list[str]:
     Its stdin, stdout and stderr are the caller's. As the real root it runs as GUEST_ID,
     to whom FOLDER must belong then (see give_to_guest). WORK is a workspace().
     """
-    own = ["--as-pid-1", "--dir", "/run", "--ro-bind", str(work / "labinit"), "/run/labinit"]
     guest = ["setpriv", f"--reuid={GUEST_ID}", f"--regid={GUEST_ID}", "--clear-groups"]
     return [
         *(guest if guests_switch() else []),
-        *_bwrap(["--unshare-net", "--bind", str(folder), "/lab", *own]),
+        *_bwrap(["--unshare-net", "--bind", str(folder), "/lab", *_labinit(work)]),
         *("/run/labinit", "-b", _limits(BUILD_LIMITS)),
     ]
+
+
+def _labinit(work: Path) -> list[str]:
+    return ["--as-pid-1", "--ro-bind", str(work / "run"), "/run"]
 
 
 def _limits(limits: Mapping[str, int]) -> str:
@@ -201,7 +221,10 @@ def _open_to_guests() -> Optional[str]:
     return "/tmp" if closed and guests_switch() else None
 
 
-def _bwrap(own: Sequence[str], current: str = "/lab") -> list[str]:
+def _bwrap(
+    own: Sequence[str], current: str = "/lab", etc: Optional[Path] = None
+) -> list[str]:
+    """bwrap's command line with OWN in it; ETC: what is shown as /etc, with the system's in it."""
     bwrap = shutil.which("bwrap")
     if bwrap is None:
         raise HarnessError("bwrap is missing: run 'make setup' (package bubblewrap)")
@@ -211,7 +234,7 @@ def _bwrap(own: Sequence[str], current: str = "/lab") -> list[str]:
         *("--unshare-cgroup-try", "--uid", "1000", "--gid", "1000", "--hostname", "lab"),
         *("--die-with-parent", "--new-session"),
         *(["--disable-userns"] if "--disable-userns" in _bwrap_options(bwrap) else []),
-        *_system(),
+        *_system(etc),
         *("--proc", "/proc", "--dev", "/dev"),
         *_scratch(bwrap, "/dev/shm"),
         *_scratch(bwrap, "/tmp"),
@@ -236,15 +259,17 @@ def _bwrap_options(bwrap: str) -> frozenset[str]:
     return frozenset(word for line in told.stdout.splitlines() for word in line.split()[:1])
 
 
-def _system() -> list[str]:
+def _system(etc: Optional[Path]) -> list[str]:
     args = ["--ro-bind", "/usr", "/usr"]
     for path in ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"):
         if os.path.islink(path):
             args += ["--symlink", os.readlink(path), path]
         elif os.path.isdir(path):
             args += ["--ro-bind", path, path]
-    for path in ("/etc/alternatives", "/etc/ld.so.cache"):
-        if os.path.exists(path):
+    if etc is not None:  # as one: bwrap looks through all mounts for each that it adds
+        args += ["--ro-bind", str(etc), "/etc"]
+    for path in filter(os.path.exists, _SYSTEM_ETC):
+        if etc is None or os.path.isdir(path):
             args += ["--ro-bind", path, path]
     if Path("/usr") in REPO.parents:  # the tests and the solutions
         args += ["--tmpfs", str(REPO), "--remount-ro", str(REPO)]
