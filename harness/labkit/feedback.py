@@ -123,6 +123,8 @@ def clean(text: str, limit: int = PART_LIMIT) -> str:
 
 def clean_line(text: str, limit: int = PART_LIMIT) -> str:
     """As clean(), and all on one line."""
+    if len(text) <= limit and text.isprintable():
+        return text  # as most are, and this is much faster
     return clean(text, limit).replace("\n", "\\n").replace("\t", " ")
 
 

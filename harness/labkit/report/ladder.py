@@ -325,6 +325,8 @@ def _fit(text: str, cells: int) -> str:
     text = clean_line(text)
     if _cells(text) <= cells:
         return text
+    if text.isascii():
+        return text[: max(0, cells - 1)].rstrip(" ,.") + "…"
     used, kept = 1, []
     for character in text:
         used += _cells(character)
@@ -336,8 +338,8 @@ def _fit(text: str, cells: int) -> str:
 
 def _cells(text: str) -> int:
     """How wide TEXT is: an East Asian character takes two places."""
-    if text.isascii():
-        return len(text)
+    if text.replace("…", "").isascii():
+        return len(text)  # as of most texts
     return sum(0 if unicodedata.combining(c) else 1 + (unicodedata.east_asian_width(c) in "FW")
                for c in text)
 

@@ -215,8 +215,7 @@ def packets_in(line: bytes) -> Optional[tuple[int, int]]:
 
 
 def _json(line: bytes) -> Any:
-    # Whatever has a fraction there is a time in seconds, finer than a float of today is.
-    return json.loads(line, parse_float=_nanoseconds)
+    return _ROW.decode(line.decode("utf-8", "surrogatepass"))
 
 
 def _flow(row: dict[str, Any]) -> Flow:
@@ -257,6 +256,8 @@ def _bytes(text: Optional[str]) -> bytes:
     return bytes.fromhex((text or "")[: 2 * PAYLOAD_BYTES])
 
 
+_ROW = json.JSONDecoder(parse_float=_nanoseconds)
+"""Whatever has a fraction there is a time in seconds, finer than a float of today is."""
 _ROWS: dict[bytes, Any] = {
     b"phase": lambda row: Phase(row["name"]),
     b"packet": _packet,
