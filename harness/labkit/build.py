@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import re
 import selectors
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any, Optional, Sequence
 
 from labkit import sandbox
+from labkit.compiler_words import errors_of, tells_of
 from labkit.events import DeadlinePassed, EventLoop
 from labkit.feedback import HarnessError, Mismatch, clean, clean_line
 from labkit.network import NO_NAMESPACES
@@ -46,18 +46,11 @@ OUTPUT_BYTES = 64 * 1024 * 1024
 FOLDER_BYTES = 512 * 1024 * 1024
 FOLDER_FILES = 20_000
 """What a build may leave in its folder, at most."""
-ERROR_LINES = 12
-"""Lines of the compiler's message that feedback shows."""
 
-_ERROR = re.compile(
-    r"\berror\b|undefined reference|multiple definition|\*\*\*|No rule|^not built: ", re.I
-)
-_IN_A_FILE = re.compile(r"(?:\./)?([^\s:]+):\d+:(?:\d+:)? (?:fatal )?error: ")
+_NOT_BUILT = "not built: "
 _REFUSED = "refused: "
 _LEFT_OUT = "left out: "
 _MISPLACED = "not in its place: "
-_UNDEFINED = re.compile(r"undefined reference to [`'\u2018](\w+)")
-_IMPLICIT = re.compile(r"implicit declaration of function [`'\u2018](\w+)")
 
 
 @dataclass(frozen=True)
@@ -88,51 +81,37 @@ class Build:
         """The executable NAME. Raises Mismatch, the compiler's message in it, if there is none."""
         if name in self.programs:
             return self.programs[name]
-        expected = f"`make` builds {name}"
         lines = self.log.splitlines()
-        about = re.compile(rf"\b{re.escape(name)}(\.[cho])?\b")
-        errors = [i for i, line in enumerate(lines) if _ERROR.search(line)]
-        own = [i for i in errors if about.search(lines[i]) and "No rule" not in lines[i]]
-        if own or (self.folder / f"{name}.c").is_file() or self.log.startswith(_REFUSED):
-            told = _compiler_errors(lines, name)
-            linker = [] if told else _linkers_words(lines, name)
-            first = (told or own or errors or [max(0, len(lines) - ERROR_LINES)])[0]
-            shown = [line[:200] for line in (linker or lines[first:])[:ERROR_LINES]]
-            seen = "\n".join(shown) or f"make said nothing, and made no {name}"
-            raise Mismatch(expected, seen, cause="not-built")
+        if self.log.startswith(_REFUSED):
+            raise _refused(name, self.log[len(_REFUSED):])
+        if (self.folder / f"{name}.c").is_file() or tells_of(lines, name):
+            raise _not_made(name, lines)
         seen = f"there is no {name}.c, and make made no {name}"
+        about = re.compile(rf"\b{re.escape(name)}(\.[cho])?\b")
         notes = [line for line in lines if line.startswith(_LEFT_OUT) and about.search(line)
                  or line.startswith(f"{_MISPLACED}{name}.c,")]
-        raise Mismatch(expected, "\n".join([seen, *notes]), cause="program-missing")
+        raise Mismatch(f"`make` builds {name}", "\n".join([seen, *notes]), "program-missing")
 
 
-def _compiler_errors(lines: Sequence[str], name: str) -> list[int]:
-    """Which of make's LINES tell an error in NAME's own file, or else in a module's."""
-    programs = {f"{program}.c" for programs in PROGRAMS.values() for program in programs}
-    told = [(i, m[1]) for i, line in enumerate(lines) if (m := _IN_A_FILE.match(line))]
-    own = [i for i, file in told if file == f"{name}.c"]
-    return own or [i for i, file in told if file not in programs]
+def _refused(name: str, why: str) -> Mismatch:
+    """Nothing was taken in, and so no compiler has said anything."""
+    told = Mismatch(f"`make` builds {name}", f"nothing of the submission was taken: {why}",
+                    "program-missing", read="the handout's section 'Run it'")
+    told.likely = ("More is handed in than a lab can need. Hand in the C files, their headers and "
+                   "a Makefile, if it has its own; no results, recordings or folders of tools.")
+    return told
 
 
-def _linkers_words(lines: Sequence[str], name: str) -> list[str]:
-    """Those of make's LINES that the command that links NAME has said, its errors and on.
-
-    It is echoed before them, and make says behind them that it failed. Before them stands where
-    the compiler took what is undefined for a function: that tells how it is spelt, and where.
-    """
-    ends = [i for i, line in enumerate(lines) if line.startswith("make") and f": {name}]" in line]
-    begins = [i for i, line in enumerate(lines[: ends[0]]) if f"-o {name} " in line] if ends else []
-    if not begins:
-        return []
-    said = list(lines[begins[-1] + 1 : ends[0]])
-    errors = list(itertools.dropwhile(lambda line: not _ERROR.search(line), said))
-    undefined = {match[1] for line in errors for match in _UNDEFINED.finditer(line)}
-    guessed: dict[str, str] = {}
-    for line in (*said, *lines):
-        if (match := _IMPLICIT.search(line)) and match[1] in undefined:
-            guessed.setdefault(match[1], line)
-    warnings = list(guessed.values())
-    return warnings + [line for line in errors if line not in warnings]
+def _not_made(name: str, lines: Sequence[str]) -> Mismatch:
+    """LINES: what make said, NAME's source being there."""
+    programs = {program for programs in PROGRAMS.values() for program in programs}
+    told = errors_of(lines, name, programs)
+    seen = "\n".join(told) or f"make said nothing, and made no {name}"
+    mismatch = Mismatch(f"`make` builds {name}", seen, "not-built")
+    if seen.startswith(_NOT_BUILT):
+        mismatch.likely = ("make was stopped: it, or what its Makefile runs, took more than a "
+                           "build may. Without a Makefile of yours the lab's is used.")
+    return mismatch
 
 
 def build(
@@ -198,7 +177,7 @@ def _make(work: Path, folder: Path) -> tuple[bool, str]:
         said = log.partition("\n")[0]
         raise HarnessError(f"no sandbox: {clean_line(said)}; {NO_NAMESPACES}")
     if complaint:
-        return False, f"not built: {complaint}\n{log}\n"
+        return False, f"{_NOT_BUILT}{complaint}\n{log}\n"
     return process.returncode == 0, log
 
 

@@ -5,6 +5,7 @@ All of them are in results.json and in the report.
 
 from __future__ import annotations
 
+import re
 import textwrap
 from typing import Sequence
 
@@ -22,6 +23,7 @@ _HEADING = 46
 _VALUES = 3
 """Of the values in which tests of one rule differ, so many are listed."""
 _DETAIL_LINES = 40
+_QUOTED = re.compile(r" *\d* \|")
 
 
 class Failures:
@@ -134,7 +136,12 @@ def _cut(text: str, width: int) -> str:
 
 
 def wrap(line: str, indent: int) -> list[str]:
-    """LINE in lines of WIDTH, INDENT spaces in front of the first, two more of the others."""
+    """LINE in lines of WIDTH, INDENT spaces in front of the first, two more of the others.
+
+    What a compiler quotes of a source is cut: a mark below it stands under the right column.
+    """
+    if _QUOTED.match(line):
+        return [f"{' ' * indent}{line.expandtabs(4)}"[:WIDTH].rstrip()]
     return textwrap.wrap(
         line, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent + 2),
         break_on_hyphens=False, drop_whitespace=True, tabsize=4,

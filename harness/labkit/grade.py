@@ -12,7 +12,7 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import Any, Callable, Optional, Sequence, TextIO
+from typing import Any, Optional, Sequence, TextIO
 
 import pytest
 
@@ -28,10 +28,8 @@ from labkit.table import table
 from labkit.workers import Workers
 
 
-_STDOUT: dict[str, Optional[Callable[[Sequence[Result]], str]]] = {
-    "table": None, "tap": tap.document, "autolab": autolab.document,
-}
-"""What can be printed; the table needs more than the results."""
+_FORMATS = ("table", "tap", "autolab")
+"""What can be printed."""
 
 _JOBS = 3
 """Tests at a time for each processor: they wait more than they work."""
@@ -53,12 +51,14 @@ def _parse(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     parser.add_argument("-k", dest="expression", metavar="EXPRESSION", default="",
                         type=_expression,
                         help="only tests that match, as in pytest; step_3 is that step's tests")
-    parser.add_argument("--format", choices=sorted(_STDOUT), default="table",
+    parser.add_argument("--format", choices=_FORMATS, default="table",
                         help="what is printed (%(default)s)")
     parser.add_argument("--hidden", action="append", metavar="TEST", default=[], type=_hidden,
                         help="students never see TEST: a name, with * and ?, step_3 or a program")
     parser.add_argument("--visibility", metavar="FILE", default=[], type=_rules,
                         help="a line like 'after_due_date TEST' for each rule of this kind")
+    parser.add_argument("--for-students", action="store_true",
+                        help="print nothing of tests that students do not see")
     parser.add_argument("--classroom50", action="store_true",
                         help="also write result.json, with what Classroom 50's environment says")
     return parser.parse_args(argv)
@@ -110,6 +110,7 @@ class _Grade:
         self._run = Run(self._labs, self._submission, out,
                         [*options.visibility, *options.hidden], _owner(options))
         self._format: str = options.format
+        self._for_students: bool = options.for_students
         self._jobs: int = options.jobs
         self._expression: str = options.expression
 
@@ -157,6 +158,8 @@ class _Grade:
     def _sum_up(self, status: int, said: str, collected: bool) -> int:
         if status == pytest.ExitCode.INTERRUPTED and collected:
             raise KeyboardInterrupt
+        if self._run.useless_rule:
+            raise UsageProblem(self._run.useless_rule)
         if status == pytest.ExitCode.USAGE_ERROR and self._expression:
             raise UsageProblem(f"-k {self._expression!r}: {_last_line(said)}")
         if status == pytest.ExitCode.NO_TESTS_COLLECTED and self._expression:
@@ -164,10 +167,6 @@ class _Grade:
         if not collected or status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             sys.stderr.write(clean(said, 20_000))
             raise HarnessError("the tests could not be run; what pytest says is above")
-        useless = [] if self._expression else self._run.useless_rules()
-        if useless:
-            raise UsageProblem(f"no test is {useless[0].pattern!r}, which is to be "
-                               f"{useless[0].visibility}")
         results = self._run.finish()
         if not results:
             raise HarnessError("there is no graded test for what was asked")
@@ -177,8 +176,11 @@ class _Grade:
         return self._run.exit_status(results)
 
     def _stdout(self, results: Sequence[Result]) -> str:
-        document = _STDOUT[self._format]
-        return document(results) if document else table(results, self._run.out, self._seen_from)
+        if self._format == "autolab":
+            return autolab.document(results)
+        if self._format == "tap":
+            return tap.document(results, self._for_students)
+        return table(results, self._run.out, self._seen_from, self._for_students)
 
 
 class _Progress:

@@ -23,8 +23,8 @@ TRACE_NAME = re.compile(r"\d\d-\d\d-test_[\w.-]+\.(pcapng|calls)", re.ASCII)
 """Names of the traces and logs that graded tests write, and nobody else."""
 
 
-VISIBLE = "visible"
-VISIBILITIES = ("hidden", "after_due_date", "after_published", VISIBLE)
+HIDDEN, VISIBLE = "hidden", "visible"
+VISIBILITIES = (HIDDEN, "after_due_date", "after_published", VISIBLE)
 """When students may see a test, in Gradescope's words; the first is never."""
 
 

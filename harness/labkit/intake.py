@@ -13,6 +13,8 @@ from typing import BinaryIO, Iterator
 from labkit.feedback import HarnessError, clean_line
 
 FILE_COUNT = 2000
+FILE_BYTES = 16 * 1024 * 1024
+"""A larger file is no source; it is left out."""
 TOTAL_BYTES = 64 * 1024 * 1024
 DEPTH = 8
 
@@ -28,7 +30,8 @@ def copy_submission(source: Path, target: Path, programs: tuple[str, ...]) -> li
 
     No link is followed and nothing but a regular file is opened. Object code, hidden
     folders and anything that has the name of one of PROGRAMS stays behind: those are
-    built from source; so does a second name of a file that is not the submission's owner's.
+    built from source; so do a huge file, and a second name of one that is not the submission's
+    owner's.
     Raises Refused when there is too much; HarnessError when a file cannot be read or written.
     """
     left_out: list[str] = []
@@ -43,6 +46,9 @@ def copy_submission(source: Path, target: Path, programs: tuple[str, ...]) -> li
             size = status.st_size
             if status.st_nlink > 1 and status.st_uid != owner:
                 left_out.append(f"{_shown(source, entry)}: hard link to somebody else's file")
+                continue
+            if size > FILE_BYTES:
+                left_out.append(f"{_shown(source, entry)}: larger than {FILE_BYTES >> 20} MiB")
                 continue
             total += size
             if total > TOTAL_BYTES:

@@ -27,6 +27,8 @@ from labkit.table import table
 from labkit.tracer import Calls
 
 _WORKER_KEY = "labkit_session"
+_CONTROLLER = "labkit-controller"
+"""What pytest calls the _Controller, which is a plugin of it."""
 
 
 # -- Options -------------------------------------------------------------------
@@ -61,7 +63,7 @@ def pytest_configure(config: Any) -> None:
     if run is None:
         run = _run_of_options(config)
     if run is not None:
-        config.pluginmanager.register(_Controller(config, run), "labkit-controller")
+        config.pluginmanager.register(_Controller(config, run), _CONTROLLER)
 
 
 def _run_of_options(config: Any) -> Optional[Run]:
@@ -97,7 +99,13 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: Any, items: list[pytest.Item]) -> None:
-    """'-k NAME' with a test's whole name is that test, and none that only begins so."""
+    """'-k NAME' with a test's whole name is that test, and none that only begins so.
+
+    Before '-k' takes any away, an instructor's rules are held against them all.
+    """
+    controller = config.pluginmanager.get_plugin(_CONTROLLER)
+    if controller is not None:
+        controller.check_rules(items)
     name = config.option.keyword.strip()
     exact = [i for i in items if name and name in (i.name, getattr(i, "originalname", None))]
     if exact:
@@ -304,6 +312,13 @@ class _Controller:
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
         node.workerinput[_WORKER_KEY] = self._run.session.to_json() if self._run.session else None
+
+    def check_rules(self, items: list[pytest.Item]) -> None:
+        """ITEMS: all that were collected. Raises pytest.UsageError."""
+        try:
+            self._run.check_rules([test for test in map(graded_test, items) if test is not None])
+        except UsageProblem as problem:
+            raise pytest.UsageError(str(problem)) from None
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         if session.items:

@@ -67,6 +67,11 @@ def max_score(results: Iterable[Result]) -> int:
     return sum(result.test.points for result in results)
 
 
+def shown(results: Iterable[Result]) -> list[Result]:
+    """Those of RESULTS that students may see."""
+    return [result for result in results if result.visibility == VISIBLE]
+
+
 def is_grade(results: Iterable[Result]) -> bool:
     """The grader failed in none of them: what they came to is a grade."""
     return all(result.status != ERROR for result in results)

@@ -91,6 +91,8 @@ class Run:
         self.session: Optional[Session] = None
         self.problem: Optional[str] = None
         """Why the run as a whole failed, in one line."""
+        self.useless_rule = ""
+        """Why one of RULES makes no sense, in one line, once the tests are known."""
         self.problems_beside_grade: list[str] = []
         """What could not be done, though the grade stands: a line each."""
         self._results: dict[str, Result] = {}
@@ -150,10 +152,11 @@ class Run:
         self._report(results)
         return results
 
-    def useless_rules(self) -> list[Rule]:
-        """Those of its rules that fit no test that was run."""
-        self._load_items()
-        return useless(self._rules, [result.test for result in self._results.values()])
+    def check_rules(self, tests: Sequence[GradedTest]) -> None:
+        """TESTS: all there are, of which perhaps some will run. Raises UsageProblem."""
+        for rule in useless(self._rules, tests):
+            self.useless_rule = f"no test is {rule.pattern!r}, which is to be {rule.visibility}"
+            raise UsageProblem(self.useless_rule)
 
     def _write(self, results: Sequence[Result]) -> None:
         seconds = time.monotonic() - self._began

@@ -2,41 +2,55 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import re
 import textwrap
 from pathlib import Path
 from typing import Mapping, Sequence
 
-from labkit import paths
 from labkit.diagnosis.first_causes import ALWAYS, Fault, faults_of, step_in
 from labkit.failures import MARKS, WIDTH, Failures, wrap
-from labkit.feedback import clean_line
+from labkit.feedback import clean_line, counted
+from labkit.handout import told_of_steps
 from labkit.results import (
-    ERROR, FAILED, NO_PROGRAM, PASSED, REPORT, RESULTS, Result, max_score, score,
+    ERROR, FAILED, NO_PROGRAM, PASSED, REPORT, RESULTS, Result, is_grade, max_score, score,
+    shown,
 )
 
 _NOT_JUDGED = "not judged"
+_OF_NO_STEP = ("not-built",)
+"""Causes that have nothing to do with the step whose test met them first."""
 
 
-def table(results: Sequence[Result], out: Path, seen_from: Path) -> str:
-    """The whole table, a line feed at its end; paths as seen from the folder SEEN_FROM."""
+def table(
+    results: Sequence[Result], out: Path, seen_from: Path, for_students: bool = False
+) -> str:
+    """The whole table, a line feed at its end; paths as seen from the folder SEEN_FROM.
+
+    for_students: without what they may not see, in the sums as well, and without OUT's place.
+    """
     lines: list[str] = []
     failures = Failures()
-    for lab in sorted({result.test.lab for result in results}):
-        of_lab = [result for result in results if result.test.lab == lab]
+    graded = is_grade(results)
+    told = shown(results) if for_students else results
+    for lab in sorted({result.test.lab for result in told}):
+        of_lab = [result for result in told if result.test.lab == lab]
         faults = faults_of(of_lab)
-        lines += [_row(lab, of_lab, mark=False), "-" * WIDTH]
+        lines += [_row(lab, of_lab, graded, mark=False), "-" * WIDTH]
         titles = step_titles(lab)
         if faults and faults[0].best.judged:
             lines += _first(faults[0], titles, failures)
         for step in sorted({result.test.step for result in of_lab}):
             of_step = [result for result in of_lab if result.test.step == step]
-            lines.append(_row(_step_label(step, of_step, titles), of_step))
+            lines.append(_row(_step_label(step, of_step, titles), of_step, graded))
             lines += failures.of_step(of_step)
         lines += _not_judged(faults)
         lines.append("")
-    return "\n".join([*lines, *_summary(results, out, seen_from)]) + "\n"
+    lines.append(_total(results, told))
+    if not for_students:
+        lines += _places(out, seen_from)
+    lines += _hints(told)
+    return "\n".join(lines) + "\n"
 
 
 def _first(fault: Fault, titles: Mapping[int, str], failures: Failures) -> list[str]:
@@ -48,7 +62,7 @@ def _first(fault: Fault, titles: Mapping[int, str], failures: Failures) -> list[
     title = titles.get(int(missing) if missing else step, "")
     if missing:
         what += f" ({title})" if title else ""
-    else:
+    elif best.cause not in _OF_NO_STEP:
         of_step = title and (best.cause in ALWAYS or not others)
         what += f" (step {step}: {title})" if of_step else f" (step {step})"
     if others:
@@ -63,7 +77,8 @@ def _not_judged(faults: Sequence[Fault]) -> list[str]:
     for fault in faults:
         if fault.blocks and fault.others:
             count = len(fault.others)
-            place = "" if fault.words.startswith("step ") else f" (step {fault.best.test.step})"
+            of_step = step_in(fault.words) or fault.best.cause in _OF_NO_STEP
+            place = "" if of_step else f" (step {fault.best.test.step})"
             lines += textwrap.wrap(
                 f"not judged: {count} test{'s'[count == 1:]}, as {fault.words}{place}", WIDTH,
                 initial_indent="  ", subsequent_indent=" " * 14, break_on_hyphens=False)
@@ -71,15 +86,10 @@ def _not_judged(faults: Sequence[Fault]) -> list[str]:
 
 
 def step_titles(lab: str) -> dict[int, str]:
-    """What each step of LAB does, from the STEP comments of its programs; maybe nothing."""
+    """What each step of LAB does, in the handout's words; maybe nothing."""
     titles = {0: "the command line"}
-    for source in sorted((paths.LABS / lab).glob("*.c")):
-        try:
-            text = source.read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            continue
-        for number, words in re.findall(r"/\* STEP (\d+): (.*?)(?:[.:]\s|\*/)", text, re.S):
-            titles[int(number)] = re.sub(r"\s+(\*\s+)?", " ", words).strip(" .")
+    with contextlib.suppress(OSError):
+        titles.update((number, told.name) for number, told in told_of_steps(lab).items())
     return titles
 
 
@@ -89,8 +99,8 @@ def _step_label(step: int, results: Sequence[Result], titles: dict[int, str]) ->
     return f"  step {step:2}  {programs}: {title}" if title else f"  step {step:2}  {programs}"
 
 
-def _row(label: str, results: Sequence[Result], mark: bool = True) -> str:
-    points = f"{score(results)}/{max_score(results)}"
+def _row(label: str, results: Sequence[Result], graded: bool, mark: bool = True) -> str:
+    points = f"{score(results) if graded else '-'}/{max_score(results)}"
     left = WIDTH - 20
     if len(label) > left:
         label = label[: left - 3].rsplit(" ", 1)[0] + "..."
@@ -106,17 +116,29 @@ def _mark(results: Sequence[Result]) -> str:
     return MARKS[worst]
 
 
-def _summary(results: Sequence[Result], out: Path, seen_from: Path) -> list[str]:
-    not_passed = [result for result in results if result.status != PASSED]
+def _total(results: Sequence[Result], told: Sequence[Result]) -> str:
+    """The last word: of those TOLD of RESULTS, the rest being only counted."""
     not_graded = sum(result.status == ERROR for result in results)
-    total = f"Score: {score(results)} of {max_score(results)}"
     if not_graded:
-        total += f" ({not_graded} of {len(results)} tests not graded: the grader failed)"
-    lines = [total, f"Results: {_short(out / RESULTS, seen_from)}",
+        return (f"No score: {not_graded} of {len(results)} tests not graded: the grader failed, "
+                "not the submission")
+    rest = len(results) - len(told)
+    more = f" ({counted(rest, 'more test')} not shown)" if rest else ""
+    return f"Score: {score(told)} of {max_score(told)}{more}"
+
+
+def _places(out: Path, seen_from: Path) -> list[str]:
+    lines = [f"Results: {_short(out / RESULTS, seen_from)}",
              f"Traces:  {_short(out / 'traces', seen_from)}"]
     if (out / REPORT).is_file():
         lines.append(f"Report:  {_short(out / REPORT, seen_from)}")
-    lines += _without_calls(results)
+    return lines
+
+
+def _hints(results: Sequence[Result]) -> list[str]:
+    """What was not recorded, and how a failed one of RESULTS is run again."""
+    lines = _without_calls(results)
+    not_passed = [result for result in results if result.status != PASSED]
     if not_passed:
         first = min(not_passed, key=lambda r: (
             r.status != FAILED, not r.judged, r.test.lab, r.test.step))

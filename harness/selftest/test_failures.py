@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labkit.failures import IN_FULL, LINES, WIDTH, Failures
+from labkit.failures import IN_FULL, LINES, WIDTH, Failures, wrap
 from labkit.feedback import Mismatch
 from labkit.grading import GradedTest
 from labkit.results import ERROR, FAILED, Result
@@ -60,3 +60,10 @@ def test_long_entries_have_two_lines_and_whole_words() -> None:
     lines = Failures().of_step(results)[-2:]
     assert lines == ["      FAIL: a line that arrives byte by byte and is sent back at once:",
                      "            " + "a word " * 9 + "a..."]
+
+
+def test_what_a_compiler_quotes_keeps_its_columns() -> None:
+    quoted = "   36 |     return text[0] != '\\0' && " + "x" * 80
+    [line] = wrap(quoted, 4)
+    [mark] = wrap("      |     ^~~~~~", 4)
+    assert len(line) == WIDTH and line[mark.index("^"):].startswith("return")

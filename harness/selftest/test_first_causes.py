@@ -234,11 +234,19 @@ def test_the_table_tells_the_first_fault_once_and_on_top() -> None:
                for step in (4, 5, 6) for n in range(5)]
     lines = shown(results)
     assert lines[2] == "THE FIRST THING TO REPAIR"
-    assert lines[3].startswith("  `server` never listens (step 4: listen): 14 more tests can")
+    assert lines[3].startswith("  `server` never listens (step 4: listen, and say so): 14 more tests")
     assert sum("likely cause: " in line for line in lines) == 1
     assert lines.index("  not judged: 14 tests, as `server` never listens (step 4)") > 10
     assert sum(line.endswith("0/5 not judged") for line in lines) == 2
     assert all(len(line) <= 80 for line in lines) and len(lines) < 40
+
+
+def test_what_does_not_compile_has_no_step() -> None:
+    """The first test that needs the program may be of any."""
+    lines = shown([result(step, "server", fault=Mismatch("a", "net.c:36", "not-built"))
+                   for step in (1, 4, 6)])
+    assert lines[3].startswith("  `server` does not compile: 2 more tests can judge nothing")
+    assert "  not judged: 2 tests, as `server` does not compile" in lines
 
 
 def test_the_table_of_a_few_faults_has_no_first_one() -> None:

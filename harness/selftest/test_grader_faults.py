@@ -68,7 +68,7 @@ def assert_not_graded(suite: SmallSuite, done: Grade, words: str) -> None:
         jsonschema.Draft202012Validator(NOT_GRADED).validate(suite.results())
         [test] = suite.results()["tests"]
         assert (test["status"], test["extra_data"]["cause"]) == ("error", None)
-        assert "1 of 1 tests not graded: the grader failed" in done.stdout
+        assert "No score: 1 of 1 tests not graded: the grader failed" in done.stdout
     else:
         assert not (suite.out / "results.json").exists()
         assert done.stderr.startswith("grade: ")

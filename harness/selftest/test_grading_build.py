@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from labkit import build as building
-from labkit import intake, sandbox
+from labkit import compiler_words, intake, sandbox
 from labkit.build import Build, build
 from labkit.feedback import HarnessError, Mismatch
 from labkit.trees import remove_tree
@@ -54,7 +54,39 @@ def test_a_program_that_does_not_compile_fails_alone(source: Path, work: Path) -
     error = mismatch(built, "server")
     assert error.cause == "not-built"
     assert "server.c:3:12: error: ‘undeclared’ undeclared" in error.seen
-    assert len(error.seen.splitlines()) <= building.ERROR_LINES
+    assert len(error.seen.splitlines()) <= compiler_words.MOST_LINES
+
+
+def test_a_programs_errors_are_told_without_the_next_commands_and_without_warnings(
+    source: Path, work: Path
+) -> None:
+    (source / "Makefile").write_text(
+        "all: client server\nserver: server.c lines.c\n\tcc -Wall -o server server.c lines.c\n"
+        "client: client.c lines.c\n\tcc -Wall -o client client.c lines.c\n")
+    (source / "lines.c").write_text(BROKEN)
+    (source / "server.c").write_text(
+        "static int unused(void)\n{\n    return 0;\n}\n"
+        "int main(void)\n{\n    return first + second;\n}\n")
+    built = build(LAB, source, work, reference=False)
+    told = [line for line in mismatch(built, "server").seen.splitlines() if line[0] != " "]
+    assert [line.split(" (")[0] for line in told] == [
+        "server.c:7:12: error: ‘first’ undeclared",
+        "server.c:7:12: note: each undeclared identifier is reported only once for each function "
+        "it appears in",
+        "server.c:7:20: error: ‘second’ undeclared"]
+    told = [line for line in mismatch(built, "client").seen.splitlines() if line[0] != " "]
+    assert [line.split(" (")[0] for line in told if "note" not in line] == [
+        "lines.c:3:12: error: ‘undeclared’ undeclared"]
+
+
+def test_a_make_that_was_stopped_is_not_called_a_compilers_error(
+    source: Path, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(building, "OUTPUT_BYTES", 1 << 16)
+    (source / "Makefile").write_text("all:\n\t@yes\n")
+    error = mismatch(build(LAB, source, work, reference=False), "server")
+    assert error.seen.startswith("not built: make printed more than")
+    assert "compiler" not in error.text() and "took more than a build may" in error.text()
 
 
 def test_a_module_that_does_not_compile_is_told_of_whoever_needs_it(
@@ -223,7 +255,7 @@ def test_a_submission_has_bounds(
     monkeypatch.setattr(intake, limit, 1)
     (source / "a" / "b" / "c").mkdir(parents=True)
     error = mismatch(build(LAB, source, work, reference=False), "server")
-    assert error.cause == "not-built" and words in error.seen
+    assert error.cause == "program-missing" and words in error.seen
 
 
 def test_an_unreadable_file_is_not_the_submissions_fault(

@@ -77,9 +77,9 @@ def grade(small_suite_of_module: SmallSuite) -> Grade:
     return small_suite_of_module.grade("-j1")
 
 
-def test_the_score_is_the_sum_of_the_points_of_passed_tests(grade: Grade) -> None:
+def test_the_table_of_a_run_that_is_not_graded_has_no_score(grade: Grade) -> None:
     assert sum(test["max_score"] for test in grade.results["tests"]) == 61
-    assert "Score: 19 of 61 " in grade.stdout
+    assert not re.search(r"Score|\d/\d", grade.stdout) and " -/61\n" in grade.stdout
 
 
 def test_a_passed_test_has_every_field(grade: Grade) -> None:
@@ -155,9 +155,9 @@ def test_junit_tells_failures_from_errors(
 
 def test_the_table_fits_80_columns(grade: Grade) -> None:
     assert max(map(len, grade.stdout.splitlines())) <= 80
-    assert re.search(r"^  step  3  client .* 18/18 ok$", grade.stdout, re.M)
-    assert re.search(r"^  step  2  server, client .* 0/5 FAIL$", grade.stdout, re.M)
-    assert re.search(r"^  step 30  client .* 0/37 not graded$", grade.stdout, re.M)
+    assert re.search(r"^  step  3  client .* -/18 ok$", grade.stdout, re.M)
+    assert re.search(r"^  step  2  server, client .* -/5 FAIL$", grade.stdout, re.M)
+    assert re.search(r"^  step 30  client .* -/37 not graded$", grade.stdout, re.M)
 
 
 def test_the_table_has_a_traceback_only_for_what_nobody_foresaw(grade: Grade) -> None:
@@ -220,7 +220,7 @@ def test_plain_pytest_writes_the_same_results_and_adds_the_table(small_suite: Sm
     for options in ([], ["-n2"]):
         done = small_suite.pytest(*options, "harness/tests")
         assert small_suite.verdicts() == first
-        rows = re.findall(r"^(?:  step|Score).*$", grade.stdout, re.M)
+        rows = re.findall(r"^(?:  step|No score).*$", grade.stdout, re.M)
         assert len(rows) == 5 and set(rows) <= set(done.stdout.splitlines())
         assert done.returncode == 1
 

@@ -11,7 +11,7 @@ import pytest
 from workbench import LABS_THERE, graded_tests
 
 from labkit.paths import LABS, REPO
-from labkit.starter.handout import told_of_steps
+from labkit.handout import told_of_steps
 from labkit.starter.marks import steps
 
 TRACES = {"/tmp/echo.pcapng": "echo-hello", "/tmp/chat.pcapng": "chat-shutdown"}

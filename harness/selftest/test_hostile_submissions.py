@@ -55,7 +55,7 @@ def refusal(source: Path, work: Path) -> str:
     built = taken(source, work)
     with pytest.raises(Mismatch) as caught:
         built.program("server")
-    assert built.programs == {} and caught.value.cause == "not-built"
+    assert built.programs == {} and "compile" not in caught.value.text()
     return caught.value.seen
 
 
@@ -116,6 +116,22 @@ def test_a_hard_link_to_a_file_of_its_own(source: Path, work: Path) -> None:
 def test_a_sparse_file_of_5_gib(source: Path, work: Path) -> None:
     with open(source / "big.bin", "wb") as file:
         file.truncate(5 << 30)
+    assert left_out(source, work, "big.bin") == "larger than 16 MiB"
+
+
+def test_a_sparse_source_of_5_gib(source: Path, work: Path) -> None:
+    """The file is named, and no compiler, as none has run."""
+    with open(source / "server.c", "wb") as file:
+        file.truncate(5 << 30)
+    with pytest.raises(Mismatch, match="left out: server.c: larger than 16 MiB") as caught:
+        taken(source, work).program("server")
+    assert caught.value.cause == "program-missing"
+
+
+def test_many_large_files(source: Path, work: Path) -> None:
+    for number in range(9):
+        with open(source / f"{number}.bin", "wb") as file:
+            file.truncate(8 << 20)
     assert "larger than 64 MiB" in refusal(source, work)
 
 

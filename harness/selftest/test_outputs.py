@@ -18,6 +18,7 @@ from labkit.grading import VISIBLE, GradedTest
 from labkit.outputs import autolab, classroom50, gradescope, junit, tap
 from labkit.outputs.visibility import rules_of, useless, visibility_of
 from labkit.results import ERROR, FAILED, PASSED, Result
+from labkit.table import table
 from small_suite import SmallSuite
 
 SCHEMAS = Path(__file__).resolve().parent / "schemas"
@@ -301,6 +302,15 @@ def test_a_line_that_is_no_rule_is_refused(line: str) -> None:
         rules_of(f"hidden test_good\n{line}\n")
 
 
+@pytest.mark.parametrize("text", [
+    table(GRADED, Path("/o"), Path("/"), for_students=True),
+    tap.document(GRADED, for_students=True)], ids=["table", "tap"])
+def test_what_students_may_not_see_is_in_no_line_for_them(text: str) -> None:
+    assert "step_3" not in text and "step  3" not in text and "Nobody" not in text
+    assert "test_kept" not in text and "test_later" not in text
+    assert "Score: 8 of 13 (2 more tests not shown)" in text or "\n1..4\n" in text
+
+
 # -- The command ---------------------------------------------------------------
 
 TESTS = '''
@@ -354,6 +364,8 @@ def test_classroom_50s_autograder_leaves_a_result_or_an_error(
             data = json.loads((checkout / "result.json").read_text())
             must_fit(data, schema("classroom50"))
             assert (data["owner"], data["max-score"]) == ("alice", 3)
+            assert b"Fails." in done.stdout and b"step  1" not in done.stdout
+            assert b"Score: 0 of 2 (1 more test not shown)" in done.stdout
 
 
 def test_a_run_that_is_not_graded_has_no_result_for_classroom_50(small_suite: SmallSuite) -> None:
@@ -371,8 +383,12 @@ def test_cannot_be_judged():
 
 def test_a_rule_that_hides_nothing_is_a_wrong_call(small_suite: SmallSuite) -> None:
     small_suite.tests(TESTS)
+    for chosen in ([], ["-k", "test_passes"], ["-k", "step_1"]):
+        grade = small_suite.grade("-j1", "--hidden=test_fail", *chosen)
+        assert grade.status == 2 and "no test is 'test_fail'" in grade.complaint()
+    grade = small_suite.grade("-j1", "--hidden=test_fails", "-k", "step_1")
+    assert grade.status == 0
     grade = small_suite.grade("-j1", "--hidden=test_fail")
-    assert grade.status == 2 and "no test is 'test_fail'" in grade.complaint()
     assert not (small_suite.out / "results.json").exists()
 
 

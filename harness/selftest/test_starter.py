@@ -15,7 +15,7 @@ from workbench import LABS_THERE, Benches, graded_tests
 
 from labkit.build import PROGRAMS
 from labkit.paths import HARNESS, LABS, REPO
-from labkit.starter.handout import told_of_steps
+from labkit.handout import told_of_steps
 from labkit.starter.marks import steps
 from labkit.starter.sources import starter_files
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional, Sequence
 
-from labkit.grading import VISIBILITIES
+from labkit.grading import HIDDEN, VISIBILITIES
 from labkit.outputs.visibility import Rule, rules_of
 from labkit.run import UsageProblem
 
@@ -42,7 +42,7 @@ def config_of(text: str) -> Config:
         others.append("" if setting is not None else line)  # the lines keep their numbers
     if not said.get("lab"):
         raise UsageProblem(f"{CONFIG}: no line says which lab, like 'lab 01'")
-    stdout = said.get("stdout", VISIBILITIES[0])
+    stdout = said.get("stdout", HIDDEN)
     if stdout not in VISIBILITIES:
         raise UsageProblem(f"{CONFIG}: stdout {stdout!r} is none of {', '.join(VISIBILITIES)}")
     try:

@@ -15,7 +15,7 @@ from typing import Any, Optional, Sequence
 from labkit import asked, grade
 from labkit.feedback import HarnessError, clean_line
 from labkit.gradescope.config import CONFIG, Config, config_of
-from labkit.grading import VISIBLE
+from labkit.grading import HIDDEN, VISIBLE
 from labkit.outputs.whole import write_whole
 from labkit.results import RESULTS
 
@@ -44,7 +44,8 @@ def _run(top: Path) -> int:
         rules = top / "visibility"
         rules.write_text("".join(f"{rule.visibility} {rule.pattern}\n" for rule in config.rules))
         words = [config.lab, "-s", str(_sources(top / "submission")), "-o", str(out),
-                 "--visibility", str(rules), *([f"-j{config.jobs}"] if config.jobs else [])]
+                 "--visibility", str(rules), *([f"-j{config.jobs}"] if config.jobs else []),
+                 *([] if config.stdout == HIDDEN else ["--for-students"])]
         status = grade.main(words)
         if status not in (asked.OK, asked.SOME_FAILED):
             return status  # and it has said why

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from labkit.grading import VISIBLE
-from labkit.results import PASSED, Result, max_score, score
+from labkit.results import PASSED, Result, max_score, score, shown
 
 RESULT = "result.json"
 _SCHEMA = "classroom50/result/v1"
@@ -58,10 +58,9 @@ def document(results: Sequence[Result], identity: Identity) -> str:
 
     Students see the whole file, and so tests that are not for them are one entry together.
     """
-    seen = [result for result in results if result.visibility == VISIBLE]
     kept = [result for result in results if result.visibility != VISIBLE]
     tests = [_test(f"step {result.test.step}: {result.test.title} ({result.test.lab})", [result])
-             for result in seen]
+             for result in shown(results)]
     tests += [_test("tests that are not shown", kept)] if kept else []
     return json.dumps({
         "schema": _SCHEMA,

@@ -12,15 +12,19 @@ import json
 from collections.abc import Iterator, Sequence
 
 from labkit.feedback import clean_line
-from labkit.results import FAILED, PASSED, Result, is_grade, not_graded
+from labkit.results import FAILED, PASSED, Result, is_grade, not_graded, shown
 
 _VERSION = "TAP version 13\n"
 
 
-def document(results: Sequence[Result]) -> str:
-    """A test point for each of RESULTS, what did not pass with its feedback."""
-    text = f"{_VERSION}1..{len(results)}\n"
-    text += "".join(line for number, result in enumerate(results, 1)
+def document(results: Sequence[Result], for_students: bool = False) -> str:
+    """A test point for each of RESULTS, what did not pass with its feedback.
+
+    for_students: what they may not see is left out.
+    """
+    told = shown(results) if for_students else results
+    text = f"{_VERSION}1..{len(told)}\n"
+    text += "".join(line for number, result in enumerate(told, 1)
                     for line in _point(number, result))
     return text if is_grade(results) else text + _bail_out(not_graded(results))
 

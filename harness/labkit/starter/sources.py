@@ -6,8 +6,8 @@ import textwrap
 from typing import Collection, Iterable
 
 from labkit.feedback import HarnessError
+from labkit.handout import Told, title_of, told_of_steps
 from labkit.paths import LABS
-from labkit.starter.handout import Told, title_of, told_of_steps
 from labkit.starter.marks import ENDS, GOES_ON, SILENT, WAITS, Step, c_files, rewritten, steps
 
 _WIDTH = 79

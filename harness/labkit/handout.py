@@ -40,9 +40,9 @@ def title_of(lab: str) -> str:
 
 
 def told_of_steps(lab: str) -> dict[int, Told]:
-    """By number. Raises HarnessError where a number comes twice."""
-    handout = (LABS / lab / "README.md").read_text()
-    section = handout.split("\n## Steps\n")[1].split("\n## ")[0]
+    """By number. Raises OSError, and HarnessError where a number comes twice."""
+    handout = (LABS / lab / "README.md").read_text("utf-8")
+    section = handout.partition("\n## Steps\n")[2].split("\n## ")[0]
     told: dict[int, Told] = {}
     for match in _PARAGRAPH.finditer(section):
         number = int(match["number"])
