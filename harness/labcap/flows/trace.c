@@ -207,9 +207,18 @@ static void end(struct reading *r)
     free(r);
 }
 
+static void tell_flows(struct reading *r)
+{
+    const struct flow_table *flows = r->trace->flows;
+
+    for (uint64_t id = 1; r->listener.flow != NULL && id <= flow_count(flows); id++)
+        r->listener.flow(r->listener.context, r->trace, flow_by_id(flows, id));
+}
+
 void trace_end(struct reading *r)
 {
     settle(r);
+    tell_flows(r);
     end(r);
 }
 
@@ -236,6 +245,7 @@ int trace_read(struct trace *trace, const char *path, const char *filter,
     trace->complete = result == READER_END;
     trace->drops = reader_drops(reader);
     settle(reading);
+    tell_flows(reading);
     status = complain(trace, reader);
     end(reading);
     reader_close(reader);

@@ -48,6 +48,11 @@ typedef void trace_other_fn(void *context, const struct packet *packet);
  * the same. Until the first call it may have two. */
 typedef void trace_points_fn(void *context, bool two);
 
+/* Called once for each flow of a file, when no more is expected of it: at the end, in the order of
+ * their ids; some before, where there are very many (retire.h). `flow` is valid during the call
+ * only. Who does not ask for flows finds them all in the table. */
+typedef void trace_flow_fn(void *context, const struct trace *trace, const struct flow *flow);
+
 /* Who wants to see packets as they come; each may be NULL. */
 struct trace_listener {
     trace_packet_fn *packet;
@@ -56,6 +61,7 @@ struct trace_listener {
     void *context;
     trace_other_fn *other;
     trace_points_fn *points;
+    trace_flow_fn *flow;
 };
 
 /* Reads `path` ("-" is standard input), applies `filter` (NULL: none) to what was sent: an

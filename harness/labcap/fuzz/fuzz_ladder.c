@@ -38,8 +38,11 @@ void fuzz_ladder(const uint8_t *bytes, size_t size)
 {
     struct style style = {.number_width = 3};
     struct ladder_wish wish = {.style = &style};
-    struct trace_listener listener = {take_packet, take_datagram, take_fate, NULL, take_other,
-                                      take_points};
+    struct trace_listener listener = {.packet = take_packet,
+                                      .datagram = take_datagram,
+                                      .fate = take_fate,
+                                      .other = take_other,
+                                      .points = take_points};
     struct steps_wish steps = {.isn = {0xffffff00, 7}, .listener = &listener};
     struct ladder_stream *stream;
     struct trace trace;

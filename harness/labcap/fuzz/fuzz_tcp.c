@@ -94,6 +94,7 @@ static void compare(const struct trace *a, const struct trace *b)
 void fuzz_tcp(const uint8_t *bytes, size_t size)
 {
     struct steps_wish wish = {.isn = {1000, 2000000}, .plain = true};
+    struct report report = {0};
     struct trace first, second;
 
     if (size == 0)
@@ -105,10 +106,10 @@ void fuzz_tcp(const uint8_t *bytes, size_t size)
     memcpy(wish.isn, other_isn[*bytes % 4], sizeof wish.isn);
     steps_follow(&second, bytes, size, &wish);
     compare(&first, &second);
-    if (*bytes & 128)
-        report_json(&first);
-    else
-        report_rows(&first);
+    report.json = *bytes & 128;
+    for (uint64_t id = 1; id <= flow_count(first.flows); id++)
+        report_flow(&report, &first, flow_by_id(first.flows, id));
+    report_trace(&report, &first);
     trace_free(&first);
     trace_free(&second);
 }

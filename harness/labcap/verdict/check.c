@@ -103,16 +103,28 @@ static void free_all(struct expectations *all)
     free(all->list);
 }
 
+static void take_flow(void *context, const struct trace *trace, const struct flow *flow)
+{
+    struct expectations *all = context;
+
+    for (size_t i = 0; i < all->count; i++)
+        expect_flow(&all->list[i], trace, flow);
+}
+
 static int check_file(void *context, const char *file)
 {
-    const struct expectations *all = context;
+    struct expectations *all = context;
+    struct trace_listener listener = {.flow = take_flow, .context = all};
     struct trace trace;
-    int status = trace_read(&trace, file, all->filter, NULL);
+    int status;
 
+    for (size_t i = 0; i < all->count; i++)
+        expect_begin(&all->list[i]);
+    status = trace_read(&trace, file, all->filter, &listener);
     if (trace.flows == NULL)
         return status;
     for (size_t i = 0; i < all->count; i++)
-        if (!expect_check(&all->list[i], &trace) && status == EXIT_MET)
+        if (!expect_tell(&all->list[i], &trace) && status == EXIT_MET)
             status = EXIT_NOT_MET;
     trace_free(&trace);
     return finish_output(status);

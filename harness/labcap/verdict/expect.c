@@ -1,4 +1,4 @@
-/* expect.c - expectations against a trace, and the command `check`. */
+/* expect.c - expectations against a trace. */
 #include "expect.h"
 
 #include <inttypes.h>
@@ -30,46 +30,33 @@ static bool compare(const struct expectation *e, const struct field *f, const st
                                       : order <= 0;
 }
 
-static void print_value(const struct field *f, const struct value *v)
+static void value_text(char *text, size_t size, const struct field *f, const struct value *v)
 {
     if (v->is_null)
-        fputs("null", stdout);
+        snprintf(text, size, "null");
     else if (f->type == FIELD_TRUTH)
-        fputs(v->truth ? "true" : "false", stdout);
+        snprintf(text, size, "%s", v->truth ? "true" : "false");
     else if (f->type == FIELD_TEXT || f->type == FIELD_ADDRESS)
-        fputs(v->text, stdout);
+        snprintf(text, size, "%s", v->text);
     else if (f->type == FIELD_SECONDS)
-        printf("%.9f", (double)v->ns / 1e9);
+        snprintf(text, size, "%.9f", (double)v->ns / 1e9);
     else
-        printf("%" PRIu64, v->count);
-}
-
-/* The packets to look at: the one that decides, else all of the flow. */
-static void print_packets(const struct field *f, const struct flow *flow)
-{
-    uint64_t packet = field_deciding_packet(f, flow);
-
-    if (packet != 0)
-        printf(" (packet %" PRIu64 ")", packet);
-    else if (flow->first_packet == flow->last_packet)
-        printf(" (packet %" PRIu64 ")", flow->first_packet);
-    else
-        printf(" (packets %" PRIu64 " to %" PRIu64 ")", flow->first_packet, flow->last_packet);
+        snprintf(text, size, "%" PRIu64, v->count);
 }
 
 static bool check_capture(const struct expectation *e, const struct trace *trace)
 {
     struct subject of = {.trace = trace};
     struct value v;
+    char seen[EXPECT_SEEN_MAX];
 
     field_read(e->capture, &of, &v);
     if (compare(e, e->capture, &v)) {
         printf("met: %s\n", e->shown);
         return true;
     }
-    printf("NOT met: %s: was ", e->shown);
-    print_value(e->capture, &v);
-    putchar('\n');
+    value_text(seen, sizeof seen, e->capture, &v);
+    printf("NOT met: %s: was %s\n", e->shown, seen);
     return false;
 }
 
@@ -78,66 +65,80 @@ static const struct field *field_for(const struct expectation *e, const struct f
     return flow->protocol == IP_TCP ? e->tcp : e->udp;
 }
 
-/* What `flow` contradicts; more flows may do so too. */
-static void print_contradiction(const struct expectation *e, const struct trace *trace,
-                                const struct flow *flow, uint64_t contradictions)
+void expect_begin(struct expectation *e)
+{
+    e->found = (struct expect_found){0};
+}
+
+/* The packets to look at: the one that decides, else all of the flow. */
+static void note_contradiction(struct expect_found *found, const struct field *f,
+                               const struct flow *flow, const struct value *v)
+{
+    uint64_t packet = field_deciding_packet(f, flow);
+
+    found->flow_id = flow->id;
+    value_text(found->seen, sizeof found->seen, f, v);
+    found->packets[0] = packet != 0 ? packet : flow->first_packet;
+    found->packets[1] = packet != 0 ? packet : flow->last_packet;
+}
+
+void expect_flow(struct expectation *e, const struct trace *trace, const struct flow *flow)
 {
     const struct field *f = field_for(e, flow);
     struct subject of = {.trace = trace, .flow = flow};
+    struct expect_found *found = &e->found;
     struct value v;
 
+    if (e->capture != NULL || (e->flow_id != 0 && e->flow_id != flow->id))
+        return;
+    found->other_kind = f == NULL;
+    if (f == NULL)
+        return;
     field_read(f, &of, &v);
-    printf("NOT met: %s: was ", e->shown);
-    print_value(f, &v);
+    found->compared++;
+    if (compare(e, f, &v))
+        return;
+    if (found->contradictions++ == 0 || flow->id < found->flow_id)
+        note_contradiction(found, f, flow, &v);
+}
+
+static void print_contradiction(const struct expectation *e, const struct trace *trace)
+{
+    const struct expect_found *found = &e->found;
+
+    printf("NOT met: %s: was %s", e->shown, found->seen);
     if (flow_count(trace->flows) > 1)
-        printf(" in flow %" PRIu32, flow->id);
-    print_packets(f, flow);
-    if (contradictions > 1)
-        printf(", and %" PRIu64 " more flows differ", contradictions - 1);
+        printf(" in flow %" PRIu64, found->flow_id);
+    if (found->packets[0] == found->packets[1])
+        printf(" (packet %" PRIu64 ")", found->packets[0]);
+    else
+        printf(" (packets %" PRIu64 " to %" PRIu64 ")", found->packets[0], found->packets[1]);
+    if (found->contradictions > 1)
+        printf(", and %" PRIu64 " more flows differ", found->contradictions - 1);
     putchar('\n');
 }
 
-static bool nothing_to_check(const struct expectation *e, const struct trace *trace)
+static void print_nothing_compared(const struct expectation *e)
 {
     const char *kind = e->tcp == NULL ? "UDP flow" : e->udp == NULL ? "TCP connection" : "flow";
 
     if (e->flow_id == 0)
         printf("NOT met: %s: there is no %s\n", e->shown, kind);
-    else if (flow_by_id(trace->flows, e->flow_id) == NULL)
-        printf("NOT met: %s: there is no flow %" PRIu64 "\n", e->shown, e->flow_id);
-    else
+    else if (e->found.other_kind)
         printf("NOT met: %s: flow %" PRIu64 " is no %s\n", e->shown, e->flow_id, kind);
-    return false;
+    else
+        printf("NOT met: %s: there is no flow %" PRIu64 "\n", e->shown, e->flow_id);
 }
 
-bool expect_check(const struct expectation *e, const struct trace *trace)
+bool expect_tell(const struct expectation *e, const struct trace *trace)
 {
-    uint64_t last = flow_count(trace->flows), id = 1, compared = 0, contradictions = 0;
-    const struct flow *contradicting = NULL;
-
     if (e->capture != NULL)
         return check_capture(e, trace);
-    if (e->flow_id != 0) {
-        id = e->flow_id;
-        last = e->flow_id <= last ? e->flow_id : 0;
-    }
-    for (; id <= last; id++) {
-        struct subject of = {.trace = trace, .flow = flow_by_id(trace->flows, id)};
-        const struct field *f = field_for(e, of.flow);
-        struct value v;
-
-        if (f == NULL)
-            continue;
-        field_read(f, &of, &v);
-        compared++;
-        if (!compare(e, f, &v) && contradictions++ == 0)
-            contradicting = of.flow;
-    }
-    if (compared == 0)
-        return nothing_to_check(e, trace);
-    if (contradictions == 0)
+    if (e->found.compared == 0)
+        print_nothing_compared(e);
+    else if (e->found.contradictions == 0)
         printf("met: %s\n", e->shown);
     else
-        print_contradiction(e, trace, contradicting, contradictions);
-    return contradictions == 0;
+        print_contradiction(e, trace);
+    return e->found.compared > 0 && e->found.contradictions == 0;
 }

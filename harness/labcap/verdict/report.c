@@ -13,18 +13,6 @@
 #include "operands.h"
 #include "usage.h"
 
-void report_json(const struct trace *trace)
-{
-    struct subject of = {.trace = trace};
-
-    for (uint64_t id = 1; id <= flow_count(trace->flows); id++) {
-        of.flow = flow_by_id(trace->flows, id);
-        json_object(flow_fields(of.flow), &of);
-    }
-    of.flow = NULL;
-    json_object(&capture_fields, &of);
-}
-
 /* ---- Rows ---- */
 
 /* The id and the ends share a width; with the other cells a row has 80 columns. */
@@ -192,12 +180,8 @@ static void print_skipped(const char *what, uint64_t n)
         printf(", %" PRIu64 " %s", n, what);
 }
 
-void report_rows(const struct trace *trace)
+static void print_trace(const struct trace *trace)
 {
-    print_row("ID", "CLIENT > SERVER",
-              (const char *const[5]){"OPENED", "CLOSED BY", "SENT", "GOT", "STATE"});
-    for (uint64_t id = 1; id <= flow_count(trace->flows); id++)
-        print_flow(flow_by_id(trace->flows, id));
     /* The wire's mark is no packet of anyone's. */
     printf("%" PRIu64 " packets", trace->packets - trace->marks);
     print_skipped("of them arrivals", trace->arrivals);
@@ -210,6 +194,39 @@ void report_rows(const struct trace *trace)
     puts(trace->complete ? "" : ", the file is incomplete");
 }
 
+/* ---- Both ---- */
+
+static void begin(struct report *r)
+{
+    if (!r->json && !r->begun)
+        print_row("ID", "CLIENT > SERVER",
+                  (const char *const[5]){"OPENED", "CLOSED BY", "SENT", "GOT", "STATE"});
+    r->begun = true;
+}
+
+void report_flow(struct report *r, const struct trace *trace, const struct flow *flow)
+{
+    begin(r);
+    if (r->json)
+        json_object(flow_fields(flow), &(struct subject){.trace = trace, .flow = flow});
+    else
+        print_flow(flow);
+}
+
+void report_trace(struct report *r, const struct trace *trace)
+{
+    begin(r);
+    if (r->json)
+        json_object(&capture_fields, &(struct subject){.trace = trace});
+    else
+        print_trace(trace);
+}
+
+static void take_flow(void *context, const struct trace *trace, const struct flow *flow)
+{
+    report_flow(context, trace, flow);
+}
+
 struct flows_options {
     bool json;
     const char *filter;
@@ -218,15 +235,14 @@ struct flows_options {
 static int report_file(void *context, const char *file)
 {
     const struct flows_options *o = context;
+    struct report report = {.json = o->json};
+    struct trace_listener listener = {.flow = take_flow, .context = &report};
     struct trace trace;
-    int status = trace_read(&trace, file, o->filter, NULL);
+    int status = trace_read(&trace, file, o->filter, &listener);
 
     if (trace.flows == NULL)
         return status;
-    if (o->json)
-        report_json(&trace);
-    else
-        report_rows(&trace);
+    report_trace(&report, &trace);
     trace_free(&trace);
     return finish_output(status);
 }

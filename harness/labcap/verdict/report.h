@@ -2,11 +2,18 @@
 #ifndef LABCAP_REPORT_H
 #define LABCAP_REPORT_H
 
+#include <stdbool.h>
+
 #include "trace.h"
 
-/* Both print every flow, then what is to be said of the whole trace. */
-void report_json(const struct trace *trace);
-void report_rows(const struct trace *trace);
+/* Prints a trace's flows, in the order in which they are told, then what is to be said of all of
+ * it. For rows a heading comes first. */
+struct report {
+    bool json, begun;
+};
+
+void report_flow(struct report *report, const struct trace *trace, const struct flow *flow);
+void report_trace(struct report *report, const struct trace *trace);
 
 /* `labcap flows`: returns the exit status. */
 int cmd_flows(int argc, char **argv);
