@@ -149,6 +149,30 @@ int64_t interval_lowest(const struct interval_set *set, int64_t otherwise)
     return set->count > 0 ? const_items(set)[0].start : otherwise;
 }
 
+int64_t interval_highest(const struct interval_set *set, int64_t otherwise)
+{
+    return set->count > 0 ? const_items(set)[set->count - 1].end : otherwise;
+}
+
+uint64_t interval_cut_below(struct interval_set *set, int64_t at)
+{
+    struct interval *v = items(set);
+    uint64_t taken = 0;
+    uint32_t gone = 0;
+
+    while (gone < set->count && v[gone].end <= at) {
+        taken += (uint64_t)(v[gone].end - v[gone].start);
+        gone++;
+    }
+    memmove(v, v + gone, (set->count - gone) * sizeof *v);
+    set->count -= gone;
+    if (set->count > 0 && v[0].start < at) {
+        taken += (uint64_t)(at - v[0].start);
+        v[0].start = at;
+    }
+    return taken;
+}
+
 void interval_shift(struct interval_set *set, int64_t distance)
 {
     struct interval *v = items(set);

@@ -41,6 +41,12 @@ uint64_t interval_holes(const struct interval_set *set, int64_t from, int64_t to
 /* The lowest position of the set, or `otherwise` if it is empty. */
 int64_t interval_lowest(const struct interval_set *set, int64_t otherwise);
 
+/* One past the highest position of the set, or `otherwise` if it is empty. */
+int64_t interval_highest(const struct interval_set *set, int64_t otherwise);
+
+/* Takes out what lies below `at`. Returns how many positions were taken. */
+uint64_t interval_cut_below(struct interval_set *set, int64_t at);
+
 /* Moves every interval by `distance`. */
 void interval_shift(struct interval_set *set, int64_t distance);
 

@@ -25,28 +25,32 @@ static void set_base(struct tcp_side *s, uint32_t isn)
     s->next = 1;
 }
 
-/* A SYN tells the ISN. If another one was assumed, everything moves; where that would put the
- * SYN behind what was seen, the assumption was about something else and is dropped. */
-static void set_isn(struct tcp_side *s, uint32_t isn)
+/* What was counted from an assumed ISN, counted from the real one. */
+static void move_places(struct tcp_side *s, struct tcp_side *peer, int32_t distance)
 {
-    int32_t distance = (int32_t)(s->isn - isn);
+    interval_shift(&s->seen, distance);
+    s->acked += distance;
+    s->fin_position += distance;
+    s->acked_by_fin += distance;
+    s->claim.start += distance;
+    s->claim.end += distance;
+    peer->last_ack += distance;
+}
 
-    if (!s->based || distance < 0) {
-        interval_free(&s->seen);
-        s->bytes = 0;
-        s->data_end = 0;
-        s->has_acked = false;
-        set_base(s, isn);
-    } else if (distance > 0) {
-        interval_shift(&s->seen, distance);
-        s->isn = isn;
-        s->next += distance;
-        s->data_end += distance;
-        s->acked += distance;
-        s->fin_position += distance;
-        s->claim.start += distance;
-        s->claim.end += distance;
+/* A SYN tells the ISN. If another one was assumed, everything moves; what this puts below the
+ * first octet of the stream is none of it. What was sent so far is known by what was seen of it,
+ * not by the assumption. */
+static void set_isn(struct tcp_side *s, struct tcp_side *peer, uint32_t isn)
+{
+    uint64_t below;
+
+    if (s->based) {
+        move_places(s, peer, (int32_t)(s->isn - isn));
+        below = interval_cut_below(&s->seen, 1);
+        s->bytes -= below < s->bytes ? below : s->bytes; /* holes that were given up are in it */
     }
+    set_base(s, isn);
+    s->next = later_of(interval_highest(&s->seen, 1), s->fin_seen ? s->fin_position + 1 : 1);
     s->syn_seen = true;
 }
 
@@ -111,7 +115,7 @@ static void learn_bases(struct tcp_connection *c, unsigned side, const struct pa
         return;
     if (p->flags & TCP_SYN) {
         if (!s->syn_seen)
-            set_isn(s, p->seq);
+            set_isn(s, peer, p->seq);
         s->plain_syn |= !(p->flags & TCP_ACK);
         s->window_scale = p->window_scale;
     } else if (!s->based) {
@@ -151,7 +155,7 @@ static bool is_duplicate_ack(const struct tcp_side *s, const struct tcp_side *pe
 {
     return g->p->payload_len == 0 && !has_flag(g, TCP_SYN | TCP_FIN | TCP_RST) && s->ack_sent &&
            g->ack == s->last_ack && g->p->window == s->last_window && g->p->window != 0 &&
-           peer->data_end > g->ack;
+           interval_highest(&peer->seen, INT64_MIN) > g->ack;
 }
 
 /* An answer to a SYN alone that acknowledges something else belongs to an older connection
@@ -166,7 +170,7 @@ static bool is_acceptable(const struct tcp_side *s, const struct tcp_side *peer,
 static uint64_t learn_ack(struct tcp_connection *c, const struct segment *g)
 {
     struct tcp_side *s = &c->side[g->side], *peer = &c->side[g->side ^ 1];
-    int64_t from = peer->has_acked ? peer->acked : 1, to = g->ack;
+    int64_t from = peer->has_acked ? later_of(peer->acked, 1) : 1, to = g->ack;
     uint64_t holes;
 
     if (!g->has_ack || has_flag(g, TCP_RST) || !is_acceptable(s, peer, g->ack))

@@ -102,10 +102,10 @@ struct tcp_side {
     uint64_t window, window_max; /* bytes */
     int64_t last_ack;     /* position in the other side's stream */
     int64_t next;         /* one past the highest position sent, SYN and FIN included */
-    int64_t data_end;     /* one past the highest payload position sent */
     int64_t acked;        /* highest acknowledgement by the other side */
     uint64_t acked_packet;
     int64_t fin_position;
+    int64_t acked_by_fin; /* what the other side's FIN acknowledges; 0 nothing */
     uint64_t fin_packet, fin_ack_packet; /* packet numbers; 0 not seen */
     struct interval_set seen;
     struct claimed_bytes claim;

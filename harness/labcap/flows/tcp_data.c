@@ -17,7 +17,6 @@ static void believe_claim(struct tcp_side *s)
 {
     s->bytes += interval_add(&s->seen, s->claim.start, s->claim.end, s->next).fresh;
     s->next = later_of(s->next, s->claim.end + s->claim.fin);
-    s->data_end = later_of(s->data_end, s->claim.end);
     if (s->claim.length > s->largest_segment)
         s->largest_segment = s->claim.length;
     s->claim.pending = false;
@@ -93,7 +92,6 @@ void tcp_take_payload(struct tcp_side *s, const struct tcp_side *peer, const str
         make_claim(s, g, continues);
     }
     s->next = later_of(s->next, end);
-    s->data_end = later_of(s->data_end, end);
 }
 
 void tcp_finish_data(struct tcp_side *s)

@@ -94,6 +94,11 @@ void tcp_take_fin_ack(struct tcp_connection *c, const struct segment *g)
         note_fin_ack(c, g->side ^ 1u, g->p->number, g->note);
 }
 
+static bool acknowledged_by_fin(const struct tcp_side *s)
+{
+    return s->fin_seen && s->acked_by_fin > s->fin_position;
+}
+
 void tcp_take_fin(struct tcp_connection *c, const struct segment *g)
 {
     struct tcp_side *s = &c->side[g->side], *peer = &c->side[g->side ^ 1];
@@ -107,8 +112,10 @@ void tcp_take_fin(struct tcp_connection *c, const struct segment *g)
     s->fin_seen = true;
     s->fin_position = position;
     s->fin_packet = g->p->number;
-    s->fin_acks_peer = g->has_ack && peer->fin_seen && g->ack > peer->fin_position;
-    if (!peer->fin_seen)
+    peer->acked_by_fin = g->has_ack ? g->ack : 0;
+    s->fin_acks_peer = acknowledged_by_fin(peer);
+    peer->fin_acks_peer = peer->fin_seen && acknowledged_by_fin(s);
+    if (!peer->fin_seen || peer->fin_acks_peer) /* it was sent first, if not captured first */
         c->first_fin = (uint8_t)g->side;
     g->note->teardown |= peer->fin_seen ? STEP_SECOND_FIN : STEP_FIRST_FIN;
     if (!s->claim.pending)

@@ -102,7 +102,8 @@ static uint32_t segment_end(const struct zeek_packet *p)
            (p->flags & TCP_RST ? 0 : p->payload_len);
 }
 
-static void set_base(struct zeek_side *s, const struct zeek_packet *p)
+/* Returns true if this very packet tells where the stream begins: it repeats nothing. */
+static bool set_base(struct zeek_side *s, const struct zeek_packet *p)
 {
     bool syn = p->flags & TCP_SYN;
 
@@ -114,11 +115,16 @@ static void set_base(struct zeek_side *s, const struct zeek_packet *p)
                 p->seq != s->start)) {
         s->start = p->seq;
         s->last = segment_end(p);
+    } else {
+        return false;
     }
+    return true;
 }
 
-/* Moves the highest number on. A segment that does not is a retransmission to Zeek. */
-static void set_last(struct zeek *z, unsigned side, const struct zeek_packet *p)
+/* Moves the highest number on. A segment that does not is a retransmission to Zeek; it says so
+ * of a stream's first packet, too, if that is a SYN with data, and of the text of a reset: neither
+ * is what the letter means. */
+static void set_last(struct zeek *z, unsigned side, const struct zeek_packet *p, bool first)
 {
     struct zeek_side *s = &z->side[side];
     int32_t advance = (int32_t)(segment_end(p) - s->last);
@@ -131,7 +137,7 @@ static void set_last(struct zeek *z, unsigned side, const struct zeek_packet *p)
         return;
     else if (advance > 0)
         s->last = segment_end(p);
-    else if (p->payload_len > 0 && !(p->flags & (TCP_SYN | TCP_RST)))
+    else if (p->payload_len > 0 && !first && !(p->flags & TCP_RST))
         append_counted(z, side, COUNT_T, 'T');
 }
 
@@ -217,13 +223,13 @@ static bool is_clean(const struct zeek_side *s)
 void zeek_add(struct zeek *z, unsigned side, const struct zeek_packet *p)
 {
     struct zeek_side *s = &z->side[side], *peer = &z->side[side ^ 1];
+    bool first = set_base(s, p);
 
-    set_base(s, p);
     note_flags(z, side, p);
     if (p->zero_window && !(p->flags & TCP_RST) && peer->state != ZEEK_CLOSED &&
         s->state != ZEEK_RESET)
         append_counted(z, side, COUNT_W, 'W');
-    set_last(z, side, p);
+    set_last(z, side, p, first);
     change_state(z, side, p);
     if (is_clean(s) && is_clean(peer))
         for (uint64_t i = 0; i < p->gaps; i++)

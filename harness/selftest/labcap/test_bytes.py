@@ -111,6 +111,37 @@ def test_a_syn_recorded_after_its_data_makes_one_connection(trace: Path, flow: R
     assert (told["teardown"]["client_fin"], told["teardown"]["client_fin_ack"]) == (1, 4)
 
 
+def late_syn_ack(trace: Path, flow: ReadOne, ack: int) -> Json:
+    """What the server sent, its SYN+ACK recorded behind an acknowledgement of the client."""
+    talk = Conversation()
+    talk.client("S")
+    talk.client("A", ack=ack)
+    talk.server("A", b"x" * 100, seq=1)
+    talk.server("SA", seq=0)
+    talk.server("A", b"y" * 100, seq=101)
+    talk.client("A", ack=201)
+    told: Json = flow(talk.write(trace))["to_client"]
+    return told
+
+
+@pytest.mark.parametrize(("ack", "late"), [(0, 0), (1, 0), (101, 1)])
+def test_a_syn_ack_recorded_late_moves_what_was_counted(
+    trace: Path, flow: ReadOne, ack: int, late: int
+) -> None:
+    told = late_syn_ack(trace, flow, ack)
+    assert (told["bytes"], told["missing_bytes"]) == (200, 0)
+    assert (told["out_of_order_segments"], told["retransmitted_bytes"]) == (late, 0)
+
+
+def test_an_octet_below_a_syn_that_is_recorded_late_is_no_data(trace: Path, flow: ReadOne) -> None:
+    """A keep-alive, as it turns out, before data."""
+    talk = Conversation().unseen_handshake()
+    talk.server("A", b"\0", seq=0)
+    talk.server("A", b"x" * 10, seq=1)
+    talk.server("SA", seq=0, ack=1)
+    assert flow(talk.write(trace))["to_client"]["bytes"] == 10
+
+
 def test_ethernet_padding_is_no_payload(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     padded = [

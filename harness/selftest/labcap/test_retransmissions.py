@@ -198,6 +198,27 @@ def test_acknowledgements_with_nothing_outstanding_are_no_duplicates(
     assert duplicate_acks(flow, trace, talk) == 0
 
 
+def test_where_no_data_was_seen_none_is_outstanding(trace: Path, flow: ReadOne) -> None:
+    """Acknowledgements in the wrong order, in a recording that began late."""
+    talk = Conversation().unseen_handshake()
+    talk.client("FA", seq=360, ack=258)
+    talk.server("A", seq=258, ack=213)
+    talk.server("A", seq=258, ack=213)
+    assert duplicate_acks(flow, trace, talk) == 0
+
+
+def test_an_acknowledgement_before_the_isn_was_known_is_not_repeated_by_a_later_one(
+    trace: Path, flow: ReadOne
+) -> None:
+    talk = Conversation()
+    talk.server("S")
+    talk.server("A", ack=0)
+    talk.client("SA", seq=0, ack=1)
+    talk.client("A", b"x" * 100, seq=1, ack=1)
+    talk.server("A", ack=1)
+    assert flow(talk.write(trace))["to_server"]["duplicate_acks"] == 0
+
+
 def test_a_window_update_is_no_duplicate_ack(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.client("A", b"x" * 100)

@@ -202,3 +202,16 @@ def test_a_fin_whose_packet_is_late_keeps_its_place(trace: Path, flow: ReadOne) 
     assert (told["teardown"]["client_fin"], told["teardown"]["client_fin_ack"]) == (4, 6)
     assert told["to_server"]["bytes"] == 5
     assert told["to_server"]["missing_bytes"] == 0
+
+
+def test_a_fin_recorded_behind_the_one_that_acknowledges_it_was_the_first(
+    trace: Path, flow: ReadOne
+) -> None:
+    talk = Conversation().handshake()
+    talk.server("FA", ack=2)
+    talk.client("FA", ack=1)
+    talk.client("A", seq=2)
+    teardown = flow(talk.write(trace))["teardown"]
+    assert teardown["kind"] == "fin"
+    assert (teardown["first_closer"], teardown["segments"]) == ("client", 3)
+    assert (teardown["client_fin"], teardown["client_fin_ack"]) == (5, 4)

@@ -217,3 +217,30 @@ def test_syn_and_fin_in_one_packet_are_q(trace: Path, flow: ReadOne) -> None:
     talk = Conversation()
     talk.client("SF")
     assert flow(talk.write(trace))["history"] == "Q"
+
+
+def test_data_of_a_first_syn_and_the_text_of_a_reset_retransmit_nothing(
+    trace: Path, flow: ReadOne
+) -> None:
+    talk = Conversation()
+    talk.client("S", b"hello")
+    talk.server("SA")
+    talk.server("RA", b"no more room")
+    assert told_by(flow, trace, talk) == ("RSTR", "Shr")
+
+
+def test_a_syn_with_data_sent_again_retransmits_it(trace: Path, flow: ReadOne) -> None:
+    talk = Conversation()
+    talk.client("S", b"hello")
+    talk.client("S", b"hello", seq=0)
+    assert told_by(flow, trace, talk) == ("S0", "ST")
+
+
+def test_the_place_of_the_syn_is_no_gap(trace: Path, flow: ReadOne) -> None:
+    """An acknowledgement of the ISN itself is wrong, but what follows it hides nothing."""
+    talk = Conversation()
+    talk.client("S")
+    talk.server("SA")
+    talk.client("A", ack=0)
+    talk.client("A")
+    assert told_by(flow, trace, talk) == ("S1", "ShA")
