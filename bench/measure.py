@@ -16,6 +16,7 @@ sys.path[:0] = [str(REPO / "harness"), str(REPO / "harness" / "tests")]
 import echo_speed  # noqa: E402
 import file_speed  # noqa: E402
 import grading_cost  # noqa: E402
+import labcap_speed  # noqa: E402
 import lossy_cost  # noqa: E402
 import show_speed  # noqa: E402
 import udp_speed  # noqa: E402
@@ -33,8 +34,8 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench/run", description=__doc__)
     parser.add_argument("part", nargs="?", choices=PARTS,
                         help="only what grading costs, only what each test on a lossy network "
-                             "costs, only the speed of lab 01's servers, of lab 03's, or of one "
-                             "half of lab 04's programs, or that of the ladders")
+                             "costs, only the speed of lab 01's servers, of lab 03's, of one half "
+                             "of lab 04's programs, of the ladders, or of labcap on large traces")
     parser.add_argument("--table", action="store_true",
                         help="print the echo servers' speed as lab 01's handout shows it")
     parser.add_argument("--rounds", type=positive, default=30,
@@ -44,7 +45,7 @@ def arguments() -> argparse.Namespace:
                              "and with 1,000 clients (%(default)s)")
     parser.add_argument("--transfers", type=positive, default=9,
                         help="how often each way of the ftp and tftp parts, and each command of "
-                             "the show part, is measured (%(default)s)")
+                             "the show and labcap parts, is measured (%(default)s)")
     parser.add_argument("--programs", type=Path, default=echo_speed.LAB_PROGRAMS,
                         metavar="FOLDER", help="lab 01's programs, where they are not in labs/")
     return parser.parse_args()
@@ -62,6 +63,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], None]] = {
     "ftp": lambda options: file_speed.report_ftp(options.transfers),
     "tftp": lambda options: file_speed.report_tftp(options.transfers),
     "show": lambda options: show_speed.report(options.transfers),
+    "labcap": lambda options: labcap_speed.report(options.transfers),
 }
 
 

@@ -14,9 +14,12 @@ SETUP = Path(__file__).resolve().parent.parent / "setup"
 TOOLS = ("dirname", "env", "ln", "mkdir", "mktemp", "mv", "rm", "sh", "sort", "touch", "tr")
 PEERS = {"vsftpd": "vsftpd", "tftpd-hpa": "in.tftpd", "atftpd": "atftpd"}
 """The servers that are only unpacked: package and program."""
+ALL_PEERS = {**PEERS, "argus-server": "argus"}
+"""With what is measured beside labcap."""
 
 UNPACK = """[ "$1" = -x ] && [ -e "$2" ] || exit
-case $2 in *vsftpd_*) name=vsftpd ;; *atftpd_*) name=atftpd ;; *) name=in.tftpd ;; esac
+case $2 in *vsftpd_*) name=vsftpd ;; *atftpd_*) name=atftpd ;;
+    *argus-server_*) name=argus ;; *) name=in.tftpd ;; esac
 mkdir -p "$3/usr/sbin" && ln -s "$HERE/bin/sh" "$3/usr/sbin/$name"
 """
 """What dpkg does: 'dpkg -x DEB FOLDER'."""
@@ -39,12 +42,12 @@ class Machine:
         self.script(self.harness / "python", 'shift 2; echo "python $*" >>"$LOG"; echo "$LACKING"')
         self.command("cc", 'case $1 in -E) ;; *) echo "/lib/${1#*=}" ;; esac', logged=False)
         for name in ("make", "bwrap", "ncat", "nft", "curl", "strace", "tmux", "ip", "ethtool",
-                     "groff", "tshark", "valgrind", "xmllint", "prove", "lftp", "tftp", "atftp",
-                     "chromium"):
+                     "groff", "tshark", "tcptrace", "valgrind", "xmllint", "prove", "lftp", "tftp",
+                     "atftp", "chromium"):
             self.command(name)
         self.command("dpkg", UNPACK)
         self.user(0)
-        for package in PEERS:
+        for package in ALL_PEERS:
             self.unpack(package)
 
     def command(self, name: str, body: str = "", logged: bool = True) -> None:
@@ -60,8 +63,8 @@ class Machine:
             (self.bin / name).unlink()
 
     def peer(self, package: str) -> Path:
-        """Where the program of PACKAGE, one of PEERS, is looked for."""
-        return self.harness.parent / "out/peers" / package / "usr/sbin" / PEERS[package]
+        """Where the program of PACKAGE, one of ALL_PEERS, is looked for."""
+        return self.harness.parent / "out/peers" / package / "usr/sbin" / ALL_PEERS[package]
 
     def unpack(self, package: str) -> None:
         self.peer(package).parent.mkdir(parents=True)
@@ -77,7 +80,7 @@ class Machine:
         """An apt-get whose installing does INSTALL and, where that succeeds, brings commands.
 
         SIMULATE is what 'install -s' does, DOWNLOAD what comes before a download, which makes
-        an empty .deb of each of PEERS that it is given. After 'update' there is a file 'lists',
+        an empty .deb of each of ALL_PEERS that it is given. After 'update' there is a file 'lists',
         after an installation a file 'installed', in the folder where setup is run.
         """
         links = "".join(f" && ln -s sh bin/{name}" for name in brings)
@@ -85,7 +88,7 @@ class Machine:
 *" -s "*) {simulate} ;;
 *" update ") touch lists ;;
 *" download "*) {download} || exit
-    for name; do case $name in [a-z]*d | *-hpa) touch "${{name}}_1_all.deb" ;; esac; done ;;
+    for name; do case $name in [a-z]*d | *-hpa | argus-*) touch "${{name}}_1_all.deb" ;; esac; done ;;
 *) echo noise; echo "frontend $DEBIAN_FRONTEND" >>"$LOG"; {install} && touch installed{links} ;;
 esac""")
 
@@ -381,21 +384,21 @@ def test_building_and_grading_unpack_nothing(machine: Machine, level: str) -> No
     assert machine.downloaded() == []
 
 
-@pytest.mark.parametrize("level", ["test", "bench"])
+@pytest.mark.parametrize("level, wanted", [("test", list(PEERS)), ("bench", list(ALL_PEERS))])
 def test_servers_are_unpacked_without_rights_and_nothing_is_installed(
-    machine: Machine, level: str
+    machine: Machine, level: str, wanted: list[str]
 ) -> None:
     machine.user(1000)
     machine.clean()
     machine.apt()
     result = machine.run(level)
     assert (result.returncode, result.stdout) == (0, "")
-    assert result.stderr == "setup: unpacking vsftpd tftpd-hpa atftpd\n"
-    assert machine.downloaded() == [["vsftpd", "tftpd-hpa", "atftpd"]]
+    assert result.stderr == f"setup: unpacking {' '.join(wanted)}\n"
+    assert machine.downloaded() == [wanted]
     assert machine.installed() == []
-    assert all(os.access(machine.peer(package), os.X_OK) for package in PEERS)
+    assert all(os.access(machine.peer(package), os.X_OK) for package in wanted)
     folder = machine.harness.parent / "out/peers"
-    assert sorted(path.name for path in folder.iterdir()) == sorted(PEERS)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(wanted)
 
 
 @pytest.mark.parametrize("package", PEERS)

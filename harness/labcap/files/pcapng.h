@@ -56,4 +56,16 @@ bool pcapng_flush(struct pcapng_writer *w);
  * or read (errno tells). */
 int pcapng_read_drops(const char *path, uint64_t *drops);
 
+/* The same, from blocks of one section that somebody else reads. `body` is a statistics block
+ * without its type and lengths. */
+enum { PCAPNG_INTERFACES_MAX = 64 }; /* above it the largest count of them all counts */
+
+struct pcapng_drops {
+    uint64_t by_interface[PCAPNG_INTERFACES_MAX + 1];
+};
+
+void pcapng_drops_take(struct pcapng_drops *drops, const uint8_t *body, size_t size,
+                       bool swapped);
+uint64_t pcapng_drops_sum(const struct pcapng_drops *drops);
+
 #endif

@@ -12,16 +12,13 @@
 
 #include "pcapng_format.h"
 
-enum {
-    BODY_MAX = 4096,    /* of a statistics block: more options than that are not read */
-    INTERFACES_MAX = 64 /* of a section; above it the largest count of them all counts */
-};
+enum { BODY_MAX = 4096 }; /* of a statistics block: more options than that are not read */
 
 struct scan {
     FILE *file;
     bool swapped;
-    uint64_t total;                     /* of the sections that have ended */
-    uint64_t drops[INTERFACES_MAX + 1]; /* of this section, by interface */
+    uint64_t total;            /* of the sections that have ended */
+    struct pcapng_drops drops; /* of this section */
 };
 
 static uint64_t add_saturating(uint64_t a, uint64_t b)
@@ -29,39 +26,50 @@ static uint64_t add_saturating(uint64_t a, uint64_t b)
     return a > UINT64_MAX - b ? UINT64_MAX : a + b;
 }
 
+uint64_t pcapng_drops_sum(const struct pcapng_drops *drops)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i <= PCAPNG_INTERFACES_MAX; i++)
+        sum = add_saturating(sum, drops->by_interface[i]);
+    return sum;
+}
+
 static void end_section(struct scan *s)
 {
-    for (size_t i = 0; i <= INTERFACES_MAX; i++)
-        s->total = add_saturating(s->total, s->drops[i]);
-    memset(s->drops, 0, sizeof s->drops);
+    s->total = add_saturating(s->total, pcapng_drops_sum(&s->drops));
+    memset(&s->drops, 0, sizeof s->drops);
 }
 
 /* The counts are since the start of the capture, so that of several blocks the largest holds. */
-static void read_statistics(struct scan *s, const uint8_t *body, size_t size)
+void pcapng_drops_take(struct pcapng_drops *drops, const uint8_t *body, size_t size,
+                       bool swapped)
 {
     uint64_t lost = 0;
     uint32_t interface;
     size_t at = 12; /* behind the interface and the stamp */
 
+    if (size > BODY_MAX)
+        size = BODY_MAX;
     if (size < at)
         return;
-    interface = ng_u32(body, s->swapped);
-    if (interface > INTERFACES_MAX)
-        interface = INTERFACES_MAX;
+    interface = ng_u32(body, swapped);
+    if (interface > PCAPNG_INTERFACES_MAX)
+        interface = PCAPNG_INTERFACES_MAX;
     while (size - at >= 4) {
-        uint16_t code = ng_u16(body + at, s->swapped);
-        size_t length = ng_u16(body + at + 2, s->swapped);
+        uint16_t code = ng_u16(body + at, swapped);
+        size_t length = ng_u16(body + at + 2, swapped);
 
         at += 4;
         if (code == 0 || length > size - at)
             break;
         if ((code == ISB_IFDROP || code == ISB_OSDROP) && length == 8)
-            lost = add_saturating(lost, ng_u64(body + at, s->swapped));
+            lost = add_saturating(lost, ng_u64(body + at, swapped));
         length += -length & 3;
         at += length < size - at ? length : size - at;
     }
-    if (s->drops[interface] < lost)
-        s->drops[interface] = lost;
+    if (drops->by_interface[interface] < lost)
+        drops->by_interface[interface] = lost;
 }
 
 /* Reads the next block. Returns false at the end, wherever and whatever that is. */
@@ -90,7 +98,7 @@ static bool next_block(struct scan *s)
     if (type == BLOCK_STATISTICS) {
         size = length - 12 < BODY_MAX ? length - 12 : BODY_MAX;
         size = fread(body, 1, size, s->file);
-        read_statistics(s, body, size);
+        pcapng_drops_take(&s->drops, body, size, s->swapped);
     }
     return fseeko(s->file, (off_t)(length - taken - size), SEEK_CUR) == 0;
 }

@@ -25,6 +25,7 @@ enum option_code {
     IF_NAME = 2,
     IF_TSRESOL = 9,
     IF_FILTER = 11,
+    IF_TSOFFSET = 14,
     ISB_ENDTIME = 3,
     ISB_IFRECV = 4,
     ISB_IFDROP = 5,

@@ -2,51 +2,34 @@
 #include "reader.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pcap/pcap.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-#include "bytes.h"
 #include "memory.h"
+#include "octets.h"
 #include "packet.h"
 #include "pcapng.h"
+#include "records.h"
 
-enum { BUFFER_SIZE = 256 * 1024, NS_PER_S = 1000000000 };
+enum { NS_PER_S = 1000000000 };
 
 struct reader {
+    const char *path;
+    int fd; /* -1 none */
+    struct octets octets;
+    struct records records;
+    bool by_pcap; /* from here on libpcap reads: */
+    bool unread;  /* something is left for it */
     pcap_t *pcap;
-    char *buffer; /* of its own file; stdin outlives the reader and has a static one */
     bool filtered;
     struct bpf_program program;
     uint64_t number; /* of the last packet read */
-    uint64_t drops;
 };
-
-static char stdin_buffer[BUFFER_SIZE];
-
-/* pcapng begins with a Section Header Block; its type reads the same in either byte order. */
-static bool is_pcapng(FILE *file)
-{
-    uint8_t magic[4];
-    bool result = fread(magic, sizeof magic, 1, file) == 1 && get_be32(magic) == 0x0a0d0d0a;
-
-    rewind(file);
-    return result;
-}
-
-static uint64_t find_drops(FILE *file, const char *path)
-{
-    struct stat status;
-    uint64_t drops = 0;
-
-    if (file == stdin || fstat(fileno(file), &status) != 0 || !S_ISREG(status.st_mode))
-        return 0;
-    if (!is_pcapng(file) || pcapng_read_drops(path, &drops) != 0)
-        return 0;
-    return drops;
-}
 
 static enum reader_open_result fail(enum reader_open_result result, char *error, int size,
                                     const char *what, const char *why)
@@ -55,28 +38,30 @@ static enum reader_open_result fail(enum reader_open_result result, char *error,
     return result;
 }
 
-/* Opens the file with a buffer that makes fewer and longer reads. The stream belongs to pcap
- * from then on, the buffer to the reader. */
+static bool is_stdin(const char *path)
+{
+    return strcmp(path, "-") == 0;
+}
+
+/* The stream belongs to pcap from then on, the octets behind it to the reader. */
 static enum reader_open_result open_pcap(struct reader *r, const char *path, char *error,
                                          int size)
 {
     char why[PCAP_ERRBUF_SIZE] = "";
-    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
+    FILE *file;
 
-    if (file == NULL)
+    r->path = path;
+    r->fd = is_stdin(path) ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    if (r->fd < 0)
         return fail(READER_BAD_FILE, error, size, path, strerror(errno));
-    r->drops = find_drops(file, path);
-    r->buffer = file == stdin ? NULL : malloc(BUFFER_SIZE);
-    if (file == stdin)
-        setvbuf(stdin, stdin_buffer, _IOFBF, sizeof stdin_buffer);
-    else if (r->buffer != NULL)
-        setvbuf(file, r->buffer, _IOFBF, BUFFER_SIZE);
+    octets_open(&r->octets, r->fd);
+    file = need(octets_stream(&r->octets));
     r->pcap = pcap_fopen_offline_with_tstamp_precision(file, PCAP_TSTAMP_PRECISION_NANO, why);
     if (r->pcap == NULL) {
-        if (file != stdin)
-            fclose(file);
+        fclose(file);
         return fail(READER_BAD_FILE, error, size, path, why);
     }
+    records_begin(&r->records, &r->octets, r->pcap);
     return READER_OPEN;
 }
 
@@ -136,7 +121,9 @@ void reader_close(struct reader *reader)
         pcap_freecode(&reader->program);
     if (reader->pcap != NULL)
         pcap_close(reader->pcap);
-    free(reader->buffer);
+    octets_close(&reader->octets);
+    if (reader->fd > STDIN_FILENO)
+        close(reader->fd);
     free(reader);
 }
 
@@ -151,21 +138,40 @@ static int64_t nanoseconds(const struct pcap_pkthdr *header)
     return ns;
 }
 
-enum reader_result reader_next(struct reader *reader, struct reader_frame *frame)
+static enum reader_result next_by_pcap(struct reader *reader, struct reader_frame *frame)
 {
     struct pcap_pkthdr *header;
-    const u_char *bytes;
-    int result = pcap_next_ex(reader->pcap, &header, &bytes);
+    int result;
 
+    if (!reader->by_pcap)
+        reader->unread = reader->records.next == NULL || octets_wait(&reader->octets);
+    reader->by_pcap = true;
+    result = pcap_next_ex(reader->pcap, &header, &frame->bytes);
     if (result != 1)
         return result == PCAP_ERROR_BREAK ? READER_END : READER_ERROR;
-    frame->number = ++reader->number;
     frame->time_ns = nanoseconds(header);
     frame->captured = header->caplen;
     frame->wire_len = header->len;
-    frame->bytes = bytes;
-    frame->chosen =
-        !reader->filtered || pcap_offline_filter(&reader->program, header, bytes) != 0;
+    return READER_PACKET;
+}
+
+static bool passes(const struct reader *reader, const struct reader_frame *frame)
+{
+    struct pcap_pkthdr header = {.caplen = frame->captured, .len = frame->wire_len};
+
+    return pcap_offline_filter(&reader->program, &header, frame->bytes) != 0;
+}
+
+enum reader_result reader_next(struct reader *reader, struct reader_frame *frame)
+{
+    if (reader->by_pcap || !records_next(&reader->records, frame)) {
+        enum reader_result result = next_by_pcap(reader, frame);
+
+        if (result != READER_PACKET)
+            return result;
+    }
+    frame->number = ++reader->number;
+    frame->chosen = !reader->filtered || passes(reader, frame);
     return READER_PACKET;
 }
 
@@ -184,7 +190,14 @@ const char *reader_error(const struct reader *reader)
     return pcap_geterr(reader->pcap);
 }
 
+/* What libpcap skips is looked for in a second pass, where there can be one. */
 uint64_t reader_drops(const struct reader *reader)
 {
-    return reader->drops;
+    struct stat status;
+    uint64_t drops;
+
+    if (reader->unread && !is_stdin(reader->path) && fstat(reader->fd, &status) == 0 &&
+        S_ISREG(status.st_mode) && pcapng_read_drops(reader->path, &drops) == 0)
+        return drops;
+    return pcapng_drops_sum(&reader->records.drops);
 }

@@ -1,0 +1,64 @@
+/* octets.h - the octets of a file or a pipe, through one large buffer.
+ *
+ * Reading into a buffer that stays in the processor's cache costs less than mapping the file
+ * does: no page is touched for the first time, and a file that shrinks meanwhile ends earlier,
+ * where a mapped one would raise SIGBUS. */
+#ifndef LABCAP_OCTETS_H
+#define LABCAP_OCTETS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* Of the buffer: the largest packet that libpcap reads, and room around it. */
+enum { OCTETS_MAX = 384 * 1024 };
+
+struct octets {
+    int fd;
+    uint8_t *buffer;
+    size_t at, end; /* what was read and not yet taken */
+    bool moved;     /* the buffer no longer begins with the file's first octet */
+    int error;      /* errno of the last octets_fetch() that failed; 0: the file ends there */
+};
+
+/* `fd` stays the caller's. Exits when out of memory. */
+void octets_open(struct octets *o, int fd);
+void octets_close(struct octets *o);
+
+/* Reads on until `n` octets wait. False if fewer follow, or `n` is above OCTETS_MAX, or the file
+ * cannot be read. */
+bool octets_fetch(struct octets *o, size_t n);
+
+/* The next `n` octets, or NULL if octets_fetch() fails. Valid until the next call. */
+static inline const uint8_t *octets_look(struct octets *o, size_t n)
+{
+    if (o->end - o->at < n && !octets_fetch(o, n))
+        return NULL;
+    return o->buffer + o->at;
+}
+
+/* Takes octets that octets_look() has shown. */
+static inline void octets_take(struct octets *o, size_t n)
+{
+    o->at += n;
+}
+
+/* True if octets were read and not yet taken. */
+static inline bool octets_wait(const struct octets *o)
+{
+    return o->at < o->end;
+}
+
+/* The octets taken so far, or NULL if some are gone. */
+static inline const uint8_t *octets_taken(const struct octets *o, size_t *n)
+{
+    *n = o->at;
+    return o->moved ? NULL : o->buffer;
+}
+
+/* A stream that takes from the same place, and never more than it is asked for. fclose() leaves
+ * the octets open. NULL with errno. */
+FILE *octets_stream(struct octets *o);
+
+#endif

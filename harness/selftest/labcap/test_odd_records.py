@@ -1,0 +1,160 @@
+"""Records that labcap leaves to libpcap, among the ordinary ones that it reads itself; and traces
+that are larger than its buffer."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import pytest
+from calls import Json, Labcap, ReadAll, ReadOne
+from trace_files import ETHERNET, Frame, NgWriter, pcap_header, pcap_record, write_pcap
+from traces import START_NS, Conversation, echo_conversation
+
+UNTRUSTED = 3
+TSRESOL, TSOFFSET = 9, 14
+BUFFER = 384 * 1024
+
+
+@pytest.fixture
+def frames() -> list[Frame]:
+    return ETHERNET.frames(echo_conversation().packets)
+
+
+@pytest.fixture
+def usual(tmp_path: Path, flow: ReadOne, frames: list[Frame]) -> Json:
+    return flow(write_pcap(tmp_path / "usual.pcap", frames))
+
+
+@pytest.mark.parametrize("order", ["<", ">"], ids=["little-endian", "big-endian"])
+@pytest.mark.parametrize("ns", [True, False], ids=["ns", "us"])
+def test_an_older_version_of_the_format(
+    trace: Path, flow: ReadOne, frames: list[Frame], usual: Json, order: str, ns: bool
+) -> None:
+    header = bytearray(pcap_header(order=order, ns=ns))
+    header[6:8] = struct.pack(order + "H", 3)
+    records = b"".join(pcap_record(frame, order=order, ns=ns) for frame in frames)
+    trace.write_bytes(header + records)
+    assert flow(trace) == usual
+
+
+@pytest.mark.parametrize("at", range(10))
+def test_a_record_above_the_snap_length(
+    trace: Path, flow: ReadOne, frames: list[Frame], usual: Json, at: int
+) -> None:
+    whole = 200
+    assert max(len(frame.data) for frame in frames) < whole
+    frames[at] = Frame(frames[at].data + bytes(whole), frames[at].time_ns)  # padding
+    header = pcap_header(snaplen=whole)
+    trace.write_bytes(header + b"".join(pcap_record(frame) for frame in frames))
+    assert flow(trace) == usual
+
+
+@pytest.mark.parametrize("at", range(10))
+def test_a_stamp_after_2038_and_one_of_many_fractions(
+    trace: Path, flow: ReadOne, frames: list[Frame], usual: Json, at: int
+) -> None:
+    early = frames[0].time_ns
+    late = [Frame(frame.data, frame.time_ns - early + 2**31 * 10**9) for frame in frames[:at]]
+    odd = bytearray(pcap_record(Frame(frames[at].data, 0)))
+    odd[4:8] = struct.pack("<I", frames[at].time_ns - early + 10**9)
+    rest = [Frame(frame.data, frame.time_ns - early + 10**9) for frame in frames[at + 1:]]
+    trace.write_bytes(pcap_header() + b"".join(map(pcap_record, late)) + odd +
+                      b"".join(map(pcap_record, rest)))
+    told = flow(trace)
+    assert {**told, "start": 0, "duration": 0} == {**usual, "start": 0, "duration": 0}
+
+
+def write_ng(path: Path, frames: list[Frame], options: list[tuple[int, bytes]],
+             per_second: int, order: str = "<") -> Path:
+    """Frames of one interface with these options and stamps of so many units a second."""
+    writer = NgWriter(order)
+    body = writer._pack("HHI", 1, 0, 0) + writer._options(options)
+    writer.blocks.append(writer._block(1, body))
+    for frame in frames:
+        writer.packet(Frame(frame.data, frame.time_ns * per_second // 10**9))
+    return writer.write(path)
+
+
+@pytest.mark.parametrize("order", ["<", ">"], ids=["little-endian", "big-endian"])
+@pytest.mark.parametrize("resolution, per_second", [(None, 10**6), (b"\x06", 10**6),
+                                                    (b"\x09", 10**9), (b"\x07", 10**7),
+                                                    (b"\x9e", 2**30)])
+@pytest.mark.parametrize("offset", [0, 3600])
+def test_stamps_of_any_resolution_and_offset(
+    trace: Path, flow: ReadOne, frames: list[Frame], usual: Json, order: str,
+    resolution: bytes, per_second: int, offset: int,
+) -> None:
+    options = [(TSRESOL, resolution)] if resolution else []
+    if offset:
+        options.append((TSOFFSET, struct.pack(order + "q", offset)))
+    told = flow(write_ng(trace, frames, options, per_second, order))
+    assert told["start"] == pytest.approx(usual["start"] + offset, abs=1e-6)
+    assert told["duration"] == pytest.approx(usual["duration"], abs=2e-6)
+    assert told["history"] == usual["history"]
+
+
+def test_simple_packets_have_no_stamp(
+    trace: Path, flow: ReadOne, frames: list[Frame], usual: Json
+) -> None:
+    writer = NgWriter()
+    writer.interface(1)
+    for frame in frames[:4]:
+        writer.packet(frame)
+    for frame in frames[4:]:
+        body = writer._pack("I", len(frame.data)) + frame.data + bytes(-len(frame.data) % 4)
+        writer.blocks.append(writer._block(3, body))
+    told = flow(writer.write(trace))
+    assert (told["history"], told["last_packet"]) == (usual["history"], usual["last_packet"])
+
+
+@pytest.mark.parametrize("extra", ["nothing", "second interface", "unknown block"])
+def test_drops_are_told_of_a_file_and_of_a_pipe(
+    trace: Path, report: ReadAll, labcap: Labcap, frames: list[Frame], extra: str
+) -> None:
+    writer = NgWriter()
+    writer.interface(1)
+    writer.packet(frames[0])
+    writer.statistics(dropped=5)
+    if extra == "second interface":
+        writer.interface(1)
+    elif extra == "unknown block":
+        writer.blocks.append(writer._block(0x40000001, b"abcd"))
+    for frame in frames[1:]:
+        writer.packet(frame)
+    writer.statistics(dropped=7)
+    *_, capture = report(writer.write(trace), status=UNTRUSTED)
+    assert capture["drops"] == 7
+    done = labcap("flows", "-", input=trace.read_bytes(), text=False)
+    assert done.returncode == UNTRUSTED
+    assert b"packets were lost" in done.stderr
+
+
+@pytest.mark.parametrize("size", [1400, 40_000, 65_000])
+@pytest.mark.parametrize("pipe", [False, True], ids=["file", "pipe"])
+def test_a_trace_larger_than_the_buffer(
+    trace: Path, flows: ReadAll, labcap: Labcap, size: int, pipe: bool
+) -> None:
+    talk = Conversation().handshake()
+    sent = 0
+    while sent < 3 * BUFFER:
+        talk.client("PA", bytes(size))
+        sent += size
+    talk.close()
+    talk.write(trace)
+    (told,) = flows(trace)
+    assert (told["to_server"]["bytes"], told["history"]) == (sent, "ShADFaf")
+    if pipe:
+        there = labcap("flows", "--json", trace).stdout
+        done = labcap("flows", "--json", "-", input=trace.read_bytes(), text=False)
+        assert done.stdout.decode().splitlines()[0] == there.splitlines()[0]
+
+
+@pytest.mark.parametrize("beyond", [0, 1])
+def test_the_largest_packet_there_is(trace: Path, report: ReadAll, beyond: int) -> None:
+    large = Frame(bytes(262_144 + beyond), START_NS)
+    small = ETHERNET.frames(echo_conversation().packets)
+    write_pcap(trace, [*small[:3], large, *small[3:]], snaplen=2**20)
+    told, capture = report(trace, status=UNTRUSTED if beyond else 0)
+    assert (capture["packets"], capture["complete"]) == ((3, False) if beyond else (11, True))
+    assert told["handshake"]["complete"] is True
