@@ -89,10 +89,7 @@ def flows(trace: Path) -> list[dict[str, Any]]:
 
     Raises HarnessError when the trace cannot be trusted.
     """
-    done = _labcap("flows", "--json", str(trace))
-    if done.returncode != 0:
-        raise HarnessError(f"{trace.name}: {done.stderr.strip() or done.stdout.strip()}")
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    return _flows(_said_of(trace, "flows", "--json", str(trace)))
 
 
 def check(trace: Path, expectations: Sequence[str], packets: str = "") -> list[str]:
@@ -101,10 +98,32 @@ def check(trace: Path, expectations: Sequence[str], packets: str = "") -> list[s
     packets: a libpcap filter, or nothing. Raises HarnessError when an expectation is
     unknown or the trace cannot be trusted.
     """
-    done = _labcap("check", str(trace), *([packets] if packets else []), *expectations)
-    if done.returncode not in (0, 1):
+    return _unmet(_said_of(trace, "check", str(trace), *([packets] if packets else []),
+                           *expectations))
+
+
+def flows_and_check(
+    trace: Path, expectations: Sequence[str]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Both flows() and check(), by a labcap that reads TRACE once."""
+    said = _said_of(trace, "check", "--json", str(trace), *expectations)
+    return _flows(said), _unmet(said)
+
+
+def _flows(said: Sequence[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in said if line.startswith("{")]
+
+
+def _unmet(said: Sequence[str]) -> list[str]:
+    return [line for line in said if line.startswith("NOT met")]
+
+
+def _said_of(trace: Path, command: str, *args: str) -> list[str]:
+    """The lines that labcap's COMMAND prints; raises HarnessError where it can say nothing."""
+    done = _labcap(command, *args)
+    if done.returncode != 0 and (command, done.returncode) != ("check", 1):
         raise HarnessError(f"{trace.name}: {done.stderr.strip() or done.stdout.strip()}")
-    return [line for line in done.stdout.splitlines() if line.startswith("NOT met")]
+    return done.stdout.splitlines()
 
 
 def annotate(traces: Sequence[Path]) -> Optional[str]:

@@ -84,6 +84,8 @@ static const struct command_option watch_options[] = {
 static const struct command_option check_options[] = {
     {'e', NULL, "FILE", COMPLETE_FILE, false, true,
      "Read expectations from FILE, too, one a line; # begins a comment."},
+    {OPTION_JSON, "json", NULL, COMPLETE_NOTHING, false, false,
+     "Print first what `labcap flows --json` prints."},
     FILTER_OPTION,
     {0},
 };

@@ -10,6 +10,7 @@
 #include "memory.h"
 #include "messages.h"
 #include "operands.h"
+#include "report.h"
 #include "usage.h"
 
 enum { ERROR_SIZE = 512 };
@@ -18,6 +19,8 @@ struct expectations {
     struct expectation *list;
     size_t count, capacity;
     const char *filter;
+    bool json;
+    struct report report; /* of the connections, where they are printed, too */
 };
 
 /* `where` says where it was written, "" for the command line. */
@@ -107,6 +110,8 @@ static void take_flow(void *context, const struct trace *trace, const struct flo
 {
     struct expectations *all = context;
 
+    if (all->json)
+        report_flow(&all->report, trace, flow);
     for (size_t i = 0; i < all->count; i++)
         expect_flow(&all->list[i], trace, flow);
 }
@@ -118,11 +123,14 @@ static int check_file(void *context, const char *file)
     struct trace trace;
     int status;
 
+    all->report = (struct report){.json = true};
     for (size_t i = 0; i < all->count; i++)
         expect_begin(&all->list[i]);
     status = trace_read(&trace, file, all->filter, &listener);
     if (trace.flows == NULL)
         return status;
+    if (all->json)
+        report_trace(&all->report, &trace);
     for (size_t i = 0; i < all->count; i++)
         if (!expect_tell(&all->list[i], &trace) && status == EXIT_MET)
             status = EXIT_NOT_MET;
@@ -140,6 +148,8 @@ static int parse_options(struct expectations *all, int argc, char **argv)
             return -1;
         if (option == OPTION_FILTER)
             all->filter = optarg;
+        else if (option == OPTION_JSON)
+            all->json = true;
         else if (option != 'e')
             return usage_error("check", NULL);
         else if (!add_file(all, optarg))

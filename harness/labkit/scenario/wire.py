@@ -60,9 +60,12 @@ class Wire(World):
         """
         self.settle()
         self.end_recording()
-        found = capture.flows(self.trace)
+        if packets:
+            found = capture.flows(self.trace)
+            unmet = capture.check(self.trace, expectations, packets)
+        else:
+            found, unmet = capture.flows_and_check(self.trace, expectations)
         second_opinion.compare(self.trace, found)
-        unmet = capture.check(self.trace, expectations, packets)
         if unmet:
             raise mismatch_of(unmet, found, cause)
         return found

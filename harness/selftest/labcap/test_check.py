@@ -360,3 +360,10 @@ def test_a_missing_trace_cannot_be_trusted(tmp_path: Path, labcap: Labcap) -> No
     done = labcap("check", tmp_path / "nowhere", "connections=0")
     assert done.returncode == UNTRUSTED
     assert "nowhere" in done.stderr
+
+
+def test_the_connections_are_printed_before_the_verdicts(labcap: Labcap, two: Path) -> None:
+    wanted = ["connections=2", "1:to_server.bytes=6"]
+    both, verdicts = (labcap("check", *json, two, *wanted) for json in (["--json"], []))
+    assert both.returncode == NOT_MET
+    assert both.stdout == labcap("flows", "--json", two).stdout + verdicts.stdout
