@@ -3,48 +3,86 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "duplicate.h"
 #include "flow_index.h"
 #include "fragment.h"
 #include "memory.h"
 
-enum { ARENA_SIZE = 256 * 1024 };
+/* The first pieces of memory are small, as most traces are; large ones may be huge pages, which
+ * cost less to come by and to find. */
+enum { PIECE_MIN = 64 * 1024, PIECE_MAX = 2 * 1024 * 1024 };
 
-struct arena {
-    struct arena *older;
-    size_t used;
-    _Alignas(16) unsigned char bytes[ARENA_SIZE];
+/* Memory for records of one size. */
+struct slab {
+    size_t size;
+    void *free;                 /* a list of what was given back */
+    unsigned char *next, *end;  /* of the latest piece */
+    void **pieces;
+    size_t piece_count, piece_size;
 };
 
 struct flow_table {
     struct flow_index index;
-    struct flow **flows; /* by id - 1 */
-    size_t count, capacity;
-    uint64_t tcp_count;
-    struct arena *arena;
+    struct flow **flows; /* in the order of ids; NULL: forgotten */
+    uint32_t *ids;       /* theirs */
+    size_t used, capacity, held;
+    uint64_t count, tcp_count; /* of all there have been */
+    struct slab tcp, udp;
     struct flow *latest; /* packets of one flow often come in a row */
     uint64_t duplicates, orphans;
     struct duplicate_table recent;
     struct fragment_table fragments;
+    bool fragmented; /* fragments have come */
 };
 
 /* ---- Memory ---- */
 
-static void *arena_new(struct flow_table *t, size_t size)
+static void slab_init(struct slab *s, size_t size)
 {
-    void *result;
+    *s = (struct slab){.size = (size + 15) & ~(size_t)15, .piece_size = PIECE_MIN};
+}
 
-    size = (size + 15) & ~(size_t)15;
-    if (t->arena == NULL || ARENA_SIZE - t->arena->used < size) {
-        struct arena *a = need(calloc(1, sizeof *a));
+static void slab_grow(struct slab *s)
+{
+    if (s->piece_count > 0 && s->piece_size < PIECE_MAX)
+        s->piece_size *= 2;
+    s->pieces = need(reallocarray(s->pieces, s->piece_count + 1, sizeof *s->pieces));
+    s->next = need(aligned_alloc(s->piece_size, s->piece_size));
+    s->end = s->next + s->piece_size;
+    s->pieces[s->piece_count++] = s->next;
+    if (s->piece_size == PIECE_MAX)
+        madvise(s->next, s->piece_size, MADV_HUGEPAGE); /* a wish */
+}
 
-        a->older = t->arena;
-        t->arena = a;
+/* The record is all zeros. */
+static void *slab_take(struct slab *s)
+{
+    void *record = s->free;
+
+    if (record != NULL) {
+        memcpy(&s->free, record, sizeof s->free);
+    } else {
+        if ((size_t)(s->end - s->next) < s->size)
+            slab_grow(s);
+        record = s->next;
+        s->next += s->size;
     }
-    result = t->arena->bytes + t->arena->used;
-    t->arena->used += size;
-    return result;
+    return memset(record, 0, s->size);
+}
+
+static void slab_give(struct slab *s, void *record)
+{
+    memcpy(record, &s->free, sizeof s->free);
+    s->free = record;
+}
+
+static void slab_free(struct slab *s)
+{
+    for (size_t i = 0; i < s->piece_count; i++)
+        free(s->pieces[i]);
+    free(s->pieces);
 }
 
 struct flow_table *flow_table_new(void)
@@ -52,6 +90,8 @@ struct flow_table *flow_table_new(void)
     struct flow_table *t = need(calloc(1, sizeof *t));
 
     flow_index_init(&t->index);
+    slab_init(&t->tcp, offsetof(struct flow, tcp) + sizeof(struct tcp_connection));
+    slab_init(&t->udp, offsetof(struct flow, udp) + 2 * sizeof(struct udp_side));
     return t;
 }
 
@@ -77,37 +117,57 @@ void flow_table_free(struct flow_table *t)
     if (t == NULL)
         return;
     fragment_finish(&t->fragments, ignore_lost, NULL);
-    for (size_t i = 0; i < t->count; i++)
-        free_flow(t->flows[i]);
-    while (t->arena != NULL) {
-        struct arena *older = t->arena->older;
-
-        free(t->arena);
-        t->arena = older;
-    }
+    for (size_t i = 0; i < t->used; i++)
+        if (t->flows[i] != NULL)
+            free_flow(t->flows[i]);
+    slab_free(&t->tcp);
+    slab_free(&t->udp);
     free(t->flows);
+    free(t->ids);
     flow_index_free(&t->index);
     free(t);
 }
 
 /* ---- Finding or making a flow ---- */
 
+/* Takes the forgotten ones out of the list, once they are the most of it. */
+static void close_gaps(struct flow_table *t)
+{
+    size_t to = 0;
+
+    if (t->used < 64 || t->held * 2 > t->used)
+        return;
+    for (size_t i = 0; i < t->used; i++) {
+        if (t->flows[i] == NULL)
+            continue;
+        t->flows[to] = t->flows[i];
+        t->ids[to++] = t->ids[i];
+    }
+    t->used = to;
+}
+
+/* Behind all others, in the order of ids. */
+static void list_flow(struct flow_table *t, struct flow *f)
+{
+    close_gaps(t);
+    if (t->used == t->capacity) {
+        t->capacity = t->capacity > 0 ? t->capacity * 2 : 64;
+        t->flows = need(reallocarray(t->flows, t->capacity, sizeof *t->flows));
+        t->ids = need(reallocarray(t->ids, t->capacity, sizeof *t->ids));
+    }
+    t->flows[t->used] = f;
+    t->ids[t->used++] = f->id;
+    t->held++;
+}
+
 static struct flow *new_flow(struct flow_table *t, const struct flow_key *k,
                              const struct packet *p)
 {
-    size_t size = k->protocol == IP_TCP
-                      ? offsetof(struct flow, tcp) + sizeof(struct tcp_connection)
-                      : offsetof(struct flow, udp) + 2 * sizeof(struct udp_side);
-    struct flow *f = arena_new(t, size);
+    struct flow *f = slab_take(k->protocol == IP_TCP ? &t->tcp : &t->udp);
 
-    if (t->count == t->capacity) {
-        t->capacity = t->capacity > 0 ? t->capacity * 2 : 64;
-        t->flows = need(realloc(t->flows, t->capacity * sizeof(struct flow *)));
-    }
-    t->flows[t->count++] = f;
     f->protocol = k->protocol;
     f->ip_version = k->ip_version;
-    f->id = (uint32_t)t->count;
+    f->id = (uint32_t)++t->count;
     f->vlan = k->vlan;
     f->end[0] = *k->source;
     f->end[1] = *k->destination;
@@ -117,6 +177,7 @@ static struct flow *new_flow(struct flow_table *t, const struct flow_key *k,
         tcp_start(&f->tcp, p);
         t->tcp_count++;
     }
+    list_flow(t, f);
     return f;
 }
 
@@ -233,6 +294,7 @@ static void add_udp_fragment(struct flow_table *t, const struct packet *p,
     struct fragmented *d = fragment_add(&t->fragments, p, lose_datagram, t);
     struct udp_side *u;
 
+    t->fragmented = true;
     if (d == NULL) {
         t->duplicates++;
         return;
@@ -292,16 +354,52 @@ void flow_table_add(struct flow_table *t, const struct packet *p, struct flow_no
 
 void flow_table_forget_transits(struct flow_table *t)
 {
-    for (size_t i = 0; i < t->count; i++)
-        transit_free(t->flows[i]);
+    for (size_t i = 0; i < t->used; i++)
+        if (t->flows[i] != NULL)
+            transit_free(t->flows[i]);
 }
 
 void flow_table_finish(struct flow_table *t)
 {
     fragment_finish(&t->fragments, lose_datagram, t);
-    for (size_t i = 0; i < t->count; i++)
-        if (t->flows[i]->protocol == IP_TCP)
+    for (size_t i = 0; i < t->used; i++)
+        if (t->flows[i] != NULL && t->flows[i]->protocol == IP_TCP)
             tcp_finish(&t->flows[i]->tcp);
+}
+
+/* ---- Forgetting ---- */
+
+/* The place of an id in the list, `used` if it is not there. */
+static size_t place_of(const struct flow_table *t, uint64_t id)
+{
+    size_t low = 0, high = t->used;
+
+    if (t->used == t->count) /* none has left the list */
+        return id >= 1 && id <= t->used ? id - 1 : t->used;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (t->ids[middle] < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < t->used && t->ids[low] == id ? low : t->used;
+}
+
+void flow_table_forget(struct flow_table *t, struct flow *f)
+{
+    struct flow_key k = {f->protocol, f->ip_version, f->vlan, &f->end[0], &f->end[1]};
+
+    flow_index_remove(&t->index, &k, f);
+    if (t->fragmented)
+        fragment_forget(&t->fragments, f);
+    if (t->latest == f)
+        t->latest = NULL;
+    t->flows[place_of(t, f->id)] = NULL;
+    t->held--;
+    free_flow(f);
+    slab_give(f->protocol == IP_TCP ? &t->tcp : &t->udp, f);
 }
 
 /* ---- Reading the table ---- */
@@ -321,6 +419,11 @@ size_t flow_count(const struct flow_table *t)
     return t->count;
 }
 
+size_t flow_held(const struct flow_table *t)
+{
+    return t->held;
+}
+
 uint64_t flow_count_of(const struct flow_table *t, uint8_t protocol)
 {
     return protocol == IP_TCP ? t->tcp_count : t->count - t->tcp_count;
@@ -328,5 +431,15 @@ uint64_t flow_count_of(const struct flow_table *t, uint8_t protocol)
 
 struct flow *flow_by_id(const struct flow_table *t, uint64_t id)
 {
-    return id >= 1 && id <= t->count ? t->flows[id - 1] : NULL;
+    size_t place = place_of(t, id);
+
+    return place < t->used ? t->flows[place] : NULL;
+}
+
+struct flow *flow_next(const struct flow_table *t, size_t *at)
+{
+    while (*at < t->used)
+        if (t->flows[(*at)++] != NULL)
+            return t->flows[*at - 1];
+    return NULL;
 }

@@ -1,8 +1,8 @@
 /* flow.h - the table of flows: every packet finds its TCP connection or UDP flow here.
  *
- * Flows are numbered from 1 in the order of their first packets and never move or go away
- * before flow_table_free(), so a struct flow pointer may be kept. Memory grows with the number
- * of flows only; per-flow lists are bounded (INTERVAL_MAX, SIZES_MAX).
+ * Flows are numbered from 1 in the order of their first packets and never move; they go away with
+ * flow_table_forget() and flow_table_free() only, so a struct flow pointer may be kept. Memory
+ * grows with the number of flows only; per-flow lists are bounded (INTERVAL_MAX, SIZES_MAX).
  *
  * Use: flow_table_new(), flow_table_add() for each packet in file order, flow_table_finish()
  * once, then read the flows. trace.h does all that for a file. */
@@ -89,11 +89,21 @@ void flow_table_finish(struct flow_table *table);
 uint64_t flow_table_duplicates(const struct flow_table *table);
 uint64_t flow_table_orphans(const struct flow_table *table);
 
+/* Frees a flow: it keeps its id, and no byte of memory. Packets of its ends belong to a new one
+ * from then on. Only where nobody else keeps pointers to flows, as traces with two points do. */
+void flow_table_forget(struct flow_table *table, struct flow *flow);
+
+/* All that there have been, and those that are not forgotten. */
 size_t flow_count(const struct flow_table *table);
 uint64_t flow_count_of(const struct flow_table *table, uint8_t protocol);
+size_t flow_held(const struct flow_table *table);
 
-/* The flow with this id (1 to flow_count), or NULL. */
+/* The flow with this id (1 to flow_count); NULL if there is none, or it is forgotten. */
 struct flow *flow_by_id(const struct flow_table *table, uint64_t id);
+
+/* The next flow that is not forgotten, in the order of ids; NULL after the last. *at is 0 at
+ * first. Flows that it has given may be forgotten meanwhile. */
+struct flow *flow_next(const struct flow_table *table, size_t *at);
 
 /* The client's side, 0 or 1. */
 static inline unsigned flow_client(const struct flow *flow)

@@ -91,6 +91,24 @@ void flow_index_set(struct flow_index *t, struct flow_slot *slot, uint64_t hash,
         grow(t);
 }
 
+/* What stands behind a slot that becomes free moves up where it would not be found otherwise. */
+void flow_index_remove(struct flow_index *t, const struct flow_key *k, const struct flow *flow)
+{
+    unsigned side;
+    size_t hole = (size_t)(flow_index_find(t, k, flow_index_hash(t, k), &side) - t->slots);
+
+    if (t->slots[hole].flow != flow)
+        return;
+    for (size_t i = (hole + 1) & t->mask; t->slots[i].flow != NULL; i = (i + 1) & t->mask) {
+        if (((i - t->slots[i].hash) & t->mask) < ((i - hole) & t->mask))
+            continue;
+        t->slots[hole] = t->slots[i];
+        hole = i;
+    }
+    t->slots[hole].flow = NULL;
+    t->used--;
+}
+
 void flow_index_init(struct flow_index *t)
 {
     /* Where there is no randomness yet, an address will have to do. */

@@ -34,6 +34,10 @@ void flow_index_init(struct flow_index *index);
 void flow_index_set(struct flow_index *index, struct flow_slot *slot, uint64_t hash,
                     struct flow *flow);
 
+/* Removes the flow, which has this key; nothing if a later flow has taken its place. */
+void flow_index_remove(struct flow_index *index, const struct flow_key *key,
+                       const struct flow *flow);
+
 void flow_index_free(struct flow_index *index);
 
 /* True if the key is the flow's; *side is then the sender. */

@@ -110,6 +110,20 @@ bool fragment_completes(struct fragmented *datagram)
     return true;
 }
 
+static void ignore(void *context, struct fragmented *datagram)
+{
+    (void)context;
+    (void)datagram;
+}
+
+void fragment_forget(struct fragment_table *table, const struct flow *flow)
+{
+    for (int i = 0; i < FRAGMENT_BUCKETS; i++)
+        for (int j = 0; j < FRAGMENT_WAYS; j++)
+            if (table->slots[i][j].flow == flow)
+                leave(&table->slots[i][j], ignore, NULL);
+}
+
 void fragment_finish(struct fragment_table *table, fragment_lost_fn *lost, void *context)
 {
     for (int i = 0; i < FRAGMENT_BUCKETS; i++)
