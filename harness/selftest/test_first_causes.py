@@ -160,6 +160,27 @@ def test_what_failed_before_the_missing_step_comes_first() -> None:
     assert second.words == "step 12 is not written yet"
 
 
+def test_what_failed_before_the_missing_step_comes_first_in_whatever_program() -> None:
+    results = [result(12, "client", fault=unwritten(12), number=n) for n in range(9)]
+    results += [result(step, "server", fault=Mismatch("a", "b", cause), number=n)
+                for step, cause, n in ((1, "other", 0), (8, "descriptor-leak", 0),
+                                       (9, "descriptor-leak", 1), (2, "messages", 0))]
+    settle(results)
+    first, second = faults_of(results)
+    assert (first.words, first.best.test.step, len(first.others)) == ("", 8, 1)
+    assert second.words == "step 12 is not written yet"
+
+
+def test_a_fault_is_told_by_the_step_of_whose_tests_most_find_it() -> None:
+    results = [result(1, "server", fault=Mismatch("a", "b", "messages"))]
+    results += [result(step, "server", number=n) for step in (1, 5) for n in (1, 2, 3)]
+    results += [result(6, "server", fault=Mismatch("a", "b", "messages"), number=n)
+                for n in range(4)]
+    settle(results)
+    [fault] = faults_of(results)
+    assert fault.best.test.step == 6 and len(fault.others) == 4
+
+
 def test_the_fault_that_most_tests_meet_comes_first() -> None:
     results = [result(1, "server", fault=never_listens("server"))]
     results += [result(9, "client", fault=never_listens("client"), number=n) for n in range(3)]

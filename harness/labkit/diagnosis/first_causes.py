@@ -61,7 +61,7 @@ def settle(results: Sequence[Result]) -> None:
     for group in _with_gated(groups, results):
         if group[0].cause in ALWAYS or _are_most(group, results) or not all(
                 result.judged for result in group):
-            _mark(_words(group), group)
+            _mark(_words(group), group, results)
 
 
 def _with_gated(
@@ -99,8 +99,8 @@ def _most(results: Sequence[Result]) -> list[Result]:
         group[0].cause in (None, "other"), -len(group), _order(_best(group))))
 
 
-def _mark(words: str, group: Sequence[Result]) -> None:
-    best = _best(group)
+def _mark(words: str, group: Sequence[Result], results: Sequence[Result]) -> None:
+    best = _best(group, results)
     for result in group:
         result.fault = words
         if result is not best:
@@ -120,11 +120,11 @@ def faults_of(results: Sequence[Result]) -> list[Fault]:
     for result in results:
         if result.fault:
             groups.setdefault(result.fault, []).append(result)
-    faults = [_fault(words, group) for words, group in groups.items()]
+    faults = [_fault(words, group, results) for words, group in groups.items()]
     if faults:
         return _before(results, sorted(faults, key=_weight(faults)))
     most = _most([result for result in results if result.cause not in (None, "other")])
-    return [_fault("", most)] if len(most) > FEWEST else []
+    return [_fault("", most, results)] if len(most) > FEWEST else []
 
 
 def _weight(faults: Sequence[Fault]) -> Callable[[Fault], tuple[object, ...]]:
@@ -140,25 +140,41 @@ def _weight(faults: Sequence[Fault]) -> Callable[[Fault], tuple[object, ...]]:
 
 
 def _before(results: Sequence[Result], faults: list[Fault]) -> list[Fault]:
-    """FAULTS; before a step that is not written comes what failed in an earlier one, if any did."""
+    """FAULTS; before a step that is not written comes what most failed by in an earlier one."""
     missing = int(step_in(faults[0].words) or 0)
-    earlier = [result for result in results if result.status == FAILED and result.judged
-               and not result.fault and 0 < result.test.step < missing
-               and result.test.programs == faults[0].best.test.programs]
-    return [_fault("", [min(earlier, key=_order)]), *faults] if earlier else faults
+    earlier = _most([result for result in results if result.judged and not result.fault
+                     and 0 < result.test.step < missing])
+    return [_fault("", earlier, results), *faults] if earlier else faults
 
 
-def _fault(words: str, group: Sequence[Result]) -> Fault:
-    best = _best(group)
+def _fault(words: str, group: Sequence[Result], results: Sequence[Result]) -> Fault:
+    best = _best(group, results)
     return Fault(words, best, tuple(result for result in group if result is not best))
 
 
-def _best(group: Sequence[Result]) -> Result:
+def _best(group: Sequence[Result], results: Sequence[Result] = ()) -> Result:
     """Of tests with the same fault the one that tells it: in full, to all, of one program, early.
+
+    RESULTS: of all tests, where those count for less that use what only a later step is about.
     """
+    begins = _beginning(group, results)
     return min(group, key=lambda result: (
         not result.judged, result.visibility != VISIBLE, len(result.test.programs) > 1,
-        _order(result)))
+        result.test.step < begins, _order(result)))
+
+
+def _beginning(group: Sequence[Result], results: Sequence[Result]) -> int:
+    """The first step of whose tests, of GROUP's program, half are in GROUP; 0 without one."""
+    if group[0].cause in ALWAYS:
+        return 0
+    lab, program = group[0].test.lab, _whose(group[0])
+    own = {result.test.name for result in group}
+    for step in sorted({result.test.step for result in group} - {0}):
+        tests = [result.test.name in own for result in results if result.test.step == step
+                 and result.test.lab == lab and program in result.test.programs]
+        if tests and 2 * sum(tests) >= len(tests):
+            return step
+    return 0
 
 
 def _order(result: Result) -> tuple[bool, int, int, str]:
