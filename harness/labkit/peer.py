@@ -19,6 +19,10 @@ LINE = 80
 LONGEST_LINE = 64 * 1024
 """Bytes after which what comes is no line of text any more."""
 
+OF_STREAMS = {None, "closes-both", "eintr", "lines-lost", "partial-write", "single-read",
+              "stdout-not-flushed"}
+"""What a test suspects of bytes that are the right ones, in part."""
+
 
 class Waiter(Protocol):
     """What a peer needs of the test it belongs to (scenario.Scenario)."""
@@ -103,9 +107,10 @@ class Peer:
                          f"{counted(len(data), 'byte')} from it", data, cause)
         got = bytes(self.received[: len(data)])
         if got != data:
+            foreign = "messages" if cause in OF_STREAMS and is_foreign(data, got) else None
             raise Mismatch(expected=f"{self.label} receives {describe(data)}",
-                           seen=difference(data, got), cause=self._damage(data) or cause
-                           or ("messages" if is_foreign(data, got) else None))
+                           seen=difference(data, got),
+                           cause=foreign or self._damage(data) or cause)
         del self.received[: len(data)]
 
     def echo_strictly(self, data: bytes, cause: Optional[str] = None) -> None:
@@ -153,8 +158,9 @@ class Peer:
         if self.received:
             raise Mismatch(
                 expected=f"{self.label} receives end of file now, and no more bytes",
-                seen=f"{len(self.received)} more bytes: {describe(bytes(self.received))}",
-                cause="fixed-length" if 0 in self.received else "messages",
+                seen=f"{counted(len(self.received), 'more byte')}: "
+                f"{describe(bytes(self.received))}",
+                cause=_surplus(bytes(self.received)),
             )
 
     def expect_fin(self) -> None:
@@ -250,9 +256,9 @@ class Peer:
         """What keeps the other side from saying the rest of DATA, for ever."""
         if not data:
             return cause or "descriptor-leak"
-        foreign = is_foreign(data, bytes(self.received))
-        likely = "messages" if foreign else "partial-write" if self.received else "no-answer"
-        return self._damage(data) or cause or likely
+        if cause in OF_STREAMS and is_foreign(data, bytes(self.received)):
+            return "messages"
+        return self._damage(data) or cause or ("partial-write" if self.received else "no-answer")
 
     def _damage(self, data: bytes) -> Optional[str]:
         """The fault that shows in what has come of DATA, if one does."""
@@ -395,7 +401,16 @@ def guess_cause(expected: bytes, got: bytes) -> Optional[str]:
     later = got[at : at + 64]
     if len(later) == 64 and expected.find(later, at) > 0:
         return "partial-write"
+    if at == len(expected) < len(got):
+        return _surplus(later)
     return "fixed-length" if len(got) > len(expected) or later[:1] == b"\0" else None
+
+
+def _surplus(got: bytes) -> str:
+    """The fault that shows in what came after the right bytes: GOT."""
+    if got == b"\0":
+        return "c-string"  # strlen() + 1 bytes were sent
+    return "fixed-length" if 0 in got else "messages"
 
 
 def is_foreign(expected: bytes, got: bytes) -> bool:

@@ -22,6 +22,10 @@ from workbench import World
 CONNECTION = "4<TCP:[127.0.0.1:4321->127.0.0.1:40000]>"
 LISTENS = "listen(3<TCP:[127.0.0.1:4321]>, 4096) = 0 <0.000012>"
 ACCEPTS = f"accept(3<TCP:[127.0.0.1:4321]>, NULL, NULL) = {CONNECTION} <0.000012>"
+PEER = '{sa_family=AF_INET, sin_port=htons(40000), sin_addr=inet_addr("127.0.0.1")}'
+RECEIVES = f'recvfrom({CONNECTION}, "hello", 4096, 0, NULL, NULL) = 5 <0>'
+ENDS = f'recvfrom({CONNECTION}, "", 4096, 0, NULL, NULL) = 0 <0>'
+SOCKET = "socket(AF_INET, SOCK_STREAM, IPPROTO_TCP) = 3<TCP:[1]> <0>"
 SAYS = 'write(2<pipe:[7]>, "server: failed\\n", 15) = 15 <0.000012>'
 
 
@@ -43,8 +47,18 @@ def program(
                 strace=log_of(*lines) if lines else b"", **what)
 
 
-def evidence(*programs: Seen, suspicion: str = "other", expected: str = "this") -> Evidence:
-    return Evidence(expected, "that", suspicion, programs, Path("/nowhere"))
+def evidence(
+    *programs: Seen, suspicion: str = "other", expected: str = "this", lab: str = "01-tcp-echo",
+) -> Evidence:
+    return Evidence(expected, "that", suspicion, programs, Path("/nowhere"), lab)
+
+
+def echoes(*pairs: tuple[str, int, int], kind: str = "UDP") -> Seen:
+    """A server that gets each time a text of so many bytes, and calls sendto() for so many."""
+    about = f"3<{kind}:[127.0.0.1:4321{'->127.0.0.1:40000' if kind == 'TCP' else ''}]>"
+    return program(*(line for text, got, sent in pairs for line in (
+        f'recvfrom({about}, "{text}", 65536, 0, {PEER}, [16]) = {got} <0>',
+        f'sendto({about}, "{text}", {sent}, 0, {PEER}, 16) = {sent} <0>')), transport=kind.lower())
 
 
 CASES: dict[str, tuple[Evidence, str]] = {
@@ -62,7 +76,7 @@ CASES: dict[str, tuple[Evidence, str]] = {
         suspicion="messages"), "format-string"),
     "SIGPIPE": (evidence(program(signal=13), suspicion="one-client-only"), "sigpipe"),
     "SIGPIPE, suspected and not seen": (
-        evidence(program(LISTENS, status=0), suspicion="sigpipe"), "other"),
+        evidence(program(SAYS, status=0, name="client"), suspicion="sigpipe"), "no-packets"),
     "an interrupted call": (evidence(program(
         LISTENS, "accept(3<TCP:[127.0.0.1:4321]>, NULL, NULL) = -1 EINTR (Interrupted) <0.1>",
         SAYS, "exit_group(1) = ?", status=1), suspicion="one-client-only"), "eintr"),
@@ -177,7 +191,8 @@ CASES: dict[str, tuple[Evidence, str]] = {
         evidence(program(LISTENS), expected="`./server` prints a line"), "stdout-not-flushed"),
     "nothing printed, nor to be": (evidence(program(LISTENS)), "other"),
     "not flushed, suspected after exit()": (
-        evidence(program(LISTENS, status=0), suspicion="stdout-not-flushed"), "other"),
+        evidence(program(RECEIVES, status=0, name="client"), suspicion="stdout-not-flushed"),
+        "other"),
     "accept() fails, and had not before": (evidence(program(
         ACCEPTS, "accept(3, NULL, NULL) = -1 EBADF (Bad file descriptor) <0>"),
         suspicion="not-listening"), "one-client-only"),
@@ -206,7 +221,7 @@ CASES: dict[str, tuple[Evidence, str]] = {
         blocked=False), suspicion="no-answer"), "busy-wait"),
     "a buffer that is no datagram": (evidence(program(
         'recvfrom(3<UDP:[127.0.0.1:4321]>, "hello", 65536, 0, {}, [16]) = 5 <0>',
-        'sendto(3<UDP:[127.0.0.1:4321]>, "hello"..., 65536, 0, {}, 16) = -1 EMSGSIZE (M) <0>',
+        f'sendto(3<UDP:[127.0.0.1:4321]>, "hello"..., 65536, 0, {PEER}, 16) = -1 EMSGSIZE (M) <0>',
         transport="udp"), suspicion="no-answer"), "fixed-length"),
     "a UDP server that has ended": (evidence(program(
         "exit_group(0) = ?", status=0, transport="udp"), suspicion="no-answer"), "ended-early"),
@@ -227,6 +242,65 @@ CASES: dict[str, tuple[Evidence, str]] = {
     "a part was taken, and no end": (evidence(program(
         ACCEPTS, f'sendto({CONNECTION}, "hell", 4, 0, NULL, 0) = 3 <0>'),
         suspicion="partial-write"), "partial-write"),
+    "listen() without bind()": (
+        evidence(program(SOCKET, LISTENS), suspicion="wrong-port"), "not-listening"),
+    "listen() after bind()": (evidence(program(
+        SOCKET, "bind(3<TCP:[1]>, {sa_family=AF_INET}, 16) = 0 <0>", LISTENS),
+        suspicion="wrong-port"), "wrong-port"),
+    "a server that ends after socket()": (
+        evidence(program(SOCKET, status=0), suspicion="dotted-only"), "ended-early"),
+    "a server that ends as its port is taken": (evidence(program(
+        SOCKET, "setsockopt(3<TCP:[1]>, SOL_SOCKET, SO_REUSEADDR, [1], 4) = 0 <0>",
+        "bind(3<TCP:[1]>, {sa_family=AF_INET}, 16) = -1 EADDRINUSE (Address already in use) <0>",
+        status=0), suspicion="address-in-use"), "address-in-use"),
+    "a taken port, and no bind()": (
+        evidence(program(SOCKET), suspicion="address-in-use"), "other"),
+    "a length that is no address's": (evidence(program(
+        SOCKET, "bind(3<TCP:[1]>, {sa_family=AF_INET6}, 16) = -1 EINVAL (Invalid argument) <0>",
+        SAYS, "exit_group(1) = ?", status=1), suspicion="wrong-address"), "ended-early"),
+    "an address that no host has": (evidence(program(
+        SOCKET, "bind(3<TCP:[1]>, {sa_family=AF_INET}, 16) = -1 EADDRNOTAVAIL (Cannot) <0>",
+        SAYS, "exit_group(1) = ?", status=1), suspicion="dotted-only"), "dotted-only"),
+    "send() on the listening socket": (evidence(program(
+        LISTENS, ACCEPTS, RECEIVES,
+        'sendto(3<TCP:[127.0.0.1:4321]>, "hello", 5, 0, NULL, 0) = -1 EPIPE (Broken pipe) <0>'),
+        suspicion="closes-both"), "wrong-descriptor"),
+    "send() after the other side has gone": (evidence(program(
+        LISTENS, ACCEPTS, RECEIVES,
+        'sendto(4<TCP:[99]>, "hello", 5, 0, NULL, 0) = -1 EPIPE (Broken pipe) <0>'),
+        suspicion="closes-both"), "closes-both"),
+    "SHUT_RDWR": (evidence(program(
+        f"shutdown({CONNECTION}, SHUT_RDWR) = 0 <0>"), suspicion="single-read"), "closes-both"),
+    "SHUT_RDWR at the end of file": (evidence(program(
+        RECEIVES, ENDS, f"shutdown({CONNECTION}, SHUT_RDWR) = 0 <0>", name="client"),
+        suspicion="single-read"), "single-read"),
+    "one read, that got nothing": (evidence(program(
+        ENDS, name="client"), suspicion="single-read"), "other"),
+    "strlen() of what came": (evidence(
+        echoes(("hi\\0there", 8, 2)), suspicion="cut-datagram"), "c-string"),
+    "strlen() of what came before": (evidence(
+        echoes(("hello, network", 14, 14), ("hi", 2, 14)), suspicion="no-ipv6"), "c-string"),
+    "datagrams, as they came": (evidence(
+        echoes(("hi\\0there", 8, 8), ("hi", 2, 2)), suspicion="cut-datagram"), "cut-datagram"),
+    "a byte less each time": (evidence(
+        echoes(("hello", 5, 4), ("hello", 5, 4), kind="TCP"), suspicion="single-read"), "other"),
+    "a server that never sends": (evidence(program(
+        ACCEPTS, RECEIVES, ENDS, f"close({CONNECTION}) = 0 <0>"), suspicion="closes-both"),
+        "no-answer"),
+    "a server that waits for more": (evidence(program(
+        ACCEPTS, RECEIVES, f"recvfrom({CONNECTION}, 0x1, 9, 0, NULL, NULL) = ? <unfinished ...>"),
+        suspicion="partial-write"), "no-answer"),
+    "a connection that is never closed": (evidence(program(
+        ACCEPTS, ENDS, LISTENS), suspicion="slow-end"), "descriptor-leak"),
+    "a server that ends with data": (evidence(program(
+        LISTENS, ACCEPTS, RECEIVES, "exit_group(0) = ?", status=0), suspicion="closes-both"),
+        "ended-early"),
+    "a server that ends with its client": (evidence(program(
+        LISTENS, ACCEPTS, RECEIVES, ENDS, "exit_group(0) = ?", status=0),
+        suspicion="connection-refused"), "one-client-only"),
+    "a server of one peer": (evidence(program(
+        LISTENS, ACCEPTS, RECEIVES, ENDS, "exit_group(0) = ?", status=0), lab="02-p2p-chat",
+        suspicion="connection-refused"), "connection-refused"),
     "nothing is known": (evidence(program()), "other"),
 }
 

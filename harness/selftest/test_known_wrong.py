@@ -63,6 +63,6 @@ def test_every_fault_is_known_in_every_program_where_it_makes_sense() -> None:
 
 def test_every_cause_is_told_of_some_program() -> None:
     about_other_programs = {"connection-refused", "flood"}  # the latter in test_datagrams.py
-    about_no_program = {"not-built", "program-missing", "other"}
+    about_no_program = {"not-built", "program-missing"}
     told = {wrong.cause for _, wrong in KNOWN_WRONG}
     assert told == CAUSES.keys() - about_other_programs - about_no_program

@@ -181,8 +181,9 @@ OF_SOCKETS = {
         "the handout's section 'Goal'",
     ),
     "no-answer": Cause(
-        "Nothing is sent, as if nothing had come: the program waits for more (a full buffer, a "
-        "certain number of bytes, the end of file) although it should pass on what there is.",
+        "Nothing is sent, as if nothing had come: send() is not called with what recv() gave, or "
+        "the program waits for more (a full buffer, a certain number of bytes, the end of file) "
+        "although it should pass on what there is.",
         "recv(2), RETURN VALUE and MSG_WAITALL; fread(3)",
     ),
     "no-half-close": Cause(
@@ -398,6 +399,12 @@ OF_SOCKETS = {
         "Another address than the one asked for: 127.0.0.1 is the host alone, 0.0.0.0 every "
         "address it has, open to the network.",
         "bind(2); ip(7), INADDR_LOOPBACK and INADDR_ANY; getopt(3)",
+    ),
+    "wrong-descriptor": Cause(
+        "A call is made with another descriptor than the connection's: with the listening socket, "
+        "or with one that is closed already. accept() returns a new descriptor for each client; "
+        "send() and recv() want that one.",
+        "accept(2), RETURN VALUE; send(2), EBADF, ENOTCONN and EPIPE",
     ),
     "wrong-port": Cause(
         "Another port than the one asked for: is -p obeyed, and the default the one of the table?",

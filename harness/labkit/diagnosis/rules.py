@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Collection, Mapping, NamedTuple, Optional
 
-from labkit.diagnosis import signs
+from labkit.diagnosis import echoes, signs
 from labkit.diagnosis.evidence import Evidence
 from labkit.diagnosis.signs import Sign, gave_up, used
 
@@ -44,7 +44,18 @@ SYMPTOMS = ENDED | {
     "partial-write", "single-read", "slow-end", "unread-input-rst",
 }
 """What can be the consequence of nearly any fault."""
-SUSPICIONS = {"any symptom": SYMPTOMS, "an end": ENDED, "silence": SILENCE}
+ADDRESSES = frozenset({
+    "address-in-use", "dotted-only", "no-ipv6", "wrong-address", "wrong-port",
+})
+"""What a test suspects that gives a program an address, and does not find it there."""
+ANY_SYMPTOM = SYMPTOMS | ADDRESSES | {"busy-wait", "c-string"}
+"""What can be the consequence of a server that never gets as far as to serve."""
+DATAGRAMS = frozenset({
+    "cut-datagram", "empty-datagram", "surplus-datagrams", "unreachable-ends-server",
+})
+"""What it suspects where a datagram is not answered by one with the same bytes."""
+SUSPICIONS = {"any symptom, any address": ANY_SYMPTOM, "any symptom": SYMPTOMS,
+              "an end": ENDED, "silence": SILENCE}
 """By the names that docs/causes.md has for them."""
 RESETS = UNCLEAR | {"descriptor-leak", "first-closer", "sigpipe", "unread-input-rst"}
 NO_FIN = UNCLEAR | {"descriptor-leak", "no-half-close"}
@@ -61,32 +72,46 @@ RULES = (
     Rule(gave_up("EINTR"), "eintr"),
     Rule(signs.reset_ended_it, "reset-ends-server", over=ENDED),
     Rule(gave_up("EMFILE", "accept", "accept4"), "out-of-descriptors", over=ENDED),
-    Rule(signs.port_swapped, "byte-order", over=SYMPTOMS | {"wrong-port", "wrong-address"}),
-    Rule(signs.address_swapped, "byte-order", over=SYMPTOMS | {"wrong-port", "wrong-address"}),
+    Rule(signs.port_swapped, "byte-order"),
+    Rule(signs.address_swapped, "byte-order"),
     Rule(signs.taken_without_reuse, "no-reuseaddr", over=ENDED),
-    Rule(signs.accepts_without_listening, "not-listening", over=SYMPTOMS | {"busy-wait"}),
-    Rule(signs.accepts_no_more, "one-client-only", over=SYMPTOMS | {
-        "busy-wait", "not-accepted", "reset-ends-server"}),
-    Rule(signs.cannot_accept, "not-accepted", over=SYMPTOMS | {"busy-wait"}),
+    Rule(signs.listens_unbound, "not-listening", over=ANY_SYMPTOM),
+    Rule(signs.left_without_listening, "ended-early", over=ANY_SYMPTOM),
+    Rule(signs.set_up_failed, "ended-early", over=ANY_SYMPTOM),
+    Rule(signs.accepts_without_listening, "not-listening", over=ANY_SYMPTOM),
+    Rule(signs.accepts_no_more, "one-client-only", over=ANY_SYMPTOM | {
+        "not-accepted", "reset-ends-server"}),
+    Rule(signs.cannot_accept, "not-accepted", over=ANY_SYMPTOM),
+    Rule(signs.uses_another_descriptor, "wrong-descriptor", over=ANY_SYMPTOM),
     Rule(signs.bound_everywhere, "wrong-address", over={"dotted-only", "no-ipv6"}),
     Rule(signs.printed_not_sent, "messages", over=SYMPTOMS | {"c-string"}),
     Rule(signs.datagrams_for_tcp, "udp-not-tcp", over=SYMPTOMS),
     Rule(signs.streams_for_udp, "tcp-not-udp", over=SYMPTOMS),
-    Rule(signs.spins, "busy-wait", over=SYMPTOMS),
+    Rule(signs.spins, "busy-wait", over=SYMPTOMS | {"waits-for-ever"}),
+    Rule(signs.shuts_both, "closes-both", over=SYMPTOMS),
     Rule(signs.lingers_for_nothing, "linger-rst", over=RESETS),
     Rule(signs.another_process_holds_it, "shared-descriptor", over=NO_FIN),
     Rule(signs.sends_more_than_it_got, "fixed-length", over=UNCLEAR | {"messages"}),
     Rule(signs.too_big_for_a_datagram, "fixed-length", over=SILENCE | {"messages", "no-ipv6"}),
+    Rule(echoes.cut_as_a_string, "c-string", over=ANY_SYMPTOM | DATAGRAMS),
     Rule(signs.rest_not_sent, "partial-write", over=SYMPTOMS),
     Rule(signs.never_began, "ended-early"),
     Rule(signs.sent_nothing, "no-packets"),
     Rule(signs.ended_early, "ended-early", over=SILENCE - {"closes-both", "descriptor-leak"}),
-    Rule(signs.datagram_server_left, "ended-early", over=SILENCE),
+    Rule(signs.left_after_data, "ended-early", over=(
+        ANY_SYMPTOM | DATAGRAMS | {"reset-ends-server"}) - {"one-client-only"}),
+    Rule(signs.left_after_a_client, "one-client-only", over=SILENCE),
+    Rule(signs.server_left, "ended-early", over=SILENCE),
+    Rule(echoes.keeps_what_it_got, "no-answer", over=SYMPTOMS | {"c-string"}),
+    Rule(echoes.never_sends, "no-answer", over=SYMPTOMS | {"c-string"}),
+    Rule(signs.never_closes, "descriptor-leak", over=UNCLEAR | {"slow-end"}),
+    Rule(echoes.sends_less, "other", over={"closes-both", "partial-write", "single-read"}),
     Rule(signs.no_socket, "no-packets", over=UNCLEAR | {"connection-refused"}),
     Rule(signs.nothing_written, "stdout-not-flushed", over=UNCLEAR),
 )
 
 RULED_OUT: Mapping[str, Sign] = {
+    "address-in-use": signs.never_bound,
     "eintr": signs.never_interrupted,
     "linger-rst": signs.never_lingers,
     "no-ipv6": signs.has_ipv6,
@@ -94,6 +119,7 @@ RULED_OUT: Mapping[str, Sign] = {
     "partial-write": signs.took_all,
     "reset-ends-server": signs.still_runs,
     "sigpipe": signs.no_sigpipe,
+    "single-read": signs.nothing_received,
     "stdout-not-flushed": signs.exited,
 }
 """By suspicion: the sign that it is not so."""

@@ -28,14 +28,16 @@ SPUN = 0.5
 """Seconds of processor time in a program that still runs, from which on it does not wait."""
 TURNS = 200
 """Calls, all alike and none of use, that are no waiting."""
-_SEND = ("send", "sendto", "sendmsg", "write", "writev", "sendfile")
+SEND = ("send", "sendto", "sendmsg", "write", "writev", "sendfile")
 _ACCEPT = ("accept", "accept4")
+CHAT = "02-p2p-chat"
+"""The lab whose servers have one peer, and end with it."""
 _ENOUGH = 8
 """Characters of received data by which they are known again."""
-_RECEIVE = ("recv", "recvfrom", "recvmsg", "read", "readv")
+RECEIVE = ("recv", "recvfrom", "recvmsg", "read", "readv")
 
 
-def _in_any(look: Callable[[Seen], Optional[str]]) -> Sign:
+def in_any(look: Callable[[Seen], Optional[str]]) -> Sign:
     """LOOK at one program after the other; the first that shows something is the one."""
     @functools.wraps(look)
     def sign(evidence: Evidence) -> Optional[str]:
@@ -50,7 +52,7 @@ def _in_any(look: Callable[[Seen], Optional[str]]) -> Sign:
 
 def used(limit: str) -> Sign:
     """The harness ended a program for LIMIT, the key of a cause."""
-    @_in_any
+    @in_any
     def sign(program: Seen) -> Optional[str]:
         if program.excess is None or program.excess.cause != limit:
             return None
@@ -60,20 +62,20 @@ def used(limit: str) -> Sign:
     return sign
 
 
-@_in_any
+@in_any
 def not_written_yet(program: Seen) -> Optional[str]:
     """It says on stderr that a step is not written yet."""
     found = NOT_WRITTEN_YET.search(program.stderr)
     return f"`{program.name}` says on stderr: {found[1].strip()}" if found else None
 
 
-@_in_any
+@in_any
 def crashed(program: Seen) -> Optional[str]:
     """A signal for what it did itself ended it or a child: SIGSEGV, SIGABRT, ..."""
     return _ended_by(program, CRASHES)
 
 
-@_in_any
+@in_any
 def crashed_by_a_format(program: Seen) -> Optional[str]:
     """It crashed, and what it had received could be directions for printf()."""
     words = _ended_by(program, CRASHES)
@@ -83,7 +85,7 @@ def crashed_by_a_format(program: Seen) -> Optional[str]:
     return f"{words}, after it had received text with %s and %n"
 
 
-@_in_any
+@in_any
 def killed_by_sigpipe(program: Seen) -> Optional[str]:
     """SIGPIPE ended it or a child."""
     return _ended_by(program, {"SIGPIPE"})
@@ -130,7 +132,7 @@ def gave_up(error: str, *names: str) -> Sign:
 
     Not at a signal that asks it to.
     """
-    @_in_any
+    @in_any
     def sign(program: Seen) -> Optional[str]:
         call = _given_up(program)
         if call is None or call.error != error or names and call.name not in names:
@@ -149,7 +151,7 @@ def reset_ended_it(evidence: Evidence) -> Optional[str]:
     return None if "exits with status" in evidence.expected else _ended_by_a_reset(evidence)
 
 
-@_in_any
+@in_any
 def _ended_by_a_reset(program: Seen) -> Optional[str]:
     call = _failed_before_end(program)
     if call is None or program.exit is None or not _listens(program) or not _connected(call):
@@ -170,13 +172,13 @@ def _connected(call: Call) -> bool:
 # -- What programs wait for ----------------------------------------------------
 
 
-@_in_any
+@in_any
 def spins(program: Seen) -> Optional[str]:
     """It neither waits nor moves anything, for much processor time or many calls."""
     if program.exit is not None or program.blocked:
         return None
     last = program.log.calls[-TURNS:]
-    at_end = [call for call in last if call.name in _RECEIVE and call.result == 0]
+    at_end = [call for call in last if call.name in RECEIVE and call.result == 0]
     if len(at_end) * 4 >= TURNS:
         return (f"{at_end[0].name}() of `{program.name}` returns 0 again and again, and that is "
                 "the end of file: it is not looked at, or the loop is not left")
@@ -213,7 +215,7 @@ def sent_nothing(evidence: Evidence) -> Optional[str]:
     return _left_at_once(evidence)
 
 
-@_in_any
+@in_any
 def _left_at_once(program: Seen) -> Optional[str]:
     if program.exit is None or program.exit.status != 0 or program.stderr.strip():
         return None
@@ -228,7 +230,7 @@ def ended_early(evidence: Evidence) -> Optional[str]:
     return _ended_with_an_error(evidence)
 
 
-@_in_any
+@in_any
 def _ended_with_an_error(program: Seen) -> Optional[str]:
     if program.exit is None or program.exit.status in (0, None):
         return None
@@ -237,17 +239,80 @@ def _ended_with_an_error(program: Seen) -> Optional[str]:
     return f"`{program.name}` has ended with status {program.exit.status}{said}"
 
 
-@_in_any
-def datagram_server_left(program: Seen) -> Optional[str]:
-    """A UDP server, which should go on for ever, has ended with status 0, at no signal."""
-    if program.transport != "udp" or "server" not in program.name or program.log.signals:
-        return None
-    if program.exit is None or program.exit.status != 0:
-        return None
-    return f"`{program.name}` has ended with status 0"
+def server_left(evidence: Evidence) -> Optional[str]:
+    """A server, which should go on for ever, has ended with status 0, at no signal."""
+    return None if evidence.lab == CHAT else _server_left(evidence)
 
 
-@_in_any
+@in_any
+def _server_left(program: Seen) -> Optional[str]:
+    return f"`{program.name}` has ended with status 0" if _ended_well(program) else None
+
+
+def left_after_a_client(evidence: Evidence) -> Optional[str]:
+    """The same, and it had accepted one client."""
+    return server_left(evidence) and _left_after_a_client(evidence)
+
+
+@in_any
+def _left_after_a_client(program: Seen) -> Optional[str]:
+    accepted = [call for call in program.log.calls if call.name in _ACCEPT and call.made]
+    if not _ended_well(program) or not program.log.whole or len(accepted) != 1:
+        return None
+    return f"`{program.name}` has ended with status 0, after one accept()"
+
+
+def left_after_data(evidence: Evidence) -> Optional[str]:
+    """The same, with what it had received last, or after its answer: at no end of file, no error.
+    """
+    return server_left(evidence) and _left_after_data(evidence)
+
+
+@in_any
+def _left_after_data(program: Seen) -> Optional[str]:
+    last = next((call for call in reversed(program.log.calls) if call.about[:3] in ("TCP", "UDP")
+                 and call.name in (*RECEIVE, *SEND)), None)
+    if not _ended_well(program) or last is None or last.failed or last.lasts:
+        return None
+    if last.name in RECEIVE and not last.result or _failed_before_end(program) is not None:
+        return None
+    return f"`{program.name}` has ended with status 0, after {last}"
+
+
+def _ended_well(program: Seen) -> bool:
+    """It is a server, and has ended with status 0, at no signal."""
+    return ("server" in program.name and program.log.signals <= {"SIGCHLD", "SIGPIPE"}
+            and program.exit is not None and program.exit.status == 0)
+
+
+@in_any
+def left_without_listening(program: Seen) -> Optional[str]:
+    """A server has ended with status 0 and had called socket(), but never bind() or listen()."""
+    names = {call.name for call in program.log.calls}
+    lacks = "bind" if "bind" not in names else "listen"
+    if not _ended_well(program) or not program.log.whole or "socket" not in names:
+        return None
+    if lacks in names or lacks == "listen" and program.transport == "udp" or any(
+            call.failed for call in program.log.calls if call.name == "bind"):
+        return None
+    return f"`{program.name}` has ended with status 0, and never called {lacks}()"
+
+
+@in_any
+def set_up_failed(program: Seen) -> Optional[str]:
+    """bind() or listen() was given what makes no sense, and then it ended with an error.
+
+    That is EINVAL, EFAULT, EBADF or ENOTSOCK.
+    """
+    call = _given_up(program)
+    if call is None or call.name not in ("bind", "listen"):
+        return None
+    if call.error not in ("EINVAL", "EFAULT", "EBADF", "ENOTSOCK"):
+        return None
+    return f"{call}, and then `{program.name}` ended"
+
+
+@in_any
 def no_socket(program: Seen) -> Optional[str]:
     """It never called socket()."""
     calls = program.log.calls
@@ -255,6 +320,46 @@ def no_socket(program: Seen) -> Optional[str]:
             call.name == "socket" or call.about[:3] in ("TCP", "UDP") for call in calls):
         return None
     return f"`{program.name}` never called socket()"
+
+
+@in_any
+def listens_unbound(program: Seen) -> Optional[str]:
+    """It called listen() on a socket that it had never bound: the kernel chose the port."""
+    names = [call.name for call in program.log.calls if not call.failed]
+    if not program.log.whole or not {"socket", "listen"} <= set(names) or "bind" in names:
+        return None
+    return f"`{program.name}` called listen(), and never bind(): so the kernel chose the port"
+
+
+@in_any
+def uses_another_descriptor(program: Seen) -> Optional[str]:
+    """send() or recv() failed: on the listening socket, or as there was no such socket."""
+    listening: set[Optional[int]] = set()
+    for call in program.log.calls:
+        if call.name == "listen" and not call.failed:
+            listening.add(call.descriptor)
+        elif call.name == "close":
+            listening.discard(call.descriptor)
+        elif call.name in (*SEND, *RECEIVE) and not re.match(r"[012]\b", call.arguments):
+            if call.error in ("EBADF", "ENOTSOCK"):
+                return f"{call} in `{program.name}`"
+            if call.error in ("ENOTCONN", "EPIPE") and call.descriptor in listening:
+                return f"{call} in `{program.name}`: it was called for the listening socket"
+    return None
+
+
+@in_any
+def shuts_both(program: Seen) -> Optional[str]:
+    """shutdown() of both directions, before the end of file had been received."""
+    ended: set[str] = set()
+    for call in program.log.calls:
+        if call.name in RECEIVE and call.result == 0:
+            ended.add(call.about)
+        elif call.name == "shutdown" and not call.failed and "SHUT_RDWR" in call.arguments \
+                and "->" in call.about and call.about not in ended:
+            return (f"`{program.name}` called shutdown() with SHUT_RDWR before it had received the "
+                    "end of file")
+    return None
 
 
 def _addresses(evidence: Evidence, *names: str) -> Iterator[tuple[Seen, Call, str, int]]:
@@ -294,7 +399,7 @@ def address_swapped(evidence: Evidence) -> Optional[str]:
     return None
 
 
-@_in_any
+@in_any
 def taken_without_reuse(program: Seen) -> Optional[str]:
     """bind() failed with EADDRINUSE, and SO_REUSEADDR was not set."""
     calls = program.log.calls
@@ -304,7 +409,7 @@ def taken_without_reuse(program: Seen) -> Optional[str]:
     return f"bind() of `{program.name}` failed with EADDRINUSE, and SO_REUSEADDR was not set"
 
 
-@_in_any
+@in_any
 def accepts_without_listening(program: Seen) -> Optional[str]:
     """accept() failed with EINVAL: the socket does not listen."""
     if any(call.name in ("accept", "accept4") and call.error == "EINVAL"
@@ -313,13 +418,13 @@ def accepts_without_listening(program: Seen) -> Optional[str]:
     return None
 
 
-@_in_any
+@in_any
 def accepts_no_more(program: Seen) -> Optional[str]:
     """accept() failed with EBADF, EINVAL or ENOTSOCK, after it had succeeded."""
     return _failing_accept(program) if _has_accepted(program) else None
 
 
-@_in_any
+@in_any
 def cannot_accept(program: Seen) -> Optional[str]:
     """The same of a server that listens, and not one accept() had succeeded."""
     return _failing_accept(program) if _listens(program) and not _has_accepted(program) else None
@@ -337,7 +442,7 @@ def _failing_accept(program: Seen) -> Optional[str]:
     return None
 
 
-@_in_any
+@in_any
 def bound_everywhere(program: Seen) -> Optional[str]:
     """It is bound to every address of the host, and -a asked for one."""
     asked = re.search(r" -a (\S+)", program.command)
@@ -353,24 +458,24 @@ def printed_not_sent(evidence: Evidence) -> Optional[str]:
     """It sent nothing on the connection, and wrote to stdout what it had received there."""
     if not re.search(r"\breceives (?!end of file|a FIN)|\bncat\b", evidence.expected):
         return None
-    if evidence.lab == "02-p2p-chat":  # whose programs are to print it
+    if evidence.lab == CHAT:  # whose programs are to print it
         return None
     return _printed_not_sent(evidence)
 
 
-@_in_any
+@in_any
 def _printed_not_sent(program: Seen) -> Optional[str]:
     got: list[str] = []
     printed = ""
     for call in program.log.calls:
-        if call.name in _SEND and "->" in call.about:
+        if call.name in SEND and "->" in call.about:
             return None
         text = re.search(r'"(.*)"', call.arguments)
         if text is None or (call.result or 0) <= 0:
             continue
-        if call.name in _RECEIVE and "->" in call.about:
+        if call.name in RECEIVE and "->" in call.about:
             got.append(text[1][:_ENOUGH])
-        elif call.name in _SEND and call.descriptor == 1:
+        elif call.name in SEND and call.descriptor == 1:
             printed += text[1]
     if not program.log.whole or not any(each in printed for each in got):
         return None
@@ -378,7 +483,7 @@ def _printed_not_sent(program: Seen) -> Optional[str]:
             "received there")
 
 
-@_in_any
+@in_any
 def lingers_for_nothing(program: Seen) -> Optional[str]:
     """SO_LINGER with a time of 0 is set on a socket, and still is when that is closed."""
     lingering: set[tuple[int, Optional[int]]] = set()
@@ -418,14 +523,36 @@ def _only(evidence: Evidence, wanted: str, used: str, kind: str, other: str) -> 
     return None
 
 
-@_in_any
+def never_closes(evidence: Evidence) -> Optional[str]:
+    """A server got the end of file of a connection, waits for other things, and never closed it."""
+    return None if evidence.lab == CHAT else _never_closes(evidence)
+
+
+@in_any
+def _never_closes(program: Seen) -> Optional[str]:
+    if "server" not in program.name or not program.blocked or not program.log.whole:
+        return None
+    ended: dict[str, Call] = {}
+    for call in program.log.calls:
+        if call.name in RECEIVE and call.result == 0 and "->" in call.about:
+            ended[call.about] = call
+        elif call.name in ("close", "shutdown"):
+            ended.pop(call.about, None)
+        elif call.name == "exit_group":
+            ended = {about: at for about, at in ended.items() if at.process != call.process}
+    if not ended or any(call.lasts and call.about in ended for call in program.log.calls):
+        return None
+    return f"`{program.name}` has got the end of file of a connection, and never closed that"
+
+
+@in_any
 def rest_not_sent(program: Seen) -> Optional[str]:
     """The last send() on a connection took a part only, and then that was closed."""
     short: set[tuple[int, str]] = set()
     for call in program.log.calls:
         place = (call.process, call.about)
         if call.name in ("send", "sendto", "write") and call.result is not None:
-            asked = _length(call)
+            asked = length(call)
             short.discard(place)
             if asked is not None and 0 < call.result < asked:
                 short.add(place)
@@ -434,14 +561,13 @@ def rest_not_sent(program: Seen) -> Optional[str]:
     return None
 
 
-def _length(call: Call) -> Optional[int]:
+def length(call: Call) -> Optional[int]:
     """How many bytes a call was to send."""
-    tail = call.arguments.rpartition('"')[2]
-    found = re.match(r"(?:\.\.\.)?, (\d+)", tail)
+    found = re.search(r'"(?:[^"\\]|\\.)*"(?:\.\.\.)?, (\d+)', call.arguments)
     return int(found[1]) if found else None
 
 
-@_in_any
+@in_any
 def sends_more_than_it_got(program: Seen) -> Optional[str]:
     """After a recv() of a few bytes, a send() of far more, a round number of them."""
     got = None
@@ -449,23 +575,23 @@ def sends_more_than_it_got(program: Seen) -> Optional[str]:
         if call.name in ("recv", "recvfrom", "read") and (call.result or 0) > 0:
             got = call.result if call.about[:3] in ("TCP", "UDP") else None
         elif call.name in ("send", "sendto", "write") and call.about[:3] in ("TCP", "UDP"):
-            size = _length(call)
+            size = length(call)
             if got is not None and size is not None and size > got and size % 64 == 0:
                 return (f"`{program.name}` got {got} byte{'s'[got == 1:]} "
                         f"and then called {call.name}() for {size}")
     return None
 
 
-@_in_any
+@in_any
 def too_big_for_a_datagram(program: Seen) -> Optional[str]:
     """send() failed with EMSGSIZE, as it was given more than had been received."""
     got: Optional[int] = None
     for call in program.log.calls:
-        if call.about.startswith("UDP") and call.name in _RECEIVE and not call.failed:
+        if call.about.startswith("UDP") and call.name in RECEIVE and not call.failed:
             got = call.result
-        elif call.error == "EMSGSIZE" and got is not None and (_length(call) or 0) > got:
+        elif call.error == "EMSGSIZE" and got is not None and (length(call) or 0) > got:
             return (f"`{program.name}` got {counted(got, 'byte')}, and then {call}: it was "
-                    f"called for {_length(call)} bytes")
+                    f"called for {length(call)} bytes")
     return None
 
 
@@ -476,7 +602,7 @@ def another_process_holds_it(evidence: Evidence) -> Optional[str]:
     return _held_by_another(evidence)
 
 
-@_in_any
+@in_any
 def _held_by_another(program: Seen) -> Optional[str]:
     """A process that used a connection closed it or ended, and another one still has it open."""
     held: dict[int, set[str]] = {}
@@ -501,7 +627,7 @@ def _held_by_another(program: Seen) -> Optional[str]:
             own -= closed
         elif "->" in about and about.startswith("TCP"):
             own.add(about)
-            if call.name in (*_SEND, *_RECEIVE):
+            if call.name in (*SEND, *RECEIVE):
                 used.add((process, about))
     if any(let_go & own for own in held.values()):
         return f"one process of `{program.name}` has closed the connection, and another has not"
@@ -518,7 +644,7 @@ def nothing_written(evidence: Evidence) -> Optional[str]:
     return _waits_without_a_word(evidence)
 
 
-@_in_any
+@in_any
 def _waits_without_a_word(program: Seen) -> Optional[str]:
     """It waits, and has not written to its stdout yet, whatever it put into stdio's buffer."""
     log = program.log
@@ -571,6 +697,21 @@ def exited(evidence: Evidence) -> Optional[str]:
     return None
 
 
+def nothing_received(evidence: Evidence) -> Optional[str]:
+    """No program ever received a byte on a socket."""
+    if _in_no_log(evidence, lambda call: call.name in RECEIVE and call.about[:3] in ("TCP", "UDP")
+                  and (call.result or 0) > 0):
+        return "no program ever received a byte"
+    return None
+
+
+def never_bound(evidence: Evidence) -> Optional[str]:
+    """No program ever called bind()."""
+    if _in_no_log(evidence, lambda call: call.name == "bind"):
+        return "no program ever called bind()"
+    return None
+
+
 def still_runs(evidence: Evidence) -> Optional[str]:
     """No program has ended."""
     programs = evidence.programs
@@ -581,8 +722,8 @@ def still_runs(evidence: Evidence) -> Optional[str]:
 
 def took_all(evidence: Evidence) -> Optional[str]:
     """Every send() and write() took all that it was given, and no epoll tells when to go on."""
-    if _in_no_log(evidence, lambda call: call.name.startswith("epoll") or call.name in _SEND and (
-            call.failed or call.lasts or (_length(call) or 0) > (call.result or 0)
+    if _in_no_log(evidence, lambda call: call.name.startswith("epoll") or call.name in SEND and (
+            call.failed or call.lasts or (length(call) or 0) > (call.result or 0)
             or call.name not in ("send", "sendto", "write"))):
         return "every send() and write() took all that it was given"
     return None

@@ -6,18 +6,14 @@ import re
 from typing import Optional
 
 from labkit.feedback import Mismatch, counted
-from labkit.peer import describe, difference, guess_cause, is_foreign
+from labkit.peer import OF_STREAMS, describe, difference, guess_cause, is_foreign
 from labkit.program import Program
 from labkit.scenario.world import World
 
 
-_OF_STREAMS = {None, "closes-both", "eintr", "partial-write", "single-read", "stdout-not-flushed"}
-"""What a test suspects of an output that is the right one, in part."""
-
-
 def _foreign(data: bytes, program: Program, cause: Optional[str]) -> Optional[str]:
     """'messages', where what PROGRAM wrote begins with other words, and CAUSE tells of DATA."""
-    said_else = cause in _OF_STREAMS and is_foreign(data, bytes(program.stdout))
+    said_else = cause in OF_STREAMS and is_foreign(data, bytes(program.stdout))
     return "messages" if said_else else None
 
 

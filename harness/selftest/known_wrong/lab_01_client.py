@@ -276,4 +276,20 @@ KNOWN_WRONG = [
          "    if (n == 0 && source[0] == 'r')\n        die(source);\n"
          "    if (n == 0)\n        stream->open = false;"),
     ),
+    client(
+        "shuts-down-both-ways", "SHUT_RDWR at the end of stdin",
+        "connects_by_ipv6", "closes-both",
+        ("shutdown(conn_fd, SHUT_WR)", "shutdown(conn_fd, SHUT_RDWR)"),
+    ),
+    client(
+        "prompts", "words of its own on stdout",
+        "tries_every_address", "messages",
+        ("    exchange(conn_fd, &up, &down);",
+         '    printf("Enter message: ");\n    fflush(stdout);\n    exchange(conn_fd, &up, &down);'),
+    ),
+    client(
+        "sends-the-nul-too", "the NUL at a string's end is sent",
+        "sends_its_message", "c-string",
+        ("up->len = size - 1;", "up->len = size;"),
+    ),
 ]

@@ -22,6 +22,7 @@ SYSTEM_H = ("#include <unistd.h>",
             "#include <signal.h>\n#include <sys/socket.h>\n#include <unistd.h>")
 
 BEFORE_BIND = "        if (bind(listen_fd, "
+BINDS = "bind(listen_fd, ai->ai_addr, ai->ai_addrlen)"
 BEFORE_ACCEPT = "        len = sizeof peer_addr;\n"
 SERVE = "        echo(conn_fd);\n"
 RECEIVE = "recv(conn_fd, buffer, sizeof buffer, 0)"
@@ -411,5 +412,93 @@ KNOWN_WRONG = [
         "answers-nothing", "data is received and thrown away",
         "sends_back_what_comes", "no-answer",
         (BEFORE_SENDING, "        if (n < 0 && send_all("), file=ECHO,
+    ),
+    # A call that fails, or is missing, is stronger than what a test is about
+    server(
+        "ends-after-socket", "ends with status 0 before it listens",
+        "understands_a_name", "ended-early",
+        ("        int yes = 1;", "        if (listen_fd >= 0)\n            exit(0);\n"
+         "        int yes = 1;"), file=NET,
+    ),
+    server(
+        "never-binds", "listens at a port that the kernel chose",
+        "serves_ipv6", "not-listening",
+        (BINDS + " == 0", "listen_fd >= 0"), file=NET,
+    ),
+    server(
+        "length-of-another-address", "bind() is told a wrong length",
+        "serves_ipv6", "ended-early",
+        (BINDS, "bind(listen_fd, ai->ai_addr, sizeof(struct sockaddr))"), file=NET,
+    ),
+    server(
+        "ignores-a", "another address than asked",
+        "understands_a_name", "wrong-address",
+        ("    int listen_fd = bind_to(",
+         "    address = \"0.0.0.0\";\n    int listen_fd = bind_to("),
+        file=NET,
+    ),
+    server(
+        "no-length-for-accept", "accept() is told a length that is none",
+        "serves_ipv6", "not-accepted",
+        (BEFORE_ACCEPT, "        len = (socklen_t)-1;\n"), file=NET,
+    ),
+    server(
+        "sends-to-its-listener", "send() on the listening socket",
+        "echoes_a_line", "wrong-descriptor",
+        ("send_all(conn_fd, ", "send_all(3, "), file=ECHO,
+    ),
+    server(
+        "ends-with-what-it-got", "ends with status 0 in the middle",
+        "echoes_a_line", "ended-early",
+        (BEFORE_SENDING, "        if (n > 0)\n            _exit(0);\n" + BEFORE_SENDING),
+        ("#include <errno.h>", "#include <errno.h>\n#include <unistd.h>"), file=ECHO,
+    ),
+    # What it does with the bytes
+    server(
+        "says-what-it-does", "words of its own before the data",
+        "echoes_a_line_split_into_single_bytes", "messages",
+        (BEFORE_SENDING, '        send_all(conn_fd, "echo: ", 6);\n' + BEFORE_SENDING), file=ECHO,
+    ),
+    server(
+        "prints-what-it-gets", "the data go to stdout, not to the connection",
+        "echoes_a_line", "messages",
+        ("send_all(conn_fd, buffer, (size_t)n)", "write(1, buffer, (size_t)n)"),
+        ("#include <errno.h>", "#include <errno.h>\n#include <unistd.h>"), file=ECHO,
+    ),
+    server(
+        "puts-what-it-gets-into-a-buffer", "the data go into stdio's buffer",
+        "answers_after_the_clients_fin", "no-answer",
+        ("send_all(conn_fd, buffer, (size_t)n) < 0", 'printf("%.*s", (int)n, buffer) < 0'),
+        ("#include <errno.h>", "#include <errno.h>\n#include <stdio.h>"), file=ECHO,
+    ),
+    server(
+        "echoes-whole-lines", "waits for a newline",
+        "echoes_every_byte_value", "no-answer",
+        ("ssize_t n = " + RECEIVE + ";", "ssize_t n = 0, got;\n        do {\n"
+         "            got = recv(conn_fd, buffer + n, 1, 0);\n            n += got > 0;\n"
+         "        } while (got > 0 && buffer[n - 1] != '\\n');"), file=ECHO,
+    ),
+    server(
+        "leaves-out-the-last-byte", "one byte too few is sent",
+        "echoes_a_line", "other",
+        ("send_all(conn_fd, buffer, (size_t)n)", "send_all(conn_fd, buffer, (size_t)n - 1)"),
+        file=ECHO,
+    ),
+    server(
+        "passes-over-the-end-of-file", "recv() that returns 0 is not looked at",
+        "answers_after_the_clients_fin", "busy-wait",
+        ("        if (n == 0)\n            return;                     /* the client's FIN: end of "
+         "file */\n", ""), file=ECHO,
+    ),
+    server(
+        "keeps-ncat-waiting", "descriptor never closed (no FIN)",
+        "serves_ncat", "descriptor-leak",
+        ("        if (close(conn_fd) < 0)\n", "        if (conn_fd < 0)\n"),
+    ),
+    server(
+        "says-it-on-stderr", "the start line is on stderr",
+        "understands_a_name", "messages",
+        ('printf("%s %s port %s\\n", what, ip, port) < 0 || fflush(stdout) == EOF',
+         'fprintf(stderr, "%s %s port %s\\n", what, ip, port) < 0'), file=NET,
     ),
 ]

@@ -378,4 +378,25 @@ KNOWN_WRONG = [
         "takes_what_comes", "no-answer",
         (BEFORE_RECEIVING, "    pause();\n" + BEFORE_RECEIVING),
     ),
+    # What its calls show is stronger than what a test is about
+    server(
+        "sends-a-string", "text handled as a C string",
+        "echoes_an_empty_datagram", "c-string",
+        STRINGS, (SEND, "sendto(fd, buffer, strlen(buffer), 0,"),
+    ),
+    server(
+        "sends-all-its-memory", "`sizeof` sent, more than a datagram has",
+        "serves_ipv6", "fixed-length",
+        (SEND, "sendto(fd, buffer, sizeof buffer, 0,"),
+    ),
+    server(
+        "ends-with-its-first-datagram", "ends with status 0 in the middle",
+        "echoes_an_empty_datagram", "ended-early",
+        (LOOP, "    echo_one(fd);\n    return 0;\n"),
+    ),
+    server(
+        "ends-before-a-client-that-has-gone", "ends with status 0 in the middle",
+        "outlives_clients_that_do_not_wait", "ended-early",
+        (LOOP, "    echo_one(fd);\n    return 0;\n"),
+    ),
 ]
