@@ -37,6 +37,8 @@ WAYS = (*PASSIVE, *ACTIVE)
 """The commands that tell of the next data connection."""
 
 _REPLY = re.compile(r"([1-5]\d\d)(?:([ -])(.*))?\Z", re.S)
+_OUT_OF_STEP = ("control-closed", "data-connection", "single-read", "transfer-port")
+"""Faults that make a reply come where another one is due."""
 _LINES = 200
 """Lines of one reply."""
 _SIX_NUMBERS = re.compile(r"(\d+),(\d+),(\d+),(\d+),(\d+),(\d+)")
@@ -126,7 +128,7 @@ class FtpClient:
                 raise self._wrong(codes, f"a reply of more than {_LINES} lines", "reply-lines")
             lines.append(self._line(codes, "reply-lines"))
         if codes and int(code) not in codes:
-            raise self._wrong(codes, f"`{first}`", cause or "reply-code")
+            raise self._wrong(codes, f"`{first}`", _why_this_code(int(code), codes, cause))
         self._in_transfer = int(code) in OPENING
         lines = [line.rstrip("\r") for line in lines]
         return Reply(int(code), lines[-1][len(last):] if dash == "-" else text or "", lines)
@@ -393,6 +395,12 @@ def expect_bytes(what: str, content: bytes, got: bytes, cause: Optional[str] = N
         raise Mismatch(f"{what} brings the {len(content)} bytes of the file",
                        difference(content, got),
                        (fault_of_file(content, got) if got else None) or cause or "partial-file")
+
+
+def _why_this_code(code: int, codes: tuple[int, ...], cause: Optional[str]) -> str:
+    """CAUSE, where CODE says another thing than CODES, and not the same with another number."""
+    same = any(code // 100 == other // 100 for other in codes)
+    return cause if cause is not None and (cause in _OUT_OF_STEP or not same) else "reply-code"
 
 
 def _any_of(codes: tuple[int, ...]) -> str:
