@@ -11,8 +11,10 @@ enum {
     TSRESOL_NANOSECOND = 9 /* stamps are in units of 10^-9 s */
 };
 
-/* Room for one largest packet and, mostly, many small ones. */
-enum { BUFFER_SIZE = 1 << 20, PACKET_OVERHEAD = 64, OPTION_MAX = 4096 };
+/* Room for one largest packet. What is written at a time is less where packets are smaller: it
+ * should still be in the processor's cache then, and larger writes into a file take the kernel
+ * several times as long for a byte. */
+enum { BUFFER_SIZE = 1 << 19, WRITE_SIZE = 32 << 10, PACKET_OVERHEAD = 64, OPTION_MAX = 4096 };
 
 /* ---- Building blocks -------------------------------------------------------------------- */
 
@@ -80,7 +82,7 @@ static size_t block_start(struct pcapng_writer *w, uint32_t type, size_t body_ma
 {
     size_t start;
 
-    if (w->used + body_max + PACKET_OVERHEAD > BUFFER_SIZE)
+    if (w->used >= WRITE_SIZE || w->used + body_max + PACKET_OVERHEAD > BUFFER_SIZE)
         pcapng_flush(w);
     start = w->used;
     put_u32(w, type);

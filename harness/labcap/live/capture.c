@@ -25,12 +25,18 @@ enum {
     ORDINARY_FRAME = 9216,
     BATCH = 256,         /* packets between two looks at the signals */
     SLOT_ROUNDING = 16,  /* libpcap's slots can be some bytes too short */
+    SLOT_HEAD = 256,     /* of a slot, before the packet, with its rounding; generously */
+    FRAME_MAX = 65536,   /* no slot is for longer ones */
+    FASTEST_NS = 1000,   /* no packet comes sooner after the one before */
+    PATIENCE_MIN_NS = 200 * 1000,
+    PATIENCE_MAX_NS = 8 * 1000 * 1000,
     HAND_OVER_MS = 2000  /* how long the kernel may take to finish a frame it has begun */
 };
 
 struct capture {
     pcap_t *pcap;
     uint32_t snaplen;
+    long patience_ns;
     struct ifreq interface; /* its name */
     int index;              /* 0: no single interface ("any") */
     uint64_t taken; /* packets handed over */
@@ -128,16 +134,29 @@ static enum capture_result explain(char *error, int size, pcap_t *pcap, int resu
     }
 }
 
+/* Half of the ring's slots may fill before somebody looks: the other half is for being late. */
+static long find_patience_ns(int ring_mib, int snaplen)
+{
+    int slot = (snaplen < FRAME_MAX ? snaplen : FRAME_MAX) + SLOT_HEAD;
+    int64_t ns = ((int64_t)ring_mib << 20) / slot / 2 * FASTEST_NS;
+
+    if (ns < PATIENCE_MIN_NS)
+        return 0;
+    return ns < PATIENCE_MAX_NS ? (long)ns : PATIENCE_MAX_NS;
+}
+
 /* Immediate mode: each packet is in its slot as soon as the kernel has seen it. In the other
  * mode the kernel gathers blocks and keeps the last one back until a timeout. */
-static enum capture_result activate(pcap_t *pcap, const struct capture_options *options,
+static enum capture_result activate(struct capture *c, const struct capture_options *options,
                                     char *error, int size)
 {
+    pcap_t *pcap = c->pcap;
     int mib = options->ring_mib;
     int result;
 
     if (mib == 0)
         mib = default_ring_mib(options->interface, options->snaplen);
+    c->patience_ns = find_patience_ns(mib, options->snaplen);
     pcap_set_snaplen(pcap, options->snaplen + SLOT_ROUNDING);
     pcap_set_immediate_mode(pcap, 1);
     pcap_set_buffer_size(pcap, mib << 20);
@@ -199,7 +218,7 @@ enum capture_result capture_open(struct capture **capture, const struct capture_
         free(c);
         return fail(error, size, "%s: %s", options->interface, reason);
     }
-    result = activate(c->pcap, options, error, size);
+    result = activate(c, options, error, size);
     if (result == CAPTURE_OK)
         result = set_filter(c->pcap, options->filter, error, size);
     if (result == CAPTURE_OK && pcap_setnonblock(c->pcap, 1, reason) < 0)
@@ -235,6 +254,11 @@ int capture_fd(const struct capture *capture)
 const char *capture_error(const struct capture *capture)
 {
     return capture->error;
+}
+
+long capture_patience_ns(const struct capture *capture)
+{
+    return capture->patience_ns;
 }
 
 /* ---- Taking packets --------------------------------------------------------------------- */

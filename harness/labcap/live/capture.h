@@ -45,6 +45,9 @@ int capture_link_type(const struct capture *capture);
 /* A descriptor for poll(): readable when packets wait or the capture has failed. */
 int capture_fd(const struct capture *capture);
 
+/* How long the ring, when it is empty, surely has room for all that comes; 0: not worth a sleep. */
+long capture_patience_ns(const struct capture *capture);
+
 /* Hands over some of the packets that wait (never waits itself). Returns how many, 0 when there
  * are none, or -1 when the capture has failed (capture_error() tells) or `each` had enough. */
 int capture_take(struct capture *capture, capture_packet_fn *each, void *context);

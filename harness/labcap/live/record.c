@@ -24,6 +24,12 @@
 #include "trace.h"
 #include "usage.h"
 
+enum {
+    ROUND = 4096, /* packets between two looks at the signals */
+    FEW = 15,     /* packets that were not worth a nap */
+    UNTIL_A_PACKET = -1
+};
+
 struct recording {
     struct record_options options;
     struct capture *capture;
@@ -143,29 +149,52 @@ static bool announce_ready(const struct recording *r)
     return done;
 }
 
-/* Records until it is told to stop. Returns false if the capture or the output failed. */
-static bool record_until_stop(struct recording *r)
+/* Takes the signals that wait; sleeps first, for so long, or with UNTIL_A_PACKET until there is
+ * something to do. */
+static void look_around(struct recording *r, long sleep_ns)
 {
     struct pollfd fds[3] = {
-        { .fd = capture_fd(r->capture), .events = POLLIN },
         { .fd = r->stop.fd, .events = POLLIN },
         { .fd = r->options.until_eof ? STDIN_FILENO : -1, .events = POLLIN },
+        { .fd = sleep_ns == UNTIL_A_PACKET ? capture_fd(r->capture) : -1, .events = POLLIN },
     };
+    struct timespec sleep = { .tv_nsec = sleep_ns };
 
-    while (r->stop.count == 0) {
+    if (ppoll(fds, 3, sleep_ns == UNTIL_A_PACKET ? NULL : &sleep, NULL) < 0)
+        return; /* only EINTR can be, when a debugger stops the process */
+    if (fds[0].revents)
+        stop_take(&r->stop);
+    if (fds[1].revents)
+        take_stdin(r);
+}
+
+/* Records until it is told to stop. Returns false if the capture or the output failed.
+ *
+ * To be woken for a packet costs more than to take it, and whoever sends it pays. So where packets
+ * come, they may gather a while, as long as the ring surely has room. */
+static bool record_until_stop(struct recording *r)
+{
+    long patience_ns = capture_patience_ns(r->capture);
+    bool napped = false;
+
+    for (int gathered = 0; r->stop.count == 0;) {
         int taken = capture_take(r->capture, on_packet, r);
 
         if (taken < 0 || r->writer.failed)
             return false;
-        /* Nothing waits: let readers of FILE see what there is, then sleep. */
-        if (taken == 0 && !pcapng_flush(&r->writer))
-            return false;
-        if (poll(fds, 3, taken > 0 ? 0 : -1) < 0)
-            continue; /* only EINTR can be, when a debugger stops the process */
-        if (fds[1].revents)
-            stop_take(&r->stop);
-        if (fds[2].revents)
-            take_stdin(r);
+        gathered += taken;
+        if (taken > 0 && gathered < ROUND)
+            continue;
+        if (taken > 0) {
+            look_around(r, 0);
+        } else {
+            /* Nothing waits: let readers of FILE see what there is, then sleep. */
+            if (!pcapng_flush(&r->writer))
+                return false;
+            napped = patience_ns > 0 && gathered > (napped ? FEW : 0);
+            look_around(r, napped ? patience_ns : UNTIL_A_PACKET);
+        }
+        gathered = 0;
     }
     return capture_drain(r->capture, on_packet, r) == 0 && !r->writer.failed;
 }
