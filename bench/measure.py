@@ -17,6 +17,7 @@ import echo_speed  # noqa: E402
 import file_speed  # noqa: E402
 import grading_cost  # noqa: E402
 import labcap_speed  # noqa: E402
+import live_speed  # noqa: E402
 import lossy_cost  # noqa: E402
 import show_speed  # noqa: E402
 import udp_speed  # noqa: E402
@@ -35,7 +36,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("part", nargs="?", choices=PARTS,
                         help="only what grading costs, only what each test on a lossy network "
                              "costs, only the speed of lab 01's servers, of lab 03's, of one half "
-                             "of lab 04's programs, of the ladders, or of labcap on large traces")
+                             "of lab 04's programs, of the ladders, of labcap on large traces, or "
+                             "what recording live costs and loses")
     parser.add_argument("--table", action="store_true",
                         help="print the echo servers' speed as lab 01's handout shows it")
     parser.add_argument("--rounds", type=positive, default=30,
@@ -45,7 +47,8 @@ def arguments() -> argparse.Namespace:
                              "and with 1,000 clients (%(default)s)")
     parser.add_argument("--transfers", type=positive, default=9,
                         help="how often each way of the ftp and tftp parts, and each command of "
-                             "the show and labcap parts, is measured (%(default)s)")
+                             "the show and labcap parts, is measured; the live part takes half as "
+                             "many rounds (%(default)s)")
     parser.add_argument("--programs", type=Path, default=echo_speed.LAB_PROGRAMS,
                         metavar="FOLDER", help="lab 01's programs, where they are not in labs/")
     return parser.parse_args()
@@ -64,6 +67,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], None]] = {
     "tftp": lambda options: file_speed.report_tftp(options.transfers),
     "show": lambda options: show_speed.report(options.transfers),
     "labcap": lambda options: labcap_speed.report(options.transfers),
+    "live": lambda options: live_speed.report((options.transfers + 1) // 2),
 }
 
 
