@@ -81,6 +81,7 @@ struct fragmented *fragment_add(struct fragment_table *table, const struct packe
     int64_t start = piece->fragment_offset, end = start + piece->fragment_len;
     struct interval_added added;
 
+    table->begun = true;
     if (d->closed)
         return NULL;
     added = interval_add(&d->seen, start, end, end);
@@ -118,7 +119,7 @@ static void ignore(void *context, struct fragmented *datagram)
 
 void fragment_forget(struct fragment_table *table, const struct flow *flow)
 {
-    for (int i = 0; i < FRAGMENT_BUCKETS; i++)
+    for (int i = 0; table->begun && i < FRAGMENT_BUCKETS; i++)
         for (int j = 0; j < FRAGMENT_WAYS; j++)
             if (table->slots[i][j].flow == flow)
                 leave(&table->slots[i][j], ignore, NULL);
@@ -126,7 +127,7 @@ void fragment_forget(struct fragment_table *table, const struct flow *flow)
 
 void fragment_finish(struct fragment_table *table, fragment_lost_fn *lost, void *context)
 {
-    for (int i = 0; i < FRAGMENT_BUCKETS; i++)
+    for (int i = 0; table->begun && i < FRAGMENT_BUCKETS; i++)
         for (int j = 0; j < FRAGMENT_WAYS; j++)
             leave(&table->slots[i][j], lost, context);
 }

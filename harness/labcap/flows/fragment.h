@@ -38,6 +38,7 @@ struct fragmented {
 typedef void fragment_lost_fn(void *context, struct fragmented *datagram);
 
 struct fragment_table {
+    bool begun; /* there has been a piece; most traces have none, and touch no slot */
     struct fragmented slots[FRAGMENT_BUCKETS][FRAGMENT_WAYS];
 };
 
