@@ -175,16 +175,22 @@ class Peer:
                            seen="the connection was reset", cause="unread-input-rst")
         self.expect_eof()
 
-    def expect_nothing(self, cause: str = "messages") -> None:
-        """So far no byte has come but those that were read, nor the end of file."""
+    def expect_nothing(self, cause: str = "messages", ended: Optional[str] = None) -> None:
+        """So far no byte has come but those that were read, nor the end of file.
+
+        ended: the cause where it is the connection's end that has come.
+        """
         try:
             seen = describe(self.sock.recv(64, socket.MSG_PEEK))
         except BlockingIOError:
             return
         except ConnectionError:
             seen = "a reset"
-        raise Mismatch(expected=f"{self.label} is not sent anything yet",
-                       seen="end of file" if seen == describe(b"") else seen, cause=cause)
+        if seen == describe(b""):
+            seen = "end of file"
+        over = seen in ("end of file", "a reset")
+        raise Mismatch(expected=f"{self.label} is not sent anything yet", seen=seen,
+                       cause=ended if ended and over else cause)
 
     def expect_reset(self) -> None:
         """Reads until the connection is reset, as a test wants it after sending a reset."""

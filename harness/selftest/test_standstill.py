@@ -209,6 +209,7 @@ def test_bytes_that_are_not_acknowledged_are_under_way(world: World) -> None:
             filler.close()
 
 
+ACCEPTED = "fd = accept(server(SOCK_STREAM), NULL, NULL);"
 CORKED = {
     "TCP_CORK": "setsockopt(fd, IPPROTO_TCP, TCP_CORK, &number, sizeof number);"
                 "if (send(fd, \"corked\", 6, 0) != 6) return 1",
@@ -220,7 +221,7 @@ CORKED = {
 @pytest.mark.parametrize("how", CORKED.values(), ids=CORKED)
 def test_bytes_that_wait_for_more_are_under_way(world: World, how: str) -> None:
     """The kernel sends what is corked 200 ms later, though the program waits for ever."""
-    lab = waiting(world, "number = 1; fd = accept(server(SOCK_STREAM), NULL, NULL);"
+    lab = waiting(world, f"number = 1; {ACCEPTED}"
                   f"if (send(fd, \"at once\", 7, 0) != 7) return 1; {how}; recv(fd, b, 1, 0)")
     lab.start_server("prog", port=4321, address="0.0.0.0")
     peer = lab.connect(4321)
@@ -235,13 +236,47 @@ def unread(peer: Peer) -> int:
 
 def test_bytes_that_wait_for_a_reader_are_not_under_way(world: World) -> None:
     """A peer that does not read has no room; what waits for that will wait for ever."""
-    lab = waiting(world, "fd = accept(server(SOCK_STREAM), NULL, NULL);"
-                  "for (;;) if (send(fd, b, sizeof b, 0) < 0) return 1")
+    lab = waiting(world, ACCEPTED + "for (;;) if (send(fd, b, sizeof b, 0) < 0) return 1")
     program = lab.start_server("prog", port=4321, address="0.0.0.0")
     lab.connect(4321, receive_buffer=4096)
     with pytest.raises(Mismatch, match="still runs"):
         lab.expect_exit(program, 0)
     assert lab._quiet
+
+
+def silent_peer(world: World, how: str) -> tuple[Scenario, Peer]:
+    """One that is connected to a server which does as HOW says."""
+    lab = waiting(world, ACCEPTED + how)
+    lab.start_server("prog", port=4321, address="0.0.0.0")
+    return lab, lab.connect(4321)
+
+
+def test_who_waits_without_a_limit_outlasts_any_silence(world: World) -> None:
+    lab, peer = silent_peer(world, "if (recv(fd, b, 1, 0) < 0) return 1")
+    lab.outwait(peer, seconds=FAR)
+    assert lab.stall == FAR
+    peer.send(b"x")
+    lab.expect_line(lab.programs[0], "done")
+
+
+@pytest.mark.parametrize("how, cause", [
+    ("poll(&in, 0, 300); close(fd); pause()", "own-timeout"),
+    ("setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){1, 0}, sizeof(struct linger));"
+     "poll(&in, 0, 300); close(fd); pause()", "own-timeout"),
+    ("poll(&in, 0, 300); if (write(fd, b, 1) < 0) return 1; pause()", "messages"),
+], ids=["closes", "resets", "speaks"])
+def test_who_ends_a_silence_is_seen(world: World, how: str, cause: str) -> None:
+    lab, peer = silent_peer(world, how)
+    with pytest.raises(Mismatch) as caught:
+        lab.outwait(peer, seconds=FAR)
+    assert caught.value.cause == cause
+
+
+def test_a_silence_has_an_end(world: World) -> None:
+    """It is not known that this server will never close; nothing says that it does."""
+    lab, peer = silent_peer(world, "poll(&in, 0, 1000000)")
+    lab.outwait(peer, seconds=0.2)
+    peer.expect_nothing()
 
 
 def test_a_program_that_spins_is_given_up_by_its_processor_time(

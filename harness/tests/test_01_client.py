@@ -135,6 +135,7 @@ def test_client_waits_without_using_the_processor(lab: Scenario) -> None:
     """A client that nobody types to, and nobody answers, only waits."""
     client, peer = connected(lab)
     lab.expect_idle(client)
+    lab.outwait(peer)
     client.close_stdin()
     peer.expect_eof()
     lab.expect_idle(client)

@@ -115,7 +115,7 @@ def test_closer_waits_for_its_client(lab: Scenario, program: str) -> None:
     peer = connect(lab, kind)
     lab.wait_blocked(server)
     lab.expect_idle(server)
-    peer.expect_nothing()
+    lab.outwait(peer)
     converse(peer, kind)
     peer.close()
     lab.expect_orderly(len(MESSAGE), kind.says, first_closer="server")

@@ -16,7 +16,9 @@ from labkit.chat import (
     CHAT, LINE, LONG_LINE, MIB, PORTS, Conversation, converse, expect_not_listening,
 )
 from labkit.echo import BINARY, finish, vanish
-from labkit.grading import counts_waking, first, graded, graded_each, half_written, many_packets
+from labkit.grading import (
+    counts_waking, first, graded, graded_each, half_written, many_packets, takes,
+)
 from labkit.program import Program
 from labkit.reasons import BAD_NETWORK, NAMES_IT, PAIR, PLAINEST, PROGRAMS, SIGNALS, TOOL, because
 from labkit.scenario import Scenario
@@ -197,6 +199,7 @@ def test_chat_does_not_wait_for_a_stdout_that_is_not_read(lab: Scenario, program
     part(talk)
 
 
+@takes(3)  # it cannot be seen whether an alarm will end a child
 @counts_waking
 @because(PROGRAMS)
 @graded_each(CHAT, step=8, points=2)
@@ -204,6 +207,7 @@ def test_chat_waits_without_using_the_processor(lab: Scenario, program: str) -> 
     """Connected and silent; after the end of stdin; after the peer's FIN: it only waits."""
     talk = converse(lab, program)
     lab.expect_idle(talk.program)
+    lab.outwait(talk.peer)
     talk.end_stdin()
     lab.expect_idle(talk.program)
     part(talk)

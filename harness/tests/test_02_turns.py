@@ -295,6 +295,7 @@ def test_turns_wait_without_using_the_processor(lab: Scenario, program: str) -> 
     """While it waits for the peer, and while it waits for what is typed."""
     talk = peers_turn(lab, program)
     lab.expect_idle(talk.program)
+    lab.outwait(talk.peer)
     talk.hear(LINE)
     lab.expect_idle(talk.program)
     end(talk)

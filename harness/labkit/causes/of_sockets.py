@@ -269,9 +269,9 @@ OF_SOCKETS = {
         "the handout's section 'Goal'; read(2), one line at a time",
     ),
     "own-timeout": Cause(
-        "The program has a time limit of its own, shorter than TCP's patience with a network that "
-        "loses packets. TCP sends again what was lost; a program that does not give up meanwhile "
-        "notices nothing.",
+        "The program has a time limit of its own, and gives up a peer that only says nothing for a "
+        "while. A peer may be silent for as long as it likes; and when the network loses packets "
+        "TCP sends them again, which a program that goes on waiting never notices.",
         "tcp(7), tcp_syn_retries and tcp_retries2; socket(7), SO_RCVTIMEO, SO_SNDTIMEO; RFC 6298",
     ),
     "partial-write": Cause(

@@ -7,9 +7,11 @@ import errno
 import os
 import selectors
 import socket
+import time
 from typing import Any, Optional, TypeVar
 
 from labkit import capture
+from labkit.events import DeadlinePassed
 from labkit.feedback import Mismatch
 from labkit.network import OTHER
 from labkit.peer import ESTABLISHED, Listener, Peer, tcp_state
@@ -144,6 +146,31 @@ class Peers(World):
         self.end_recording()
         flows = [flow for flow in capture.flows(self.trace) if flow["type"] != "capture"]
         return why_elsewhere(flows, listener.address, listener.port)
+
+    def outwait(self, peer: Peer, seconds: float = 2.5) -> None:
+        """PEER says nothing for SECONDS, and the connection must outlast that.
+
+        Where every program waits without a time limit that is known before.
+        """
+        found: list[Mismatch] = []
+
+        def ended() -> bool:
+            try:
+                peer.expect_nothing(ended="own-timeout")
+            except Mismatch as error:
+                found.append(error)
+            return bool(found) or time.monotonic() > end
+
+        end = time.monotonic() + seconds
+        usual, self.stall = self.stall, max(self.stall, 2 * seconds)
+        with contextlib.suppress(DeadlinePassed):  # nothing goes on any more
+            self._loop.wait(ended, poll=0.01)
+            for program in self.programs:
+                self.wait_blocked(program)  # on a busy machine it may be late
+            ended()
+        self.stall = usual
+        if found:
+            raise found[0]
 
     def _keep(self, thing: _Kept) -> _Kept:
         self._peers.append(thing)

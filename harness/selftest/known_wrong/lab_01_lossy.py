@@ -1,4 +1,5 @@
-"""Lab 01: programs that TCP's waiting, or the pieces in which data then comes, makes fail."""
+"""Lab 01: programs that waiting, TCP's or a silent peer's, makes fail; or the pieces in which data
+then comes."""
 
 from __future__ import annotations
 
@@ -24,10 +25,13 @@ RECEIVED = "        filled(down, n, \"recv\");\n"
 LOOP = "    for (;;) {\n        /* STEP 6:"
 
 
-def impatient(which: str, indent: str) -> str:
-    """C that gives a connection a time limit of 100 ms; WHICH: SO_RCVTIMEO or SO_SNDTIMEO."""
+def impatient(which: str, indent: str, limit: str = "0, 100000") -> str:
+    """C that gives a connection a time limit; WHICH: SO_RCVTIMEO or SO_SNDTIMEO.
+
+    limit: seconds and microseconds.
+    """
     return (f"{indent}setsockopt(conn_fd, SOL_SOCKET, {which},\n"
-            f"{indent}           &(struct timeval){{ 0, 100000 }}, sizeof(struct timeval));\n")
+            f"{indent}           &(struct timeval){{ {limit} }}, sizeof(struct timeval));\n")
 
 
 SILENCE = [
@@ -71,6 +75,30 @@ SILENCE = [
     ),
 ]
 
+IDLE = "gives up a peer that is silent"
+A_SECOND = impatient("SO_RCVTIMEO", "    ", "1, 0")
+SILENT_PEERS = [
+    wrong(
+        program, "waits-a-second-for-data", IDLE,
+        f"server_waits_without_using_the_processor[{program}]", "own-timeout",
+        TIME_H, (LOOP, A_SECOND + LOOP), file="echo.c",
+    ) for program in ("server", "server_fork")
+] + [
+    wrong(
+        program, "waits-a-second-for-data", IDLE,
+        f"closer_waits_for_its_client[{program}]", "own-timeout",
+        TIME_H, (begin, A_SECOND + begin),
+    ) for program, begin in (
+        ("hello_server", "    do\n        n = recv(conn_fd, message"),
+        ("prompt_server", "        do\n            n = recv(conn_fd, piece"))
+] + [
+    wrong(
+        "client", "waits-a-second-for-data", IDLE,
+        "client_waits_without_using_the_processor", "own-timeout",
+        (POLLS, "        if (poll(fds, 4, 1000) == 0)\n            break;\n" + POLLS),
+    ),
+]
+
 PIECES = [
     wrong(
         "client", "reads-once-for-each-send", "one read, no loop",
@@ -85,4 +113,4 @@ PIECES = [
     ),
 ]
 
-KNOWN_WRONG = SILENCE + PIECES
+KNOWN_WRONG = SILENCE + SILENT_PEERS + PIECES

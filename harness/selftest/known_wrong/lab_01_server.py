@@ -409,6 +409,15 @@ KNOWN_WRONG = [
         (SERVE, SERVE + "        _exit(0);\n"),
     ),
     server(
+        "ends-after-a-silent-client", "only one client ever served",
+        "closes_after_a_client_that_sent_nothing", "one-client-only",
+        ("#include <sys/socket.h>", "#include <sys/socket.h>\n#include <unistd.h>"),
+        ("    char buffer[BUFFER_SIZE];\n", "    char buffer[BUFFER_SIZE];\n    int first = 1;\n"),
+        ("        if (n == 0)\n            return;  ", "        if (n == 0 && first)\n"
+         "            _exit(0);\n        first = 0;\n        if (n == 0)\n            return;  "),
+        file=ECHO,
+    ),
+    server(
         "answers-nothing", "data is received and thrown away",
         "sends_back_what_comes", "no-answer",
         (BEFORE_SENDING, "        if (n < 0 && send_all("), file=ECHO,

@@ -1,4 +1,4 @@
-"""Lab 02: programs that give up before TCP does."""
+"""Lab 02: programs that give up before TCP does, or a peer that is silent."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ ACCEPTED = "    if (conn_fd >= 0 && announced)"
 CONNECTS = "        if (conn_fd >= 0\n            && connect("
 TIME_LIMIT = ("setsockopt(conn_fd, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){ 0, 100000 },"
               " sizeof(struct timeval));\n")
+A_SECOND = TIME_LIMIT.replace("{ 0, 100000 }", "{ 1, 0 }")
+IDLE = "gives up a peer that is silent"
 TIME_H = ("#include <sys/socket.h>", "#include <sys/socket.h>\n#include <sys/time.h>")
 
 
@@ -28,4 +30,14 @@ KNOWN_WRONG = [
         READ, "from > 2 && poll(&(struct pollfd){from, POLLIN, 0}, 1, 100) == 0\n"
         f"            ? (errno = ETIMEDOUT, -1) : {READ}"))
     for program in ("server", "client")
+] + [
+    KnownWrong(
+        "server-waits-a-second", IDLE, "server", ((
+            READ, "from > 2 && poll(&(struct pollfd){from, POLLIN, 0}, 1, 1000) == 0\n"
+            f"            ? (errno = ETIMEDOUT, -1) : {READ}"),),
+        "test_chat_waits_without_using_the_processor[server]", "own-timeout", file="chat.c"),
+    KnownWrong(
+        "turn_server-waits-a-second", IDLE, "turn_server",
+        (TIME_H, (ACCEPTED, A_SECOND + ACCEPTED)),
+        "test_turns_wait_without_using_the_processor[turn_server]", "own-timeout", file="net.c"),
 ]
