@@ -20,7 +20,7 @@ from labkit.feedback import clean
 from labkit.outputs.whole import write_whole
 from labkit.report.evidence import Evidence, evidence_of
 from labkit.report.markup import FILES, page_of
-from labkit.results import ERROR, FAILED, PASSED, REPORT, Result, max_score, score
+from labkit.results import ERROR, FAILED, PASSED, REPORT, Result, is_grade, max_score, score
 from labkit.table import step_titles
 
 _WORDS = {PASSED: "passed", FAILED: "failed", ERROR: "not graded"}
@@ -136,7 +136,7 @@ def write_report(results: Sequence[Result], out: Path, of: Optional[str]) -> Non
     style, script = (_file(name) for name in ("page.css", "page.js"))
     write_whole(out / REPORT, page_of(
         of=of, when=time.strftime("%Y-%m-%d %H:%M"), labs=_labs(entries), faults=faults,
-        whole=_Group("", "", entries), statuses=_counts(entries),
+        graded=is_grade(results), whole=_Group("", "", entries), statuses=_counts(entries),
         style=Markup(style), script=Markup(script),
         style_hash=_hash(style), script_hash=_hash(script)))
 
