@@ -255,7 +255,7 @@ def test_the_table_tells_the_first_fault_once_and_on_top() -> None:
                for step in (4, 5, 6) for n in range(5)]
     lines = shown(results)
     assert lines[2] == "THE FIRST THING TO REPAIR"
-    assert lines[3].startswith("  `server` never listens (step 4: listen, and say so): 14 more tests")
+    assert lines[3].startswith("  `server` never listens (step 4: listen, and say so): 14 more")
     assert sum("likely cause: " in line for line in lines) == 1
     assert lines.index("  not judged: 14 tests, as `server` never listens (step 4)") > 10
     assert sum(line.endswith("0/5 not judged") for line in lines) == 2

@@ -114,13 +114,13 @@ def _readme(lab: str, left: list[Step], told: dict[int, Told]) -> str:
     return f"""\
 # {title_of(lab)}
 
-This is where you begin. What each program is to do, and what each step is about, tells the handout:
-`labs/{lab}/README.md` in the suite's folder.
+This is where you begin. The handout, `labs/{lab}/README.md` in the suite's folder, tells what
+each program is to do and what each step is about.
 
 It builds already, with `make`, and each program runs up to the first step that is not written: then
 it says so, and mostly ends. In the sources a step begins at `STEP n` and ends at `END STEP n`. Take
-out what stands between them and write your own, in the order of the numbers. Whether it is right,
-the suite tells; in its folder, with this one as FOLDER:
+out what stands between them and write your own, in the order of the numbers. The suite tells
+whether it is right. In the suite's folder, with this one as FOLDER:
 
 ```sh
 harness/grade {number} -s FOLDER -k step_1        # the tests of step 1
