@@ -103,7 +103,9 @@ def test_who_kills_a_program_is_found_out(
         None, None, None, "test_usage[option]: passes"]
     told = table(lines)
     assert "4 wrong programs, 16 pairs with a test: 5 killed" in told
-    assert "1 programs have one killer only" in told
+    assert "1 program has one killer only" in told
+    assert "\n  * exit-status        test_usage[option]\n" in told
+    assert "* is the one that must" in told
     assert "! none: test_usage[option]: passes" in told
     assert all(len(line) <= 80 for line in told.splitlines())
 

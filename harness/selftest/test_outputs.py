@@ -16,10 +16,12 @@ import pytest
 from labkit.diagnosis.first_causes import settle
 from labkit.grading import VISIBLE, GradedTest
 from labkit.outputs import autolab, classroom50, gradescope, junit, tap
-from labkit.outputs.visibility import rules_of, useless, visibility_of
+from labkit.outputs.visibility import Rule, rules_of, useless, visibility_of
+from labkit.paths import REPO
 from labkit.results import ERROR, FAILED, PASSED, Result
 from labkit.table import table
 from small_suite import SmallSuite
+from workbench import graded_tests
 
 SCHEMAS = Path(__file__).resolve().parent / "schemas"
 WILD = 'a "b" <c> & # d \\ é ]]>'
@@ -419,6 +421,18 @@ def test_a_run_that_came_to_nothing_says_so_in_tap_too(small_suite: SmallSuite) 
     grade = small_suite.grade("-j1", "--format=tap")
     assert grade.status == 3 and "is not built" in grade.stderr
     assert grade.stdout.startswith("TAP version 13\nBail out! not graded: harness/labcap/labcap")
+
+
+@pytest.mark.parametrize("text, line", [
+    ("docs/grading-a-class.md", r"--hidden '?([^\s']+)"),
+    ("gradescope/config", r"# (?:hidden|after_due_date) (test_\S+|step_\d+)$")])
+def test_what_is_hidden_in_examples_is_there(text: str, line: str) -> None:
+    """Else who tries the example is told that it makes no sense."""
+    patterns = re.findall(line, (REPO / text).read_text("utf-8"), re.M)
+    tests = [GradedTest("", name, "01-tcp-echo", test.step, 1, test.programs, "", "")
+             for name, test in graded_tests("01-tcp-echo").items()]
+    rules = [Rule("hidden", pattern) for pattern in patterns]
+    assert len(rules) == 2 and useless(rules, tests) == []
 
 
 def test_what_instructors_are_told_is_there(small_suite: SmallSuite) -> None:

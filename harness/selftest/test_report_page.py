@@ -117,6 +117,21 @@ def test_score_first_failure_and_its_four_parts_are_seen_at_once(page: Chromium)
     assert low < WIDE[1]
 
 
+def test_what_could_not_be_judged_stands_with_the_test_that_tells_why(
+    screen: Chromium, pages: Pages
+) -> None:
+    """Whatever cause its own look came to; and the one that tells is open."""
+    results = [samples.result(number, FAILED, fault="step 3 is not written yet",
+                              judged=number == 2, cause=cause)
+               for number, cause in enumerate(("not-written-yet", "not-listening",
+                                               "not-written-yet"))]
+    screen.open(pages.write("unjudged", results, samples.told(*samples.echo(b"x"))))
+    assert len(texts(screen, ".group h3")) == 1
+    assert texts(screen, ".unjudged > summary") == [
+        "2 tests could judge nothing until that is repaired"]
+    assert texts(screen, "[open] .feedback dt")
+
+
 def test_the_ladder_stands_beside_the_feedback_where_there_is_room(page: Chromium) -> None:
     beside = f"""(() => {{ const [told, ladder] = ['.told', '.evidence'].map(part =>
         document.querySelector('{FIRST} ' + part).getBoundingClientRect());

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Optional
@@ -129,10 +129,10 @@ def write_report(results: Sequence[Result], out: Path, of: Optional[str]) -> Non
     """Writes OUT/report.html of RESULTS; OF: what was graded. Raises OSError and others."""
     evidence = evidence_of(results, out)
     entries = [_Entry(number, *both) for number, both in enumerate(zip(results, evidence))]
-    faults = _by_cause(entry for entry in entries if entry.status != PASSED)
+    faults = _by_cause([entry for entry in entries if entry.status != PASSED])
     faults.sort(key=_place_of(results))
     if faults:
-        faults[0].entries[0].opened = True
+        (faults[0].judged or faults[0].entries)[0].opened = True
     style, script = (_file(name) for name in ("page.css", "page.js"))
     write_whole(out / REPORT, page_of(
         of=of, when=time.strftime("%Y-%m-%d %H:%M"), labs=_labs(entries), faults=faults,
@@ -141,12 +141,18 @@ def write_report(results: Sequence[Result], out: Path, of: Optional[str]) -> Non
         style_hash=_hash(style), script_hash=_hash(script)))
 
 
-def _by_cause(entries: Iterable[_Entry]) -> list[_Group]:
-    """ENTRIES that did not pass by likely cause, as they come; the grader's own faults last."""
+def _by_cause(entries: Sequence[_Entry]) -> list[_Group]:
+    """ENTRIES that did not pass by likely cause, as they come; the grader's own faults last.
+
+    One that could not be judged is with the test that tells why.
+    """
+    tellers = {(entry.result.test.lab, entry.result.fault): entry.result.cause
+               for entry in entries if entry.result.fault and entry.result.judged}
     groups: dict[str, _Group] = {}
     for entry in sorted(entries, key=lambda entry: (
             entry.status != FAILED, entry.result.test.lab, entry.result.test.step)):
-        cause = entry.result.cause or ""
+        result = entry.result
+        cause = tellers.get((result.test.lab, result.fault), result.cause) or ""
         title = CAUSES[cause].words if cause in CAUSES else (
             "The grader could not do its work: this is no fault of the submission.")
         if cause == "other":

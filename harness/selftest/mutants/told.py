@@ -50,9 +50,12 @@ def table(lines: Sequence[Line]) -> str:
     correct = [line for line in lines if line.row.wrong is None]
     pairs = sum(len(line.found) for line in wrong)
     killed = sum(len(line.killers) for line in wrong)
-    text += ["", f"{len(wrong):,} wrong programs, {pairs:,} pairs with a test: {killed:,} killed.",
-             f"{sum(len(only_killer(line.row, line.found)) for line in wrong):,} programs have one "
-             "killer only."]
+    alone = sum(len(only_killer(line.row, line.found)) for line in wrong)
+    text += ["", f"{_many(len(wrong), 'wrong program')}, {_many(pairs, 'pair')} with a test: "
+             f"{killed:,} killed.",
+             f"{_many(alone, 'program')} {'has' if alone == 1 else 'have'} one killer only."]
+    if wrong and len(lines) <= FEW:
+        text += ["Before each test the cause that it names; * is the one that must find the fault."]
     if correct:
         passed = sum(len(line.found) - len(line.killers) for line in correct)
         text += [f"{len(correct):,} correct designs, {passed:,} pairs passed."]
@@ -60,6 +63,10 @@ def table(lines: Sequence[Line]) -> str:
         if line.complaint is not None:
             text.append(f"! {line.row.name}: {line.complaint}")
     return "\n".join(text) + "\n"
+
+
+def _many(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'s'[number == 1:]}"
 
 
 def _killers(line: Line) -> Iterator[str]:
