@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import subprocess
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Optional, Sequence
 
@@ -27,8 +26,9 @@ FEW = 8
 FEW_PACKETS = 2500
 """Packets of a capture that a buffer of FEW does for: it has room for twice as many."""
 
-_FILES_AT_ONCE = 50
-"""Which a labcap gets; one command line holds twenty times as many, whatever their names."""
+_FILES_AT_ONCE, _MOST_FILES = 50, 1000
+"""Which a labcap gets where there are processors for more, and at most: one command line holds
+as many, whatever their names."""
 
 
 class Capture:
@@ -126,26 +126,39 @@ def _said_of(trace: Path, command: str, *args: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-def annotate(traces: Sequence[Path]) -> Optional[str]:
-    """Writes into each of TRACES, as comments on its packets, what they do.
+class Annotating:
+    """Writes into each of TRACES, as comments on its packets, what they do; beside other work.
 
-    Returns None; or, in a line, why some trace has none: it is as it was then, or as much
-    as was recorded of it has its comments.
+    Whoever reads one meanwhile finds it with all its comments or without any.
     """
-    parts = [[str(trace) for trace in traces[start:start + _FILES_AT_ONCE]]
-             for start in range(0, len(traces), _FILES_AT_ONCE)]
-    try:
-        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-            ended = list(pool.map(lambda files: _labcap("annotate", *files), parts))
-    except OSError as error:
-        return f"labcap cannot be run: {error.strerror}"
-    complaints: list[str] = []
-    for done in ended:
-        if done.returncode != 0:
-            complaints += done.stderr.splitlines() or [f"labcap ended with {done.returncode}"]
-    if len(complaints) > 1:
-        return f"{complaints[0]} (and {len(complaints) - 1} more)"
-    return complaints[0] if complaints else None
+
+    def __init__(self, traces: Sequence[Path]) -> None:
+        parts = max(-(-len(traces) // _MOST_FILES),
+                    min(len(os.sched_getaffinity(0)), -(-len(traces) // _FILES_AT_ONCE)))
+        self._begun: list[subprocess.Popen[str]] = []
+        self._problem: Optional[str] = None
+        try:
+            for part in filter(None, (traces[start::parts] for start in range(parts))):
+                self._begun.append(subprocess.Popen(
+                    [str(LABCAP), "annotate", *map(str, part)], stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                    errors="backslashreplace"))
+        except OSError as error:
+            self._problem = f"labcap cannot be run: {error.strerror}"
+
+    def wait(self) -> Optional[str]:
+        """Returns at the end: None; or, in a line, why some trace has no comments.
+
+        It is as it was then, or as much as was recorded of it has its comments.
+        """
+        complaints = [self._problem] if self._problem else []
+        for process in self._begun:
+            _, said = process.communicate()
+            if process.returncode != 0:
+                complaints += said.splitlines() or [f"labcap ended with {process.returncode}"]
+        if len(complaints) > 1:
+            return f"{complaints[0]} (and {len(complaints) - 1} more)"
+        return complaints[0] if complaints else None
 
 
 def _labcap(*args: str) -> subprocess.CompletedProcess[str]:

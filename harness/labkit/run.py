@@ -18,7 +18,7 @@ from typing import Any, Optional, Sequence
 
 from labkit import paths, sandbox, toolchain
 from labkit.build import Build, build
-from labkit.capture import annotate
+from labkit.capture import Annotating
 from labkit.diagnosis import first_causes
 from labkit.feedback import HarnessError
 from labkit.grading import TRACE_NAME, GradedTest
@@ -148,8 +148,11 @@ class Run:
             self._write(results)
         except OSError as error:
             raise HarnessError(_why(f"results cannot be written to {self.out}", error)) from error
-        self._comment(results)
+        comments = Annotating([self.out / result.trace for result in results if result.trace])
         self._report(results)
+        problem = comments.wait()
+        if problem is not None:
+            self.problems_beside_grade.append(f"traces without packet comments: {problem}")
         return results
 
     def check_rules(self, tests: Sequence[GradedTest]) -> None:
@@ -164,11 +167,6 @@ class Run:
         if self._owner is not None and is_grade(results):
             write_whole(self.out / classroom50.RESULT, classroom50.document(results, self._owner))
         write_whole(self.out / RESULTS, gradescope.document(results, seconds))
-
-    def _comment(self, results: Sequence[Result]) -> None:
-        problem = annotate([self.out / result.trace for result in results if result.trace])
-        if problem is not None:
-            self.problems_beside_grade.append(f"traces without packet comments: {problem}")
 
     def _report(self, results: Sequence[Result]) -> None:
         try:

@@ -60,14 +60,14 @@ def comments(trace: Path) -> list[str]:
 
 def test_traces_get_comments_that_tshark_shows(copies: list[Path]) -> None:
     assert not any(comments(copies[0]))
-    assert capture.annotate(copies) is None
+    assert capture.Annotating(copies).wait() is None
     assert comments(copies[0])[0].startswith("1/3 SYN: the client asks to connect; ")
     assert "UDP: it is lost on its way" in comments(copies[1])
 
 
 def test_what_labcap_says_of_a_trace_is_the_same_with_comments(copies: list[Path]) -> None:
     before = [capture.flows(trace) for trace in copies]
-    capture.annotate(copies)
+    capture.Annotating(copies).wait()
     assert [capture.flows(trace) for trace in copies] == before
 
 
@@ -77,7 +77,7 @@ def test_a_trace_that_cannot_be_annotated_is_told_and_the_others_are(
     bad = [tmp_path / name for name in ("a", "b")]
     for path in bad:
         path.write_text("no trace")
-    problem = capture.annotate([bad[0], copies[0], bad[1]])
+    problem = capture.Annotating([bad[0], copies[0], bad[1]]).wait()
     assert problem is not None and "\n" not in problem
     assert problem.startswith(f"labcap: {bad[0]}: not a pcapng file")
     assert problem.endswith("(and 1 more)")
@@ -87,15 +87,15 @@ def test_a_trace_that_cannot_be_annotated_is_told_and_the_others_are(
 def test_more_traces_than_a_command_line_holds(
     copies: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(capture, "_FILES_AT_ONCE", 1)
-    assert capture.annotate(copies) is None
+    monkeypatch.setattr(capture, "_MOST_FILES", 1)
+    assert capture.Annotating(copies).wait() is None
     assert all(any(comments(trace)) for trace in copies)
-    assert capture.annotate([]) is None
+    assert capture.Annotating([]).wait() is None
 
 
 def test_without_labcap_it_says_so(copies: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(capture, "LABCAP", Path("/nonexistent/labcap"))
-    assert capture.annotate(copies) == "labcap cannot be run: No such file or directory"
+    assert capture.Annotating(copies).wait() == "labcap cannot be run: No such file or directory"
 
 
 def test_a_run_annotates_every_trace_once(suite: SmallSuite) -> None:
