@@ -77,7 +77,7 @@ struct packet {
     uint16_t checksum;        /* UDP */
 
     uint32_t payload_len;      /* by the IP header (UDP: by the UDP header) */
-    uint32_t payload_wire_len; /* how much of it was on the wire; differs only if cut, or a fragment */
+    uint32_t payload_wire_len; /* how much of it was on the wire; less if cut, or a fragment */
     uint32_t payload_captured; /* how much of it is at payload */
     const uint8_t *payload;
 

@@ -27,14 +27,14 @@ struct flow_table {
     struct flow_index index;
     struct flow **flows; /* in the order of ids; NULL: forgotten */
     uint32_t *ids;       /* theirs */
-    size_t used, capacity, held;
+    size_t used, capacity, held, limit;
     uint64_t count, tcp_count; /* of all there have been */
+    uint64_t left_out;         /* packets */
     struct slab tcp, udp;
     struct flow *latest; /* packets of one flow often come in a row */
     uint64_t duplicates, orphans;
     struct duplicate_table recent;
     struct fragment_table fragments;
-    bool fragmented; /* fragments have come */
 };
 
 /* ---- Memory ---- */
@@ -90,6 +90,7 @@ struct flow_table *flow_table_new(void)
     struct flow_table *t = need(calloc(1, sizeof *t));
 
     flow_index_init(&t->index);
+    t->limit = SIZE_MAX;
     slab_init(&t->tcp, offsetof(struct flow, tcp) + sizeof(struct tcp_connection));
     slab_init(&t->udp, offsetof(struct flow, udp) + 2 * sizeof(struct udp_side));
     return t;
@@ -181,7 +182,7 @@ static struct flow *new_flow(struct flow_table *t, const struct flow_key *k,
     return f;
 }
 
-/* The flow of a packet, a new one if need be. */
+/* The flow of a packet, a new one if need be; NULL if there may be no more. */
 static struct flow *flow_of(struct flow_table *t, const struct packet *p, unsigned *side,
                             bool *first)
 {
@@ -197,6 +198,10 @@ static struct flow *flow_of(struct flow_table *t, const struct packet *p, unsign
     if (slot->flow != NULL &&
         (p->protocol != IP_TCP || !tcp_starts_anew(&slot->flow->tcp, *side, p)))
         return t->latest = slot->flow;
+    if (t->held >= t->limit) {
+        t->left_out++;
+        return NULL;
+    }
     t->latest = new_flow(t, &k, p);
     flow_index_set(&t->index, slot, hash, t->latest);
     *side = 0;
@@ -246,6 +251,8 @@ static void add_tcp(struct flow_table *t, const struct packet *p, struct flow_no
     unsigned side = 0;
     struct flow *f = flow_of(t, p, &side, &note->first);
 
+    if (f == NULL)
+        return;
     if (is_duplicate(&t->recent, f->id, side, p)) {
         t->duplicates++;
         note_flow(note, f, side);
@@ -257,13 +264,16 @@ static void add_tcp(struct flow_table *t, const struct packet *p, struct flow_no
     note_flow(note, f, side);
 }
 
-/* Returns the index of the datagram's size in its direction's list. */
+/* Returns the index of the datagram's size in its direction's list. Where there is no room for its
+ * flow, note->flow is NULL. */
 static uint32_t add_udp(struct flow_table *t, const struct packet *p, struct flow_note *note)
 {
     unsigned side = 0;
     uint32_t index;
     struct flow *f = flow_of(t, p, &side, &note->first);
 
+    if (f == NULL)
+        return NOT_LISTED;
     note_flow(note, f, side);
     if (!p->fragment && is_duplicate(&t->recent, f->id, side, p)) {
         t->duplicates++;
@@ -282,10 +292,12 @@ static void lose_datagram(void *context, struct fragmented *d)
 {
     struct flow_table *t = context;
 
-    if (d->has_first)
+    if (d->has_first) {
         d->flow->udp[d->side].incomplete++;
-    else
+        d->flow->udp[d->side].pending--;
+    } else {
         t->orphans += d->pieces;
+    }
 }
 
 static void add_udp_fragment(struct flow_table *t, const struct packet *p,
@@ -294,7 +306,6 @@ static void add_udp_fragment(struct flow_table *t, const struct packet *p,
     struct fragmented *d = fragment_add(&t->fragments, p, lose_datagram, t);
     struct udp_side *u;
 
-    t->fragmented = true;
     if (d == NULL) {
         t->duplicates++;
         return;
@@ -302,11 +313,13 @@ static void add_udp_fragment(struct flow_table *t, const struct packet *p,
     note->datagram = d;
     if (p->fragment_offset == 0 && !d->has_first) {
         d->size_index = add_udp(t, p, note);
-        d->has_first = true;
+        d->has_first = note->flow != NULL;
         d->flow = note->flow;
         d->side = note->side;
         d->size = p->payload_len;
         d->first_packet = p->number;
+        if (d->has_first)
+            d->flow->udp[d->side].pending++;
     } else if (d->has_first) {
         touch(d->flow, p);
     }
@@ -314,6 +327,7 @@ static void add_udp_fragment(struct flow_table *t, const struct packet *p,
         return;
     note->whole = true;
     u = &d->flow->udp[d->side];
+    u->pending--;
     count_datagram(u, d->size);
     if (d->size_index != NOT_LISTED)
         u->sizes[d->size_index] = (int32_t)d->size;
@@ -387,13 +401,25 @@ static size_t place_of(const struct flow_table *t, uint64_t id)
     return low < t->used && t->ids[low] == id ? low : t->used;
 }
 
+static void lose_datagrams(struct flow_table *t, struct flow *f)
+{
+    if (f->protocol == IP_UDP && f->udp[0].pending + f->udp[1].pending > 0)
+        fragment_forget(&t->fragments, f, lose_datagram, t);
+}
+
+void flow_table_finish_flow(struct flow_table *t, struct flow *f)
+{
+    lose_datagrams(t, f);
+    if (f->protocol == IP_TCP)
+        tcp_finish(&f->tcp);
+}
+
 void flow_table_forget(struct flow_table *t, struct flow *f)
 {
     struct flow_key k = {f->protocol, f->ip_version, f->vlan, &f->end[0], &f->end[1]};
 
     flow_index_remove(&t->index, &k, f);
-    if (t->fragmented)
-        fragment_forget(&t->fragments, f);
+    lose_datagrams(t, f);
     if (t->latest == f)
         t->latest = NULL;
     t->flows[place_of(t, f->id)] = NULL;
@@ -417,6 +443,16 @@ uint64_t flow_table_orphans(const struct flow_table *t)
 size_t flow_count(const struct flow_table *t)
 {
     return t->count;
+}
+
+void flow_table_limit(struct flow_table *t, size_t limit)
+{
+    t->limit = limit;
+}
+
+uint64_t flow_table_left_out(const struct flow_table *t)
+{
+    return t->left_out;
 }
 
 size_t flow_held(const struct flow_table *t)

@@ -27,6 +27,7 @@ struct udp_side {
     uint64_t datagrams, bytes, incomplete;
     int32_t *sizes; /* in file order; SIZE_PENDING until all fragments are seen */
     uint32_t size_count, size_capacity;
+    uint32_t pending; /* datagrams that wait for fragments */
 };
 
 enum { SIZE_PENDING = -1 };
@@ -41,6 +42,7 @@ struct unreachable {
 struct flow {
     uint8_t protocol;   /* IP_TCP or IP_UDP */
     uint8_t ip_version; /* 4 or 6 */
+    bool due;           /* the owner's: it is to be told and forgotten */
     uint32_t id;
     uint64_t vlan;
     struct endpoint end[2]; /* by side; side 0 sent the first packet */
@@ -74,6 +76,11 @@ struct flow_table;
 struct flow_table *flow_table_new(void);
 void flow_table_free(struct flow_table *table);
 
+/* How many flows may be held at a time; no limit unless said. A packet that would begin one more
+ * belongs to no flow, and is counted as left out. */
+void flow_table_limit(struct flow_table *table, size_t limit);
+uint64_t flow_table_left_out(const struct flow_table *table);
+
 /* Takes the next packet that packet_decode() could use. */
 void flow_table_add(struct flow_table *table, const struct packet *packet,
                     struct flow_note *note);
@@ -83,6 +90,9 @@ void flow_table_forget_transits(struct flow_table *table);
 
 /* No more packets. */
 void flow_table_finish(struct flow_table *table);
+
+/* No more packets of this flow. Then it may be told, and forgotten. */
+void flow_table_finish_flow(struct flow_table *table, struct flow *flow);
 
 /* Packets that were duplicates of the capture; that were fragments without a first one
  * (after flow_table_finish() only). */

@@ -111,18 +111,13 @@ bool fragment_completes(struct fragmented *datagram)
     return true;
 }
 
-static void ignore(void *context, struct fragmented *datagram)
-{
-    (void)context;
-    (void)datagram;
-}
-
-void fragment_forget(struct fragment_table *table, const struct flow *flow)
+void fragment_forget(struct fragment_table *table, const struct flow *flow,
+                     fragment_lost_fn *lost, void *context)
 {
     for (int i = 0; table->begun && i < FRAGMENT_BUCKETS; i++)
         for (int j = 0; j < FRAGMENT_WAYS; j++)
             if (table->slots[i][j].flow == flow)
-                leave(&table->slots[i][j], ignore, NULL);
+                leave(&table->slots[i][j], lost, context);
 }
 
 void fragment_finish(struct fragment_table *table, fragment_lost_fn *lost, void *context)

@@ -51,8 +51,9 @@ struct fragmented *fragment_add(struct fragment_table *table, const struct packe
 /* True once, when the last missing piece has come. */
 bool fragment_completes(struct fragmented *datagram);
 
-/* The flow goes away: so do its datagrams, and nobody is told. */
-void fragment_forget(struct fragment_table *table, const struct flow *flow);
+/* No more packets of this flow: its incomplete datagrams are lost. */
+void fragment_forget(struct fragment_table *table, const struct flow *flow,
+                     fragment_lost_fn *lost, void *context);
 
 /* No more packets: everything incomplete is lost. */
 void fragment_finish(struct fragment_table *table, fragment_lost_fn *lost, void *context);

@@ -48,7 +48,22 @@ struct reading {
     int link_type;
     uint32_t type_end, header; /* of a frame; no frame is so long where there is no type */
     struct trace_listener listener;
+    struct retiring retiring;
 };
+
+static void tell_flow(void *context, const struct flow *flow)
+{
+    const struct reading *r = context;
+
+    r->listener.flow(r->listener.context, r->trace, flow);
+}
+
+/* In a trace with two points flows stay: what arrives leads to them. */
+static void make_room(struct reading *r, const struct packet *packet)
+{
+    if (r->listener.flow != NULL && !r->watching)
+        retire_look(&r->retiring, r->trace->flows, packet, tell_flow, r);
+}
 
 /* A packet as it was sent. note->flow is NULL if the flow table cannot use it. */
 static void take_packet(struct reading *r, const struct packet *packet,
@@ -74,6 +89,8 @@ static void take_packet(struct reading *r, const struct packet *packet,
     if (r->listener.datagram != NULL && note->whole)
         r->listener.datagram(r->listener.context, note->datagram->first_packet,
                              note->datagram->pieces);
+    if (note->first && note->flow != NULL)
+        make_room(r, packet);
 }
 
 static void watch(struct reading *r, bool matter)
@@ -156,8 +173,17 @@ static int complain(const struct trace *t, const struct reader *reader)
     if (t->unmatched > 0)
         message("labcap: %s: packet %" PRIu64 ": arrived, but was never sent in this trace "
                 "(%" PRIu64 " in all)", t->file, t->first_unmatched, t->unmatched);
+    if (t->early > 0)
+        message("labcap: %s: packet %" PRIu64 ": more than %" PRIu64 " connections and UDP "
+                "flows at a time: %" PRIu64 " that were silent are told as they were, what came "
+                "later of them as another one (--max-flows)",
+                t->file, t->first_early, t->max_flows, t->early);
+    if (t->left_out > 0)
+        message("labcap: %s: more than %" PRIu64 " connections and UDP flows: later ones are left "
+                "out, %" PRIu64 " packets in all (a filter, or --max-flows)",
+                t->file, t->max_flows, t->left_out);
     return t->complete && t->drops == 0 && t->cut == 0 && t->first_fragment == 0 &&
-                   t->unmatched == 0
+                   t->unmatched == 0 && t->early == 0 && t->left_out == 0
                ? EXIT_MET
                : EXIT_UNTRUSTED;
 }
@@ -171,6 +197,9 @@ struct reading *trace_begin(struct trace *trace, const char *name, int link_type
     if (listener != NULL)
         r->listener = *listener;
     r->trace = trace;
+    trace->max_flows = r->listener.max_flows > 0 ? r->listener.max_flows : RETIRE_LIMIT;
+    retire_begin(&r->retiring, trace->max_flows);
+    flow_table_limit(trace->flows, trace->max_flows);
     r->points = points_new(trace->flows, r->listener.fate, r->listener.context);
     r->watching = points_matter(r->points);
     r->link_type = link_type;
@@ -188,6 +217,9 @@ static void settle(struct reading *r)
     flow_table_finish(t->flows);
     points_finish(r->points);
     t->two_points = points_two(r->points, &t->points_from);
+    t->early = r->retiring.early;
+    t->first_early = r->retiring.first_early;
+    t->left_out = flow_table_left_out(t->flows);
     t->unmatched = points_unmatched(r->points, &t->first_unmatched);
 }
 
@@ -209,10 +241,11 @@ static void end(struct reading *r)
 
 static void tell_flows(struct reading *r)
 {
-    const struct flow_table *flows = r->trace->flows;
+    const struct flow *flow;
+    size_t at = 0;
 
-    for (uint64_t id = 1; r->listener.flow != NULL && id <= flow_count(flows); id++)
-        r->listener.flow(r->listener.context, r->trace, flow_by_id(flows, id));
+    while (r->listener.flow != NULL && (flow = flow_next(r->trace->flows, &at)) != NULL)
+        tell_flow(r, flow);
 }
 
 void trace_end(struct reading *r)

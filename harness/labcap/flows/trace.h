@@ -11,6 +11,7 @@
 #include "flow.h"
 #include "packet.h"
 #include "points.h"
+#include "retire.h"
 
 /* Exit statuses of every command. */
 enum { EXIT_MET = 0, EXIT_NOT_MET = 1, EXIT_USAGE = 2, EXIT_UNTRUSTED = 3 };
@@ -28,6 +29,9 @@ struct trace {
     uint64_t drops;
     bool complete; /* the file was read to its end */
     uint64_t first_cut, first_fragment; /* packet numbers; 0 none */
+    uint64_t max_flows;   /* in memory at a time */
+    uint64_t early, first_early; /* flows told for want of room, and from which packet on */
+    uint64_t left_out;    /* packets of flows that there was no room for */
     struct flow_table *flows;
 };
 
@@ -62,6 +66,7 @@ struct trace_listener {
     trace_other_fn *other;
     trace_points_fn *points;
     trace_flow_fn *flow;
+    uint64_t max_flows; /* at a time (retire.h); 0: RETIRE_LIMIT */
 };
 
 /* Reads `path` ("-" is standard input), applies `filter` (NULL: none) to what was sent: an
@@ -69,8 +74,8 @@ struct trace_listener {
  * What is wrong goes to stderr, one line each, prefixed by "labcap: ".
  * Returns EXIT_MET; EXIT_USAGE for a bad filter (nothing was read, *trace is empty, its flows
  * NULL); EXIT_UNTRUSTED when the file could not be opened (flows NULL), or was cut, tells of
- * drops, or has packets that are cut or TCP in IP fragments, or that arrived and were never sent
- * (then *trace holds what could be read). */
+ * drops, or has packets that are cut or TCP in IP fragments, or that arrived and were never
+ * sent, or more flows at a time than there is room for (then *trace holds what could be read). */
 int trace_read(struct trace *trace, const char *path, const char *filter,
                const struct trace_listener *listener);
 void trace_free(struct trace *trace);

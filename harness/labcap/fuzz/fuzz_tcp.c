@@ -91,6 +91,36 @@ static void compare(const struct trace *a, const struct trace *b)
     }
 }
 
+/* ---- Few flows in memory ---- */
+
+enum { FLOWS_AT_A_TIME = 4 };
+
+static void tell_once(void *context, const struct trace *trace, const struct flow *flow)
+{
+    bool *told = context;
+
+    (void)trace;
+    require(flow->id <= STEPS_MAX && !told[flow->id], "a flow that is told twice");
+    told[flow->id] = true;
+    if (flow->protocol == IP_TCP)
+        check_connection(&flow->tcp);
+}
+
+/* Each flow is told, once. */
+static void follow_with_little_room(const uint8_t *bytes, size_t size)
+{
+    bool told[STEPS_MAX + 1] = {false};
+    struct trace_listener listener = {
+        .flow = tell_once, .context = told, .max_flows = FLOWS_AT_A_TIME};
+    struct steps_wish wish = {.isn = {1, 2}, .listener = &listener};
+    struct trace trace;
+
+    steps_follow(&trace, bytes, size, &wish);
+    for (uint64_t id = 1; id <= flow_count(trace.flows); id++)
+        require(told[id], "a flow that is not told");
+    trace_free(&trace);
+}
+
 void fuzz_tcp(const uint8_t *bytes, size_t size)
 {
     struct steps_wish wish = {.isn = {1000, 2000000}, .plain = true};
@@ -112,4 +142,5 @@ void fuzz_tcp(const uint8_t *bytes, size_t size)
     report_trace(&report, &first);
     trace_free(&first);
     trace_free(&second);
+    follow_with_little_room(bytes, size);
 }

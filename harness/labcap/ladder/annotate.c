@@ -210,13 +210,14 @@ static bool is_pcapng_file(const char *file, struct stat *status)
     return readable && !opened;
 }
 
-static int annotate(const char *file)
+static int annotate(const char *file, uint64_t max_flows)
 {
     struct annotation a = {0};
     struct trace_listener listener = {.packet = take_packet,
                                       .datagram = take_datagram,
                                       .fate = take_fate,
-                                      .context = &a};
+                                      .context = &a,
+                                      .max_flows = max_flows};
     struct trace trace;
     struct stat status;
     char error[1024];
@@ -243,14 +244,20 @@ static int annotate(const char *file)
 
 int cmd_annotate(int argc, char **argv)
 {
-    int result = EXIT_MET, option = usage_option("annotate", argc, argv);
+    uint64_t max_flows = 0;
+    int result = EXIT_MET, option;
 
-    if (option != -1)
-        return option == OPTION_HELP ? usage_help("annotate") : usage_error("annotate", NULL);
+    while ((option = usage_option("annotate", argc, argv)) != -1) {
+        if (option != OPTION_MAX_FLOWS)
+            return option == OPTION_HELP ? usage_help("annotate")
+                                         : usage_error("annotate", NULL);
+        if (!usage_number(optarg, RETIRE_MIN, &max_flows))
+            return usage_error("annotate", RETIRE_USAGE);
+    }
     if (optind == argc)
         return usage_error("annotate", "no FILE given");
     for (int i = optind; i < argc; i++) {
-        int one = annotate(argv[i]);
+        int one = annotate(argv[i], max_flows);
 
         result = one > result ? one : result;
     }

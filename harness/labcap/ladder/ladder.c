@@ -31,6 +31,7 @@ struct show_options {
     char **logs;
     size_t log_count;
     uint64_t only; /* flow id; 0: all */
+    uint64_t max_flows;
     bool ascii, payload, all, merge, json;
     enum color_when color;
 };
@@ -184,7 +185,8 @@ static int show_trace(struct show *show, const char *file)
                                       .fate = take_fate,
                                       .context = show,
                                       .other = take_other,
-                                      .points = take_points};
+                                      .points = take_points,
+                                      .max_flows = o->max_flows};
     struct ladder_wish wish = {.style = &show->style,
                                .only = o->only,
                                .payload = o->payload,
@@ -215,15 +217,6 @@ static int show_file(void *context, const char *file)
     return show_trace(&show, file);
 }
 
-static bool parse_id(const char *text, uint64_t *id)
-{
-    char *end;
-
-    errno = 0;
-    *id = strtoull(text, &end, 10);
-    return errno == 0 && *text >= '0' && *text <= '9' && *end == '\0' && *id > 0;
-}
-
 static void add_log(struct show_options *o, char *path)
 {
     o->logs = need(reallocarray(o->logs, o->log_count + 1, sizeof(char *)));
@@ -235,10 +228,12 @@ static int take_option(struct show_options *o, int option)
 {
     if (option == 'n' && o->only != 0)
         return usage_error("show", "-n: only one connection can be chosen");
-    if (option == 'n' && !parse_id(optarg, &o->only))
+    if (option == 'n' && !usage_number(optarg, 1, &o->only))
         return usage_error("show", "-n: a connection's number, from 1, is needed");
     if (option == OPTION_COLOR && !parse_color(optarg, &o->color))
         return usage_error("show", "--color: auto, always or never is needed");
+    if (option == OPTION_MAX_FLOWS && !usage_number(optarg, RETIRE_MIN, &o->max_flows))
+        return usage_error("show", RETIRE_USAGE);
     if (option == '?')
         return usage_error("show", NULL);
     if (option == OPTION_SYSCALLS)

@@ -17,6 +17,14 @@
 #define PAYLOAD_OPTION                                                                           \
     {OPTION_PAYLOAD, "payload", NULL, COMPLETE_NOTHING, false, false,                            \
      "Show the bytes of each segment, too."}
+#define MAX_FLOWS_OPTION(beyond)                                                                 \
+    {OPTION_MAX_FLOWS, "max-flows", "N", COMPLETE_NOTHING, false, false,                         \
+     "How many connections and UDP flows to have in memory at a time, 1024 or more; 65536 "      \
+     "unless said. " beyond}
+#define TOLD_EARLIER                                                                             \
+    "When half of them are, those that have ended are told, not in their order, and forgotten. " \
+    "When all are, so are the ones that were silent the longest, and the exit status is 3."
+#define LEFT_OUT "Packets of later ones are left out, and the exit status is 3."
 #define INTERFACE_OPTION                                                                         \
     {'i', NULL, "IFACE", COMPLETE_INTERFACE, true, false, "The network interface, such as lo."}
 
@@ -48,6 +56,7 @@ static const struct command_option record_options[] = {
 static const struct command_option flows_options[] = {
     {OPTION_JSON, "json", NULL, COMPLETE_NOTHING, false, false,
      "Print a JSON object a line, and one of type capture at the end of each FILE."},
+    MAX_FLOWS_OPTION(TOLD_EARLIER),
     FILTER_OPTION,
     {0},
 };
@@ -67,6 +76,7 @@ static const struct command_option show_options[] = {
      "Print what would be drawn as JSON, an object a line."},
     ASCII_OPTION,
     COLOR_OPTION,
+    MAX_FLOWS_OPTION(LEFT_OUT),
     FILTER_OPTION,
     {0},
 };
@@ -86,11 +96,12 @@ static const struct command_option check_options[] = {
      "Read expectations from FILE, too, one a line; # begins a comment."},
     {OPTION_JSON, "json", NULL, COMPLETE_NOTHING, false, false,
      "Print first what `labcap flows --json` prints."},
+    MAX_FLOWS_OPTION(TOLD_EARLIER),
     FILTER_OPTION,
     {0},
 };
 
-static const struct command_option annotate_options[] = {{0}};
+static const struct command_option annotate_options[] = {MAX_FLOWS_OPTION(LEFT_OUT), {0}};
 
 const struct command commands[] = {
     {"record", "[FILTER]", "Records live packets into a file.",

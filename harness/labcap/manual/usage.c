@@ -1,8 +1,10 @@
 /* usage.c - see usage.h. */
 #include "usage.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "commands.h"
@@ -213,4 +215,13 @@ int usage_option(const char *name, int argc, char **argv)
             letters[letter_count++] = ':';
     }
     return next_option(argc, argv, letters, names);
+}
+
+bool usage_number(const char *text, uint64_t least, uint64_t *number)
+{
+    char *end;
+
+    errno = 0;
+    *number = strtoull(text, &end, 10);
+    return errno == 0 && *text >= '0' && *text <= '9' && *end == '\0' && *number >= least;
 }

@@ -21,6 +21,7 @@ struct expectations {
     const char *filter;
     bool json;
     struct report report; /* of the connections, where they are printed, too */
+    uint64_t max_flows;
 };
 
 /* `where` says where it was written, "" for the command line. */
@@ -119,7 +120,8 @@ static void take_flow(void *context, const struct trace *trace, const struct flo
 static int check_file(void *context, const char *file)
 {
     struct expectations *all = context;
-    struct trace_listener listener = {.flow = take_flow, .context = all};
+    struct trace_listener listener = {
+        .flow = take_flow, .context = all, .max_flows = all->max_flows};
     struct trace trace;
     int status;
 
@@ -146,13 +148,15 @@ static int parse_options(struct expectations *all, int argc, char **argv)
     while ((option = usage_option("check", argc, argv)) != -1) {
         if (option == OPTION_HELP)
             return -1;
+        if (option == OPTION_MAX_FLOWS && !usage_number(optarg, RETIRE_MIN, &all->max_flows))
+            return usage_error("check", RETIRE_USAGE);
         if (option == OPTION_FILTER)
             all->filter = optarg;
         else if (option == OPTION_JSON)
             all->json = true;
-        else if (option != 'e')
+        else if (option != 'e' && option != OPTION_MAX_FLOWS)
             return usage_error("check", NULL);
-        else if (!add_file(all, optarg))
+        else if (option == 'e' && !add_file(all, optarg))
             return EXIT_USAGE;
     }
     return optind < argc ? 0 : usage_error("check", "no FILE given");

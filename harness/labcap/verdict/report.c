@@ -229,6 +229,7 @@ static void take_flow(void *context, const struct trace *trace, const struct flo
 
 struct flows_options {
     bool json;
+    uint64_t max_flows;
     const char *filter;
 };
 
@@ -236,7 +237,8 @@ static int report_file(void *context, const char *file)
 {
     const struct flows_options *o = context;
     struct report report = {.json = o->json};
-    struct trace_listener listener = {.flow = take_flow, .context = &report};
+    struct trace_listener listener = {
+        .flow = take_flow, .context = &report, .max_flows = o->max_flows};
     struct trace trace;
     int status = trace_read(&trace, file, o->filter, &listener);
 
@@ -256,11 +258,13 @@ int cmd_flows(int argc, char **argv)
     while ((option = usage_option("flows", argc, argv)) != -1) {
         if (option == OPTION_HELP)
             return usage_help("flows");
+        if (option == OPTION_MAX_FLOWS && !usage_number(optarg, RETIRE_MIN, &o.max_flows))
+            return usage_error("flows", RETIRE_USAGE);
         if (option == OPTION_FILTER)
             o.filter = optarg;
         else if (option == OPTION_JSON)
             o.json = true;
-        else
+        else if (option != OPTION_MAX_FLOWS)
             return usage_error("flows", NULL);
     }
     if (optind == argc)

@@ -1,0 +1,97 @@
+/* retire.c - see retire.h. */
+#include "retire.h"
+
+static const int64_t silence_ns = 2000000000;
+
+/* Whether a flow, of which this is the latest packet of the trace, is due. */
+typedef bool due_fn(const struct flow *f, const struct packet *now);
+
+static bool has_ended(const struct flow *f, const struct packet *now)
+{
+    enum teardown_kind kind;
+
+    (void)now;
+    if (f->protocol != IP_TCP)
+        return false;
+    kind = tcp_teardown_kind(&f->tcp);
+    return kind == TEARDOWN_FIN || kind == TEARDOWN_RESET;
+}
+
+static bool ended_long_ago(const struct flow *f, const struct packet *now)
+{
+    int64_t since;
+
+    return has_ended(f, now) &&
+           (__builtin_sub_overflow(now->time_ns, f->end_ns, &since) || since >= silence_ns);
+}
+
+static bool any(const struct flow *f, const struct packet *now)
+{
+    (void)f;
+    (void)now;
+    return true;
+}
+
+/* Marks flows with no packet after `since`, until no more than `enough` are left. Returns how
+ * many were marked. */
+static uint64_t mark(struct flow_table *flows, const struct packet *now, due_fn *due,
+                     uint64_t since, uint64_t left, uint64_t enough)
+{
+    uint64_t marked = 0;
+    size_t at = 0;
+    struct flow *f;
+
+    while (left - marked > enough && (f = flow_next(flows, &at)) != NULL) {
+        if (f->due || f->last_packet > since || !due(f, now))
+            continue;
+        f->due = true;
+        marked++;
+    }
+    return marked;
+}
+
+static void tell_marked(struct flow_table *flows, retire_fn *tell, void *context)
+{
+    size_t at = 0;
+    struct flow *f;
+
+    while ((f = flow_next(flows, &at)) != NULL) {
+        if (!f->due)
+            continue;
+        flow_table_finish_flow(flows, f);
+        tell(context, f);
+        flow_table_forget(flows, f);
+    }
+}
+
+void retire_begin(struct retiring *r, uint64_t limit)
+{
+    *r = (struct retiring){.limit = limit, .look_at = limit / 2};
+}
+
+void retire_look(struct retiring *r, struct flow_table *flows, const struct packet *packet,
+                 retire_fn *tell, void *context)
+{
+    uint64_t left = flow_held(flows), half = r->limit / 2, early;
+
+    if (left < r->look_at)
+        return;
+    if (left < r->limit) {
+        left -= mark(flows, packet, ended_long_ago, r->silent_since, left, 0);
+    } else {
+        left -= mark(flows, packet, has_ended, r->silent_since, left, 0);
+        early = mark(flows, packet, any, r->silent_since, left, half);
+        early += mark(flows, packet, any, UINT64_MAX, left - early, half);
+        if (early > 0 && r->early == 0)
+            r->first_early = packet->number;
+        r->early += early;
+        left -= early;
+    }
+    tell_marked(flows, tell, context);
+    r->silent_since = packet->number;
+    r->look_at = left + r->limit / 4;
+    if (r->look_at < half)
+        r->look_at = half;
+    if (r->look_at > r->limit)
+        r->look_at = r->limit;
+}
