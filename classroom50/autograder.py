@@ -18,6 +18,8 @@ from pathlib import Path
 
 LAB = "01"
 """Which lab the assignment is."""
+HIDDEN: list[str] = []
+"""Tests that students do not see: a name, with * and ?, step_12 or a program for each."""
 SUITE = Path(os.environ.get("LAB_SUITE") or Path(__file__).resolve().parent / "suite")
 RESULT = Path("result.json")
 
@@ -30,7 +32,8 @@ def main() -> int:
         return 3
     with tempfile.TemporaryDirectory() as out:
         command = [str(SUITE / "harness" / "grade"), LAB, "-s", ".", "-o", out, "--classroom50",
-                   "--for-students"]  # who reads this log
+                   "--for-students"]  # who read this log
+        command += [f"--hidden={pattern}" for pattern in HIDDEN]
         status = subprocess.run(command, check=False).returncode
         if status not in (0, 1):
             return 3

@@ -350,10 +350,17 @@ def test_one_run_writes_everything(small_suite: SmallSuite, tmp_path: Path) -> N
 def test_classroom_50s_autograder_leaves_a_result_or_an_error(
     small_suite: SmallSuite, tmp_path: Path
 ) -> None:
-    small_suite.tests(TESTS)
     checkout = tmp_path / "checkout"
     checkout.mkdir()
-    script = SCHEMAS.parent.parent.parent / "classroom50" / "autograder.py"
+    script = tmp_path / "autograder.py"
+    text = (REPO / "classroom50" / "autograder.py").read_text("utf-8")
+    assert text.count("HIDDEN: list[str] = []") == 1
+    script.write_text(text.replace("HIDDEN: list[str] = []", 'HIDDEN = ["test_kept"]'), "utf-8")
+    small_suite.tests(TESTS + """
+@graded(step=3, points=4, programs=("client",))
+def test_kept():
+    raise Mismatch("what nobody knows", "something else")
+""")
     for broken in (False, True):
         (checkout / "result.json").write_text('{"score": 99}')  # the student's own
         if broken:
@@ -365,9 +372,10 @@ def test_classroom_50s_autograder_leaves_a_result_or_an_error(
         if not broken:
             data = json.loads((checkout / "result.json").read_text())
             must_fit(data, schema("classroom50"))
-            assert (data["owner"], data["max-score"]) == ("alice", 3)
+            assert (data["owner"], data["max-score"]) == ("alice", 7)
+            assert b"nobody knows" not in done.stdout and "nobody" not in json.dumps(data)
             assert b"Fails." in done.stdout and b"step  1" not in done.stdout
-            assert b"Score: 0 of 2 (1 more test not shown)" in done.stdout
+            assert b"Score: 0 of 2 (2 more tests not shown)" in done.stdout
 
 
 def test_a_run_that_is_not_graded_has_no_result_for_classroom_50(small_suite: SmallSuite) -> None:

@@ -65,7 +65,7 @@ def _run(options: argparse.Namespace) -> int:
     rows = [chosen for lab in labs for row in rows_of(lab, tests[lab])
             if (chosen := _chosen(row, options)) is not None]
     if not rows:
-        raise UsageProblem("there is no such program and test")
+        raise UsageProblem("no known-wrong program, or no test of it, is what was asked for")
     out = Path(os.path.abspath(options.out))
     store = Store(out / "pairs", options.any_harness)
     problems = [] if options.known else run_all(rows, store, options.jobs, options.only)
