@@ -69,8 +69,9 @@ def of_the_documents(name: str) -> Path:
     return REPO / "docs" / "traces" / f"{name}.pcapng"
 
 
-@pytest.mark.parametrize("name", ["udp-late", "udp-largest", "udp-refused"])
-def test_it_agrees_on_datagrams(name: str) -> None:
+@pytest.mark.parametrize("name", sorted(
+    path.stem for path in (REPO / "docs" / "traces").glob("*.pcapng")))
+def test_it_agrees_on_the_traces_of_the_documents(name: str) -> None:
     second_opinion.compare(of_the_documents(name), capture.flows(of_the_documents(name)))
 
 

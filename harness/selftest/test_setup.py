@@ -179,8 +179,8 @@ LEVELS = ("build", "grade", "watch", "test", "bench")
 FIRST_NEEDED = {
     "grade": {"strace": "strace"},
     "watch": {"tmux": "tmux"},
-    "test": {"groff": "groff-base", "tshark": "tshark", "xmllint": "libxml2-utils",
-             "prove": "perl", "lftp": "lftp", "tftp": "tftp-hpa", "atftp": "atftp",
+    "test": {"groff": "groff-base", "tshark": "tshark", "tcptrace": "tcptrace",
+             "xmllint": "libxml2-utils", "prove": "perl", "lftp": "lftp", "tftp": "tftp-hpa", "atftp": "atftp",
              "chromium": "chromium"},
 }
 """Commands and their packages, by the level from which on they are needed."""
