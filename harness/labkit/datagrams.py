@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import selectors
 import socket
+import time
 from collections import deque
 from typing import Callable, NamedTuple, Optional, Sequence
 
@@ -33,6 +34,13 @@ class Datagram(NamedTuple):
     sender: Address
 
 
+class Arrival(Datagram):
+    """With the time at which it was taken in."""
+
+    when = 0.0
+    """Seconds, as time.monotonic() has them."""
+
+
 class DatagramSocket:
     """A UDP socket in the hands of the test.
 
@@ -51,7 +59,7 @@ class DatagramSocket:
         """
         self.sock = sock
         self.label = label
-        self.came: deque[Datagram] = deque()
+        self.came: deque[Arrival] = deque()
         """What has come and was not asked for yet."""
         self.received: list[int] = []
         """Sizes in bytes of all that have come."""
@@ -146,7 +154,8 @@ class DatagramSocket:
                 if self.sock.fileno() < 0:
                     return
                 data, sender = self.sock.recvfrom(1 << 16, socket.MSG_DONTWAIT)
-                self.came.append(Datagram(data, (sender[0], sender[1])))
+                self.came.append(Arrival(data, (sender[0], sender[1])))
+                self.came[-1].when = time.monotonic()
                 self.received.append(len(data))
         if len(self.came) > FLOOD:
             self.close()

@@ -11,6 +11,7 @@ import pytest
 from labkit.datagrams import MOST, DatagramSocket
 from labkit.feedback import Mismatch
 from labkit.scenario import Scenario
+from labkit.tftp_lab import backs_off
 from labkit.udp_echo import (
     PORT, SERVER, TEXT, expect_spacing, grows, keep_port, payload, sending_times,
 )
@@ -366,6 +367,15 @@ def test_waits_are_judged(times: list[float], how: dict[str, Any], right: bool) 
     ([], False)])
 def test_waits_that_grow_are_known(times: list[float], doubled: bool) -> None:
     assert grows(times) == doubled
+
+
+@pytest.mark.parametrize("times, before, doubled", [
+    ([0.5, 1, 2], 1, False),  # it was sent before half past
+    ([6, 2, 4, 8], 1, True), ([0, 1, 3, 7], 0, True), ([9, 9, 1, 2, 3], 2, False)])
+def test_when_it_was_sent_before_is_not_known(
+    times: list[float], before: int, doubled: bool
+) -> None:
+    assert backs_off(times, before) == doubled
 
 
 def test_arrivals_are_no_sendings(world: World) -> None:

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from labkit.build import PROGRAMS
 from labkit.scenario.reach import ASKED, BEGINS, SPEAKS, never_reached
+from workbench import LABS_THERE, GradedTest, graded_tests
 
 Tests = dict[str, dict[str, Any]]
 
@@ -39,6 +41,36 @@ int main(int argc, char **argv)
 ])
 def test_what_one_first_test_has_seen_is_reached(tests: list[Any], never: dict[str, str]) -> None:
     assert never_reached({"server": tests}) == never
+
+
+BEGIN_WITH = {
+    "client of 01-tcp-echo": ("sends_its_message", "connects_by_ipv6"),
+    "client of 04-file-transfer": (
+        "connects_to_the_right_port", "logs_in_as_anonymous", "lists_names", "puts_every_byte",
+        "has_a_data_connection_for_each_transfer"),
+    "udp_client of 04-file-transfer": ("asks_for_a_file", "asks_to_write_a_file"),
+}
+"""Ways to begin a program, of which a student writes one first: `-m`, stdin; ls, put."""
+
+
+@pytest.mark.parametrize("whose", BEGIN_WITH)
+def test_each_way_to_begin_a_program_is_one_of_its_first_tests(whose: str) -> None:
+    program, _, lab = whose.partition(" of ")
+    first = {test.name for test in graded_tests(lab).values()
+             if test.programs[0] == program and _is_first(test)}
+    assert {f"test_{program}_{name}" for name in BEGIN_WITH[whose]} <= first
+
+
+@pytest.mark.parametrize("lab", LABS_THERE)
+def test_no_program_has_only_one_first_test(lab: str) -> None:
+    """By one alone nobody is known never to do something (never_reached)."""
+    first = [test.programs[0] for test in graded_tests(lab).values() if _is_first(test)]
+    assert set(first) <= set(PROGRAMS[lab])
+    assert [name for name in set(first) if first.count(name) < 2] == []
+
+
+def _is_first(test: GradedTest) -> bool:
+    return any(mark.name == "first" for mark in getattr(test.function, "pytestmark"))
 
 
 def grade(lab: str, sources: dict[str, str], tests: str, folder: Path, *options: str) -> Tests:
