@@ -10,7 +10,6 @@ from known_wrong import CORRECT
 from workbench import Workbench
 
 from labkit.build import PROGRAMS, build
-from labkit.paths import LABINIT
 
 
 def designs_of(lab: str) -> list[Path]:
@@ -31,7 +30,7 @@ def build_design(bench: Workbench, design: Path) -> Path:
         for source in (*design.parent.glob("*.h"), *design.iterdir()):
             shutil.copy(source, submission)
         work = bench.folder(f"build-{design.name}")
-        shutil.copy2(LABINIT, work)  # what a sandbox.workspace() has
+        shutil.copytree(bench.work / "run", work / "run")  # what a sandbox.workspace() has
         done = build(bench.lab, Path(submission), work, reference=False)
     assert list(done.programs) == programs_of(design), done.log
     assert "warning" not in done.log, done.log
