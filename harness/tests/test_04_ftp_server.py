@@ -504,6 +504,7 @@ def test_server_serves_others_while_a_client_is_silent(lab: Scenario) -> None:
 @for_server(step=16, points=3)
 def test_server_serves_a_hundred_clients_at_once(lab: Scenario) -> None:
     """A hundred sessions at once, each with a transfer under way; then nothing of them stays."""
+    lab.take_longer(40)  # on a busy machine; who hangs is given up as ever
     folder = lab.folder({"a.bin": BIG[:20_000]})
     server = serve(lab, folder)
     before = lab.footprint(server)
