@@ -272,7 +272,8 @@ class Peer:
         at = first_difference(data, got)
         if at == len(got):
             return "c-string" if got and data.startswith(b"\0", at) else None
-        again = len(got) >= at + 4 and got[at : at + 4] in self._lines
+        again = len(got) >= at + 4 and got[at : at + 4] in self._lines \
+            and got[at : at + 4] not in data  # where bytes are left out, data's own come early
         return guess_cause(data, got) or ("c-string" if again else None)
 
     def _progress(self, data: bytes) -> str:

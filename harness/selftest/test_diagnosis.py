@@ -269,6 +269,16 @@ CASES: dict[str, tuple[Evidence, str]] = {
         LISTENS, ACCEPTS, RECEIVES,
         'sendto(4<TCP:[99]>, "hello", 5, 0, NULL, 0) = -1 EPIPE (Broken pipe) <0>'),
         suspicion="closes-both"), "closes-both"),
+    "send() after shutdown()": (evidence(program(
+        f"shutdown({CONNECTION}, SHUT_WR) = 0 <0>",
+        f'sendto({CONNECTION}, "hello", 5, 0, NULL, 0) = -1 EPIPE (Broken pipe) <0>'),
+        suspicion="no-ipv6"), "early-fin"),
+    "send() after shutdown() of the other direction": (evidence(program(
+        f"shutdown({CONNECTION}, SHUT_RD) = 0 <0>",
+        f'sendto({CONNECTION}, "hello", 5, 0, NULL, 0) = -1 EPIPE (Broken pipe) <0>'),
+        suspicion="no-ipv6"), "no-ipv6"),
+    "processor time, and no end": (
+        evidence(program(seconds=2.0, blocked=False), suspicion="waits-for-ever"), "busy-wait"),
     "SHUT_RDWR": (evidence(program(
         f"shutdown({CONNECTION}, SHUT_RDWR) = 0 <0>"), suspicion="single-read"), "closes-both"),
     "SHUT_RDWR at the end of file": (evidence(program(

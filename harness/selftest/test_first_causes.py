@@ -181,6 +181,23 @@ def test_a_fault_is_told_by_the_step_of_whose_tests_most_find_it() -> None:
     assert fault.best.test.step == 6 and len(fault.others) == 4
 
 
+def test_what_is_known_of_most_tests_comes_first_where_no_cause_is() -> None:
+    def other(known: str) -> Mismatch:
+        mismatch = Mismatch("a", "b", "other")
+        mismatch.because = known
+        return mismatch
+
+    results = [result(6, "server", fault=other(f"it got {n} and sent {n - 1}"), number=n)
+               for n in range(20, 25)]
+    results += [result(7, "server", fault=other("it waits"), number=n) for n in range(3)]
+    results.append(result(8, "server", fault=Mismatch("a", "b", "partial-write")))
+    settle(results)
+    [fault] = faults_of(results)
+    assert fault.best.test.step == 6 and len(fault.others) == 4
+    settle(less := results[5:])
+    assert faults_of(less) == []
+
+
 def test_the_fault_that_most_tests_meet_comes_first() -> None:
     results = [result(1, "server", fault=never_listens("server"))]
     results += [result(9, "client", fault=never_listens("client"), number=n) for n in range(3)]

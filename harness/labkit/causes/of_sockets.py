@@ -79,6 +79,12 @@ OF_SOCKETS = {
         "to the end of main() too soon. Its last line on stderr tells why, if it says anything.",
         "errno(3); perror(3); exit(3)",
     ),
+    "early-fin": Cause(
+        "The program half-closes before it has sent everything: after shutdown(fd, SHUT_WR) the "
+        "FIN is the last that goes out, and send() fails with EPIPE. First send all that there "
+        "is, up to the end of the input.",
+        "shutdown(2), SHUT_WR; send(2), EPIPE; RFC 9293 section 3.6",
+    ),
     "eintr": Cause(
         "A call that a signal interrupted (-1 with errno EINTR) is taken for an error or an end of "
         "file. Nothing is lost then: the call is to be made again.",

@@ -88,12 +88,15 @@ def _with_gated(
 
 def _most(results: Sequence[Result]) -> list[Result]:
     """The failed ones of RESULTS with the cause that most have, of such the most basic; or none.
+
+    Where the evidence does not decide, those have the same of which the same is known.
     """
     same: dict[tuple[str, str, str], list[Result]] = {}
     for result in results:
         if result.status == FAILED:
-            key = (result.test.lab, _whose(result), str(result.cause))
-            same.setdefault(key, []).append(result)
+            known = dict(result.parts).get("likely cause", "") if result.cause == "other" else ""
+            cause = f"{result.cause} {re.sub('[0-9]+', '', known)}"
+            same.setdefault((result.test.lab, _whose(result), cause), []).append(result)
     none: list[Result] = []
     return min(same.values(), default=none, key=lambda group: (
         group[0].cause in (None, "other"), -len(group), _order(_best(group))))
@@ -123,7 +126,9 @@ def faults_of(results: Sequence[Result]) -> list[Fault]:
     faults = [_fault(words, group, results) for words, group in groups.items()]
     if faults:
         return _before(results, sorted(faults, key=_weight(faults)))
-    most = _most([result for result in results if result.cause not in (None, "other")])
+    undecided = [result for result in results if result.cause == "other"]
+    decided = [result for result in results if result.cause not in (None, "other")]
+    most = max(_most(decided), _most(undecided), key=len)
     return [_fault("", most, results)] if len(most) > FEWEST else []
 
 

@@ -52,6 +52,7 @@ ANY_SYMPTOM = SYMPTOMS | ADDRESSES | {"busy-wait", "c-string"}
 """What can be the consequence of a server that never gets as far as to serve."""
 DATAGRAMS = frozenset({
     "cut-datagram", "empty-datagram", "surplus-datagrams", "unreachable-ends-server",
+    "wrong-receiver",
 })
 """What it suspects where a datagram is not answered by one with the same bytes."""
 SUSPICIONS = {"any symptom, any address": ANY_SYMPTOM, "any symptom": SYMPTOMS,
@@ -88,6 +89,7 @@ RULES = (
     Rule(signs.datagrams_for_tcp, "udp-not-tcp", over=SYMPTOMS),
     Rule(signs.streams_for_udp, "tcp-not-udp", over=SYMPTOMS),
     Rule(signs.spins, "busy-wait", over=SYMPTOMS | {"waits-for-ever"}),
+    Rule(signs.sends_after_its_fin, "early-fin", over=ANY_SYMPTOM | {"eintr"}),
     Rule(signs.shuts_both, "closes-both", over=SYMPTOMS),
     Rule(signs.lingers_for_nothing, "linger-rst", over=RESETS),
     Rule(signs.another_process_holds_it, "shared-descriptor", over=NO_FIN),

@@ -362,6 +362,18 @@ def shuts_both(program: Seen) -> Optional[str]:
     return None
 
 
+@in_any
+def sends_after_its_fin(program: Seen) -> Optional[str]:
+    """send() failed with EPIPE, after shutdown() of the same direction had succeeded."""
+    shut: set[str] = set()
+    for call in program.log.calls:
+        if call.name == "shutdown" and not call.failed and "SHUT_RD)" not in f"{call.arguments})":
+            shut.add(call.about)
+        elif call.name in SEND and call.error == "EPIPE" and call.about in shut:
+            return f"{call} in `{program.name}`, which had called shutdown() before"
+    return None
+
+
 def _addresses(evidence: Evidence, *names: str) -> Iterator[tuple[Seen, Call, str, int]]:
     """Each address that a call of one of NAMES has: whose, which call, host and port."""
     for program in evidence.programs:

@@ -17,6 +17,12 @@ def _foreign(data: bytes, program: Program, cause: Optional[str]) -> Optional[st
     return "messages" if said_else else None
 
 
+def _cut(data: bytes, program: Program) -> Optional[str]:
+    """What a tool, which writes all that it is sent at once, shows of DATA where it has a part."""
+    own = program.command.startswith("./")
+    return None if own else guess_cause(data, bytes(program.stdout))
+
+
 class Output(World):
     """Waiting for what a program prints, which must be what is expected."""
 
@@ -56,7 +62,8 @@ class Output(World):
         self.wait_for(lambda: len(program.stdout) >= len(data) or program.output_ended,
                       f"`{program.command}` writes {counted(len(data), 'byte')} to stdout",
                       lambda: difference(data, bytes(program.stdout)) + program.last_words,
-                      lambda: _foreign(data, program, cause) or cause or "stdout-not-flushed")
+                      lambda: _foreign(data, program, cause) or _cut(data, program)
+                      or cause or "stdout-not-flushed")
         got = bytes(program.stdout)
         if got[: len(data)] != data:
             own = program.command.startswith("./")  # else a tool, which tells what it was sent

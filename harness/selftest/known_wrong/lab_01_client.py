@@ -282,6 +282,12 @@ KNOWN_WRONG = [
         ("shutdown(conn_fd, SHUT_WR)", "shutdown(conn_fd, SHUT_RDWR)"),
     ),
     client(
+        "half-closes-first", "the FIN goes out before the data",
+        "connects_by_ipv6", "early-fin",
+        ("    exchange(conn_fd, &up, &down);",
+         "    shutdown(conn_fd, SHUT_WR);\n    exchange(conn_fd, &up, &down);"),
+    ),
+    client(
         "prompts", "words of its own on stdout",
         "tries_every_address", "messages",
         ("    exchange(conn_fd, &up, &down);",

@@ -494,6 +494,12 @@ KNOWN_WRONG = [
         file=ECHO,
     ),
     server(
+        "leaves-out-the-last-byte-of-each-piece", "one byte too few is sent",
+        "echoes_a_line_split_into_single_bytes", "other",
+        ("send_all(conn_fd, buffer, (size_t)n)", "send_all(conn_fd, buffer, (size_t)n - 1)"),
+        file=ECHO,
+    ),
+    server(
         "passes-over-the-end-of-file", "recv() that returns 0 is not looked at",
         "answers_after_the_clients_fin", "busy-wait",
         ("        if (n == 0)\n            return;                     /* the client's FIN: end of "

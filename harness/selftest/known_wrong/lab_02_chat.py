@@ -96,7 +96,7 @@ HALF_CLOSING = [
     ),
     wrong(
         "client", "half-closes-before-all-is-sent", "the last lines lost",
-        "sends_all_before_its_fin", "lines-lost",
+        "sends_all_before_its_fin", "early-fin",
         ("if (!out.open && out.used == 0 && !fin_sent)", "if (!out.open && !fin_sent)"),
         ("SIZE = 3000", "SIZE = 300000"), base="chat-writev",
     ),

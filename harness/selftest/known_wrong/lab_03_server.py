@@ -385,6 +385,11 @@ KNOWN_WRONG = [
         STRINGS, (SEND, "sendto(fd, buffer, strlen(buffer), 0,"),
     ),
     server(
+        "sends-a-string-to-ncat", "text handled as a C string",
+        "echoes_to_ncat", "c-string",
+        STRINGS, (SEND, "sendto(fd, buffer, strlen(buffer), 0,"),
+    ),
+    server(
         "sends-all-its-memory", "`sizeof` sent, more than a datagram has",
         "serves_ipv6", "fixed-length",
         (SEND, "sendto(fd, buffer, sizeof buffer, 0,"),
