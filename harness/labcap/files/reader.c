@@ -134,8 +134,8 @@ static int64_t nanoseconds(const struct pcap_pkthdr *header)
 
     if (__builtin_mul_overflow((int64_t)header->ts.tv_sec, (int64_t)NS_PER_S, &ns) ||
         __builtin_add_overflow(ns, (int64_t)header->ts.tv_usec, &ns))
-        return header->ts.tv_sec < 0 ? INT64_MIN : INT64_MAX;
-    return ns;
+        return header->ts.tv_sec < 0 ? -TIME_NS_MAX : TIME_NS_MAX;
+    return ns > TIME_NS_MAX ? TIME_NS_MAX : ns < -TIME_NS_MAX ? -TIME_NS_MAX : ns;
 }
 
 static enum reader_result next_by_pcap(struct reader *reader, struct reader_frame *frame)

@@ -23,9 +23,12 @@ enum reader_result {
     READER_ERROR /* the file is cut or corrupt here: reader_error() tells */
 };
 
+/* Saturated there: the distance of any two times can be told (in the year 2116, and 1823). */
+static const int64_t TIME_NS_MAX = INT64_MAX / 2;
+
 struct reader_frame {
     uint64_t number;
-    int64_t time_ns; /* saturated at the ends of its range */
+    int64_t time_ns; /* at most TIME_NS_MAX from 1970, before or after */
     uint32_t captured, wire_len;
     const uint8_t *bytes; /* valid until the next call */
     bool chosen;          /* by the filter; true without one */

@@ -84,7 +84,7 @@ static bool read_packet(const struct records *r, const uint8_t *p, uint32_t leng
         return false;
     stamp = (uint64_t)ng_u32(p + 12, r->swapped) << 32 | ng_u32(p + 16, r->swapped);
     frame->captured = ng_u32(p + 20, r->swapped);
-    if (stamp > INT64_MAX / r->unit_ns || frame->captured > r->captured_max ||
+    if (stamp > (uint64_t)TIME_NS_MAX / r->unit_ns || frame->captured > r->captured_max ||
         frame->captured > length - BLOCK_ENDS - PACKET_FIELDS)
         return false;
     frame->time_ns = (int64_t)stamp * r->unit_ns;
