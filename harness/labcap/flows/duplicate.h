@@ -32,6 +32,9 @@ static inline uint64_t time_distance(int64_t a, int64_t b)
     return a > b ? (uint64_t)a - (uint64_t)b : (uint64_t)b - (uint64_t)a;
 }
 
+/* The processor may fetch what is_duplicate() will look at. */
+void duplicate_prefetch(const struct duplicate_table *table, const struct packet *packet);
+
 /* True if the packet, sent by `side` of the flow, is a copy; remembers it if not. */
 bool is_duplicate(struct duplicate_table *table, uint32_t flow_id, unsigned side,
                   const struct packet *packet);

@@ -14,6 +14,8 @@
  * cost less to come by and to find. */
 enum { PIECE_MIN = 64 * 1024, PIECE_MAX = 2 * 1024 * 1024 };
 
+enum { CACHE_LINE = 64 };
+
 /* Memory for records of one size. */
 struct slab {
     size_t size;
@@ -31,7 +33,6 @@ struct flow_table {
     uint64_t count, tcp_count; /* of all there have been */
     uint64_t left_out;         /* packets */
     struct slab tcp, udp;
-    struct flow *latest; /* packets of one flow often come in a row */
     uint64_t duplicates, orphans;
     struct duplicate_table recent;
     struct fragment_table fragments;
@@ -182,34 +183,59 @@ static struct flow *new_flow(struct flow_table *t, const struct flow_key *k,
     return f;
 }
 
+static bool goes_on(const struct flow *f, const struct packet *p, unsigned side)
+{
+    return !(p->flags & TCP_SYN) || p->protocol != IP_TCP ||
+           !tcp_starts_anew(&f->tcp, side, p);
+}
+
 /* The flow of a packet, a new one if need be; NULL if there may be no more. */
 static struct flow *flow_of(struct flow_table *t, const struct packet *p, unsigned *side,
                             bool *first)
 {
     struct flow_key k = {p->protocol, p->ip_version, p->vlan, &p->source, &p->destination};
+    struct flow *f = *flow_recent(&t->index, &k);
     struct flow_slot *slot;
     uint64_t hash;
 
     *first = false;
-    if (t->latest != NULL && !(p->flags & TCP_SYN) && flow_has_key(t->latest, &k, side))
-        return t->latest;
+    if (f != NULL && flow_has_key(f, &k, side) && goes_on(f, p, *side))
+        return f;
     hash = flow_index_hash(&t->index, &k);
     slot = flow_index_find(&t->index, &k, hash, side);
-    if (slot->flow != NULL &&
-        (p->protocol != IP_TCP || !tcp_starts_anew(&slot->flow->tcp, *side, p)))
-        return t->latest = slot->flow;
-    if (t->held >= t->limit) {
-        t->left_out++;
-        return NULL;
+    f = slot->flow;
+    if (f == NULL || !goes_on(f, p, *side)) {
+        if (t->held >= t->limit) {
+            t->left_out++;
+            return NULL;
+        }
+        f = new_flow(t, &k, p);
+        flow_index_set(&t->index, slot, hash, f);
+        *side = 0;
+        *first = true;
     }
-    t->latest = new_flow(t, &k, p);
-    flow_index_set(&t->index, slot, hash, t->latest);
-    *side = 0;
-    *first = true;
-    return t->latest;
+    flow_set_recent(&t->index, &k, f);
+    return f;
 }
 
 /* ---- Adding packets ---- */
+
+void flow_table_prefetch(const struct flow_table *t, const struct packet *p)
+{
+    struct flow_key k = {p->protocol, p->ip_version, p->vlan, &p->source, &p->destination};
+    const char *flow;
+
+    if (p->protocol != IP_TCP)
+        return;
+    duplicate_prefetch(&t->recent, p);
+    flow = (const char *)*flow_recent(&t->index, &k);
+    if (flow == NULL || (p->flags & TCP_SYN)) {
+        flow_index_prefetch(&t->index, flow_index_hash(&t->index, &k));
+        return;
+    }
+    for (size_t at = 0; at < offsetof(struct flow, tcp.zeek.history); at += CACHE_LINE)
+        __builtin_prefetch(flow + at, 1);
+}
 
 static void touch(struct flow *f, const struct packet *p)
 {
@@ -420,8 +446,6 @@ void flow_table_forget(struct flow_table *t, struct flow *f)
 
     flow_index_remove(&t->index, &k, f);
     lose_datagrams(t, f);
-    if (t->latest == f)
-        t->latest = NULL;
     t->flows[place_of(t, f->id)] = NULL;
     t->held--;
     free_flow(f);

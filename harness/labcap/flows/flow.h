@@ -81,6 +81,9 @@ void flow_table_free(struct flow_table *table);
 void flow_table_limit(struct flow_table *table, size_t limit);
 uint64_t flow_table_left_out(const struct flow_table *table);
 
+/* The packet will be added soon: the processor may fetch what that takes. */
+void flow_table_prefetch(const struct flow_table *table, const struct packet *packet);
+
 /* Takes the next packet that packet_decode() could use. */
 void flow_table_add(struct flow_table *table, const struct packet *packet,
                     struct flow_note *note);

@@ -33,32 +33,15 @@ uint64_t flow_index_hash(const struct flow_index *t, const struct flow_key *k)
     return mix(ends ^ t->key[1], rest ^ t->key[0] ^ 0x9e3779b97f4a7c15u);
 }
 
-static bool same_end(const struct endpoint *a, const struct endpoint *b)
-{
-    return a->port == b->port && memcmp(a->address, b->address, sizeof a->address) == 0;
-}
-
-bool flow_has_key(const struct flow *f, const struct flow_key *k, unsigned *side)
-{
-    if (f->protocol != k->protocol || f->ip_version != k->ip_version || f->vlan != k->vlan)
-        return false;
-    for (unsigned i = 0; i < 2; i++) {
-        if (same_end(&f->end[i], k->source) && same_end(&f->end[i ^ 1], k->destination)) {
-            *side = i;
-            return true;
-        }
-    }
-    return false;
-}
-
 struct flow_slot *flow_index_find(const struct flow_index *t, const struct flow_key *k,
                                   uint64_t hash, unsigned *side)
 {
     size_t i = hash & t->mask;
 
-    while (t->slots[i].flow != NULL &&
-           (t->slots[i].hash != hash || !flow_has_key(t->slots[i].flow, k, side)))
-        i = (i + 1) & t->mask;
+    for (; t->slots[i].flow != NULL; i = (i + 1) & t->mask) {
+        if (t->slots[i].hash == hash && flow_has_key(t->slots[i].flow, k, side))
+            break;
+    }
     return &t->slots[i];
 }
 
@@ -97,6 +80,8 @@ void flow_index_remove(struct flow_index *t, const struct flow_key *k, const str
     unsigned side;
     size_t hole = (size_t)(flow_index_find(t, k, flow_index_hash(t, k), &side) - t->slots);
 
+    if (*flow_recent(t, k) == flow)
+        flow_set_recent(t, k, NULL);
     if (t->slots[hole].flow != flow)
         return;
     for (size_t i = (hole + 1) & t->mask; t->slots[i].flow != NULL; i = (i + 1) & t->mask) {

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "flow.h"
 
@@ -24,12 +25,18 @@ struct flow_slot {
     struct flow *flow;
 };
 
+/* The flows of the latest packets, to be found without a look at the table: by a cheap number that
+ * many keys may share. */
+enum { FLOW_RECENT = 4096 };
+
 struct flow_index {
     uint64_t key[2];
     struct flow_slot *slots;
     size_t mask, used;
+    struct flow *recent[FLOW_RECENT];
 };
 
+/* All its bytes are 0. */
 void flow_index_init(struct flow_index *index);
 void flow_index_set(struct flow_index *index, struct flow_slot *slot, uint64_t hash,
                     struct flow *flow);
@@ -40,11 +47,47 @@ void flow_index_remove(struct flow_index *index, const struct flow_key *key,
 
 void flow_index_free(struct flow_index *index);
 
+static inline bool flow_same_end(const struct endpoint *a, const struct endpoint *b)
+{
+    return a->port == b->port && memcmp(a->address, b->address, sizeof a->address) == 0;
+}
+
 /* True if the key is the flow's; *side is then the sender. */
-bool flow_has_key(const struct flow *flow, const struct flow_key *key, unsigned *side);
+static inline bool flow_has_key(const struct flow *f, const struct flow_key *k, unsigned *side)
+{
+    if (f->protocol != k->protocol || f->ip_version != k->ip_version || f->vlan != k->vlan)
+        return false;
+    *side = !flow_same_end(&f->end[0], k->source);
+    return (*side == 0 || flow_same_end(&f->end[1], k->source)) &&
+           flow_same_end(&f->end[*side ^ 1], k->destination);
+}
+
+/* The place of the latest flow of the key, and of others; the same for both directions. */
+static inline struct flow *const *flow_recent(const struct flow_index *index,
+                                               const struct flow_key *k)
+{
+    const struct endpoint *a = k->source, *b = k->destination;
+    uint32_t ends = (uint32_t)a->port + b->port, last[2];
+
+    memcpy(&last[0], a->address + (k->ip_version == 4 ? 0 : 12), sizeof last[0]);
+    memcpy(&last[1], b->address + (k->ip_version == 4 ? 0 : 12), sizeof last[1]);
+    ends += last[0] + last[1];
+    return &index->recent[(ends * 2654435761u >> 16) % FLOW_RECENT];
+}
+
+static inline void flow_set_recent(struct flow_index *index, const struct flow_key *k,
+                                   struct flow *flow)
+{
+    index->recent[flow_recent(index, k) - index->recent] = flow;
+}
 
 /* The same for both directions. */
 uint64_t flow_index_hash(const struct flow_index *index, const struct flow_key *key);
+
+static inline void flow_index_prefetch(const struct flow_index *index, uint64_t hash)
+{
+    __builtin_prefetch(&index->slots[hash & index->mask]);
+}
 
 /* The slot of the key's flow (and *side, the sender), or the free one where it would go. Valid
  * until the next flow_index_set(). */

@@ -286,6 +286,8 @@ void tcp_add(struct tcp_connection *c, unsigned side, const struct packet *p,
     struct segment g;
     uint64_t gaps = 0;
 
+    if (c->steady && tcp_take_steady(c, side, p, note))
+        return;
     memset(note, 0, sizeof *note);
     learn_roles(c, side, p);
     if (is_repeated_syn(s, p))
@@ -314,6 +316,7 @@ void tcp_add(struct tcp_connection *c, unsigned side, const struct packet *p,
     tell_zeek(c, &g, gaps);
     note->state[0] = tcp_state_of(c, 0);
     note->state[1] = tcp_state_of(c, 1);
+    c->steady = tcp_is_steady(c);
 }
 
 void tcp_finish(struct tcp_connection *c)

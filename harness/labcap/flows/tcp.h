@@ -132,6 +132,7 @@ struct tcp_connection {
     uint64_t reset;      /* packet number of the first RST; 0 none, or only after both FINs
                             were acknowledged */
     uint8_t reset_by;    /* side */
+    bool steady;         /* tcp_steady.c */
     struct zeek zeek;
 };
 

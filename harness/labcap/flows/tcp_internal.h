@@ -29,6 +29,16 @@ void tcp_claim_acknowledged(struct tcp_side *s, int64_t ack);
 /* No more packets: settles a claim, counts missing bytes. */
 void tcp_finish_data(struct tcp_side *s);
 
+/* ---- tcp_steady.c: most packets of most connections ---- */
+
+/* Whether nothing is open, lost or asked: then tcp_take_steady() may take the next packet. */
+bool tcp_is_steady(const struct tcp_connection *c);
+
+/* Takes the next packet in order, of a steady connection, as tcp_add() would; returns false, and
+ * has done nothing, if it is another. */
+bool tcp_take_steady(struct tcp_connection *c, unsigned side, const struct packet *p,
+                     struct tcp_note *note);
+
 /* ---- tcp_phases.c: handshake, teardown, states ---- */
 
 void tcp_take_syn(struct tcp_connection *c, const struct segment *g);

@@ -14,7 +14,10 @@
 #include "passage.h"
 #include "reader.h"
 
-enum { ERROR_SIZE = 512 };
+enum {
+    ERROR_SIZE = 512,
+    AHEAD = 4 /* packets that are decoded while memory for the first of them is fetched */
+};
 
 static void count(struct trace *t, enum decode_result result, uint64_t number)
 {
@@ -40,6 +43,11 @@ static void count(struct trace *t, enum decode_result result, uint64_t number)
     }
 }
 
+struct decoded {
+    struct packet packet;
+    enum decode_result result;
+};
+
 /* The reading of one trace. */
 struct reading {
     struct trace *trace;
@@ -49,6 +57,9 @@ struct reading {
     uint32_t type_end, header; /* of a frame; no frame is so long where there is no type */
     struct trace_listener listener;
     struct retiring retiring;
+    bool looks_ahead; /* nobody wants packets as they come, nor their bytes */
+    struct decoded waiting[AHEAD];
+    unsigned first, waiting_count;
 };
 
 static void tell_flow(void *context, const struct flow *flow)
@@ -132,27 +143,58 @@ static inline bool is_mark(const struct reading *r, const struct reader_frame *f
                           f->bytes + r->header, f->captured - r->header);
 }
 
+static void decode(const struct reading *r, const struct reader_frame *frame, struct decoded *d)
+{
+    d->result = packet_decode(&d->packet, r->link_type, frame->bytes, frame->captured,
+                              frame->wire_len);
+    d->packet.number = frame->number;
+    d->packet.time_ns = frame->time_ns;
+}
+
+/* Takes the packets that wait until no more than `left` do. */
+static void take_waiting(struct reading *r, unsigned left)
+{
+    while (r->waiting_count > left) {
+        const struct decoded *d = &r->waiting[r->first];
+        struct flow_note note;
+
+        take_packet(r, &d->packet, d->result, &note);
+        r->first = (r->first + 1) % AHEAD;
+        r->waiting_count--;
+    }
+}
+
+static void take_later(struct reading *r, const struct reader_frame *frame)
+{
+    struct decoded *d = &r->waiting[(r->first + r->waiting_count++) % AHEAD];
+
+    decode(r, frame, d);
+    flow_table_prefetch(r->trace->flows, &d->packet);
+    take_waiting(r, AHEAD - 1);
+}
+
 void trace_take(struct reading *r, const struct reader_frame *frame)
 {
-    struct packet packet;
+    struct decoded now;
     struct flow_note note;
-    enum decode_result result;
 
     if (is_mark(r, frame)) {
+        take_waiting(r, 0);
         points_mark(r->points, frame->number);
         r->trace->marks += frame->chosen;
         watch(r, true);
     }
     if (!frame->chosen && !r->watching)
         return;
-    result = packet_decode(&packet, r->link_type, frame->bytes, frame->captured,
-                           frame->wire_len);
-    packet.number = frame->number;
-    packet.time_ns = frame->time_ns;
+    if (r->looks_ahead && !r->watching) {
+        take_later(r, frame);
+        return;
+    }
+    decode(r, frame, &now);
     if (r->watching)
-        take_at_a_point(r, &packet, frame, result);
+        take_at_a_point(r, &now.packet, frame, now.result);
     else
-        take_packet(r, &packet, result, &note);
+        take_packet(r, &now.packet, now.result, &note);
 }
 
 /* Says what makes the trace untrustworthy; returns the exit status. */
@@ -196,6 +238,8 @@ struct reading *trace_begin(struct trace *trace, const char *name, int link_type
     *trace = (struct trace){.file = name, .flows = flow_table_new()};
     if (listener != NULL)
         r->listener = *listener;
+    r->looks_ahead = r->listener.packet == NULL && r->listener.datagram == NULL &&
+                     r->listener.fate == NULL && r->listener.other == NULL;
     r->trace = trace;
     trace->max_flows = r->listener.max_flows > 0 ? r->listener.max_flows : RETIRE_LIMIT;
     retire_begin(&r->retiring, trace->max_flows);
@@ -214,6 +258,7 @@ static void settle(struct reading *r)
 {
     struct trace *t = r->trace;
 
+    take_waiting(r, 0);
     flow_table_finish(t->flows);
     points_finish(r->points);
     t->two_points = points_two(r->points, &t->points_from);

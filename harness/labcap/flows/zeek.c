@@ -236,6 +236,18 @@ void zeek_add(struct zeek *z, unsigned side, const struct zeek_packet *p)
             append_counted(z, side ^ 1, COUNT_G, 'G');
 }
 
+bool zeek_take_ordinary(struct zeek *z, unsigned side, uint32_t seq, uint32_t payload_len)
+{
+    struct zeek_side *s = &z->side[side];
+    int32_t advance = (int32_t)(seq + payload_len - s->last);
+
+    if (!(s->once & (payload_len > 0 ? ONCE_DATA : ONCE_ACK)) || (payload_len > 0 && advance <= 0))
+        return false;
+    if (advance > 0)
+        s->last = seq + payload_len;
+    return true;
+}
+
 /* The originator's SYN and RST with nothing but them between. */
 static bool syn_then_reset(const char *history)
 {

@@ -55,6 +55,10 @@ void zeek_flip(struct zeek *z);
 
 void zeek_add(struct zeek *z, unsigned side, const struct zeek_packet *p);
 
+/* The same for a packet without SYN, FIN, RST, zero window or gaps, both sides established. False,
+ * and nothing is done, if it has a letter. */
+bool zeek_take_ordinary(struct zeek *z, unsigned side, uint32_t seq, uint32_t payload_len);
+
 /* One of S0 S1 SF REJ S2 S3 RSTO RSTR RSTOS0 RSTRH SH SHR OTH. */
 const char *zeek_conn_state(const struct zeek *z, bool any_bytes);
 

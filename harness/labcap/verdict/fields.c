@@ -77,11 +77,6 @@ static void read_port(const struct field *f, const struct subject *of, struct va
     v->count = end_of(f, of)->port;
 }
 
-static void read_flow_count(const struct field *f, const struct subject *of, struct value *v)
-{
-    v->count = count_at(of->flow, f->offset);
-}
-
 static void read_start(const struct field *f, const struct subject *of, struct value *v)
 {
     (void)f;
@@ -98,26 +93,6 @@ static void read_duration(const struct field *f, const struct subject *of, struc
 static void read_tcp_truth(const struct field *f, const struct subject *of, struct value *v)
 {
     v->truth = truth_at(tcp_of(of), f->offset);
-}
-
-static void read_tcp_count(const struct field *f, const struct subject *of, struct value *v)
-{
-    v->count = count_at(tcp_of(of), f->offset);
-}
-
-static void read_tcp_packet(const struct field *f, const struct subject *of, struct value *v)
-{
-    set_packet(v, count_at(tcp_of(of), f->offset));
-}
-
-static void read_client_packet(const struct field *f, const struct subject *of, struct value *v)
-{
-    set_packet(v, count_at(client_of(of), f->offset));
-}
-
-static void read_server_packet(const struct field *f, const struct subject *of, struct value *v)
-{
-    set_packet(v, count_at(server_of(of), f->offset));
 }
 
 static void read_isn(const struct field *f, const struct subject *of, struct value *v)
@@ -156,16 +131,6 @@ static void read_reset_by(const struct field *f, const struct subject *of, struc
     (void)f;
     v->is_null = tcp_of(of)->reset == 0;
     v->text = role(of, tcp_of(of)->reset_by);
-}
-
-static void read_to_server(const struct field *f, const struct subject *of, struct value *v)
-{
-    v->count = count_at(client_of(of), f->offset);
-}
-
-static void read_to_client(const struct field *f, const struct subject *of, struct value *v)
-{
-    v->count = count_at(server_of(of), f->offset);
 }
 
 static void read_largest(const struct field *f, const struct subject *of, struct value *v)
@@ -253,11 +218,6 @@ static void read_file(const struct field *f, const struct subject *of, struct va
     v->text = of->trace->file;
 }
 
-static void read_trace_count(const struct field *f, const struct subject *of, struct value *v)
-{
-    v->count = count_at(of->trace, f->offset);
-}
-
 static void read_arrivals(const struct field *f, const struct subject *of, struct value *v)
 {
     (void)f;
@@ -279,6 +239,8 @@ static void read_flow_total(const struct field *f, const struct subject *of, str
 /* ---- Tables, in the order of the JSON ---- */
 
 #define AT(type, member) offsetof(struct type, member)
+#define COUNT(n, b, o) {.name = n, .type = FIELD_COUNT, .base = b, .offset = o}
+#define PACKET(n, b, o) {.name = n, .type = FIELD_COUNT, .base = b, .offset = o, .nullable = true}
 #define FIELD(n, t, r, o) {.name = n, .type = t, .read = r, .offset = o}
 #define NULLABLE(n, t, r, o) {.name = n, .type = t, .read = r, .offset = o, .nullable = true}
 #define CHOICE(n, r, null, c) \
@@ -293,12 +255,12 @@ static void read_flow_total(const struct field *f, const struct subject *of, str
     FIELD("server.port", FIELD_COUNT, read_port, 1)
 
 #define FLOW_TIMES \
-    FIELD("first_packet", FIELD_COUNT, read_flow_count, AT(flow, first_packet)), \
-    FIELD("last_packet", FIELD_COUNT, read_flow_count, AT(flow, last_packet)), \
+    COUNT("first_packet", BASE_FLOW, AT(flow, first_packet)), \
+    COUNT("last_packet", BASE_FLOW, AT(flow, last_packet)), \
     FIELD("start", FIELD_SECONDS, read_start, 0), \
     FIELD("duration", FIELD_SECONDS, read_duration, 0)
 
-#define SIDE(to, read, member) FIELD(to "." #member, FIELD_COUNT, read, AT(tcp_side, member))
+#define SIDE(to, base, member) COUNT(to "." #member, base, AT(tcp_side, member))
 
 #define TRANSIT(to, member) \
     NULLABLE(#to "." #member, FIELD_COUNT, read_transit_##to, AT(transit_side, member))
@@ -311,17 +273,17 @@ static void read_flow_total(const struct field *f, const struct subject *of, str
     TRANSIT(to, corrupted), \
     NULLABLE(#to ".longest_transit", FIELD_SECONDS, read_longest_transit, which)
 
-#define TCP_SIDE(to, read, which) \
-    SIDE(to, read, packets), \
-    SIDE(to, read, segments), \
-    SIDE(to, read, bytes), \
-    SIDE(to, read, missing_bytes), \
-    SIDE(to, read, retransmitted_segments), \
-    SIDE(to, read, retransmitted_bytes), \
-    SIDE(to, read, out_of_order_segments), \
-    SIDE(to, read, duplicate_acks), \
-    SIDE(to, read, zero_windows), \
-    SIDE(to, read, keep_alives), \
+#define TCP_SIDE(to, base, which) \
+    SIDE(to, base, packets), \
+    SIDE(to, base, segments), \
+    SIDE(to, base, bytes), \
+    SIDE(to, base, missing_bytes), \
+    SIDE(to, base, retransmitted_segments), \
+    SIDE(to, base, retransmitted_bytes), \
+    SIDE(to, base, out_of_order_segments), \
+    SIDE(to, base, duplicate_acks), \
+    SIDE(to, base, zero_windows), \
+    SIDE(to, base, keep_alives), \
     FIELD(to ".largest_segment", FIELD_COUNT, read_largest, which)
 
 #define UDP_SIDE(to, read) \
@@ -335,28 +297,25 @@ static const struct field tcp_table[] = {
     FIELD("client_known", FIELD_TRUTH, read_tcp_truth, AT(tcp_connection, client_known)),
     FLOW_TIMES,
     FIELD("handshake.complete", FIELD_TRUTH, read_tcp_truth, AT(tcp_connection, complete)),
-    NULLABLE("handshake.syn", FIELD_COUNT, read_tcp_packet, AT(tcp_connection, syn)),
-    NULLABLE("handshake.syn_ack", FIELD_COUNT, read_tcp_packet, AT(tcp_connection, syn_ack)),
-    NULLABLE("handshake.ack", FIELD_COUNT, read_tcp_packet, AT(tcp_connection, ack)),
+    PACKET("handshake.syn", BASE_TCP, AT(tcp_connection, syn)),
+    PACKET("handshake.syn_ack", BASE_TCP, AT(tcp_connection, syn_ack)),
+    PACKET("handshake.ack", BASE_TCP, AT(tcp_connection, ack)),
     NULLABLE("handshake.client_isn", FIELD_COUNT, read_isn, 0),
     NULLABLE("handshake.server_isn", FIELD_COUNT, read_isn, 1),
-    FIELD("handshake.syn_retransmissions", FIELD_COUNT, read_tcp_count,
-          AT(tcp_connection, syn_retransmissions)),
+    COUNT("handshake.syn_retransmissions", BASE_TCP, AT(tcp_connection, syn_retransmissions)),
     FIELD("handshake.refused", FIELD_TRUTH, read_tcp_truth, AT(tcp_connection, refused)),
     CHOICE("teardown.kind", read_kind, false, "fin reset half-closed open"),
     CHOICE("teardown.first_closer", read_first_closer, true, "client server both"),
-    NULLABLE("teardown.client_fin", FIELD_COUNT, read_client_packet, AT(tcp_side, fin_packet)),
-    NULLABLE("teardown.client_fin_ack", FIELD_COUNT, read_client_packet,
-             AT(tcp_side, fin_ack_packet)),
-    NULLABLE("teardown.server_fin", FIELD_COUNT, read_server_packet, AT(tcp_side, fin_packet)),
-    NULLABLE("teardown.server_fin_ack", FIELD_COUNT, read_server_packet,
-             AT(tcp_side, fin_ack_packet)),
+    PACKET("teardown.client_fin", BASE_CLIENT, AT(tcp_side, fin_packet)),
+    PACKET("teardown.client_fin_ack", BASE_CLIENT, AT(tcp_side, fin_ack_packet)),
+    PACKET("teardown.server_fin", BASE_SERVER, AT(tcp_side, fin_packet)),
+    PACKET("teardown.server_fin_ack", BASE_SERVER, AT(tcp_side, fin_ack_packet)),
     NULLABLE("teardown.segments", FIELD_COUNT, read_segments, 0),
     CHOICE("teardown.reset_by", read_reset_by, true, "client server"),
-    NULLABLE("teardown.reset", FIELD_COUNT, read_tcp_packet, AT(tcp_connection, reset)),
-    TCP_SIDE("to_server", read_to_server, 0),
+    PACKET("teardown.reset", BASE_TCP, AT(tcp_connection, reset)),
+    TCP_SIDE("to_server", BASE_CLIENT, 0),
     TRANSIT_SIDE(to_server, 0),
-    TCP_SIDE("to_client", read_to_client, 1),
+    TCP_SIDE("to_client", BASE_SERVER, 1),
     TRANSIT_SIDE(to_client, 1),
     FIELD("state", FIELD_TEXT, read_state, 0),
     FIELD("history", FIELD_TEXT, read_history, 0),
@@ -375,7 +334,7 @@ static const struct field udp_table[] = {
     NULLABLE("unreachable.code", FIELD_COUNT, read_unreachable, 2),
 };
 
-#define TRACE_COUNT(n, member) FIELD(n, FIELD_COUNT, read_trace_count, AT(trace, member))
+#define TRACE_COUNT(n, member) COUNT(n, BASE_TRACE, AT(trace, member))
 #define TOTAL(n, protocol) \
     {.name = n, .type = FIELD_COUNT, .read = read_flow_total, .offset = protocol, \
      .key_only = true}
@@ -406,11 +365,31 @@ const struct field_table *flow_fields(const struct flow *flow)
     return flow->protocol == IP_TCP ? &tcp_fields : &udp_fields;
 }
 
+void field_find_bases(const void *bases[FIELD_BASES], const struct subject *of)
+{
+    bool tcp = of->flow != NULL && of->flow->protocol == IP_TCP;
+
+    bases[BASE_NONE] = NULL;
+    bases[BASE_FLOW] = of->flow;
+    bases[BASE_TCP] = tcp ? tcp_of(of) : NULL;
+    bases[BASE_CLIENT] = tcp ? client_of(of) : NULL;
+    bases[BASE_SERVER] = tcp ? server_of(of) : NULL;
+    bases[BASE_TRACE] = of->trace;
+}
+
 void field_read(const struct field *field, const struct subject *of, struct value *value)
 {
+    const void *bases[FIELD_BASES];
+
     value->is_null = false;
     value->text = NULL;
-    field->read(field, of, value);
+    if (field->base == BASE_NONE) {
+        field->read(field, of, value);
+        return;
+    }
+    field_find_bases(bases, of);
+    value->count = field_count(field, bases);
+    value->is_null = field->nullable && value->count == 0;
 }
 
 const struct field *field_find(const struct field_table *table, const char *name)

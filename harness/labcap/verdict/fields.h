@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "flow.h"
 #include "trace.h"
@@ -42,11 +43,23 @@ struct field;
 typedef void field_read_fn(const struct field *field, const struct subject *of,
                            struct value *value);
 
+/* Where a count stands that needs no reading: a uint64_t at field.offset of this struct. */
+enum field_base {
+    BASE_NONE, /* `read` knows */
+    BASE_FLOW,
+    BASE_TCP,
+    BASE_CLIENT, /* tcp_side */
+    BASE_SERVER,
+    BASE_TRACE,
+    FIELD_BASES
+};
+
 struct field {
     const char *name;
     enum field_type type;
-    field_read_fn *read;
-    size_t offset;       /* for `read`'s use */
+    enum field_base base;
+    field_read_fn *read; /* NULL with a base */
+    size_t offset;       /* for `read`'s use, or in the base */
     bool nullable;
     bool key_only;       /* not in the JSON */
     const char *choices; /* the texts there are, separated by spaces; NULL for any */
@@ -63,6 +76,18 @@ extern const struct field_table tcp_fields, udp_fields, capture_fields;
 const struct field_table *flow_fields(const struct flow *flow);
 
 void field_read(const struct field *field, const struct subject *of, struct value *value);
+
+/* The bases of a subject, for field_count(); those that it does not have are NULL. */
+void field_find_bases(const void *bases[FIELD_BASES], const struct subject *of);
+
+/* The count of a field that has a base. It is null if it is 0 and the field nullable. */
+static inline uint64_t field_count(const struct field *field, const void *const bases[FIELD_BASES])
+{
+    uint64_t count;
+
+    memcpy(&count, (const char *)bases[field->base] + field->offset, sizeof count);
+    return count;
+}
 
 /* NULL if the table has no such name. */
 const struct field *field_find(const struct field_table *table, const char *name);
