@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pcap/pcap.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,12 +16,15 @@
 #include "packet.h"
 #include "pcapng.h"
 #include "records.h"
+#include "unpack.h"
 
 enum { NS_PER_S = 1000000000 };
 
 struct reader {
     const char *path;
     int fd; /* -1 none */
+    struct unpacker unpacker;
+    bool badly_packed;
     struct octets octets;
     struct records records;
     bool by_pcap; /* from here on libpcap reads: */
@@ -43,6 +47,50 @@ static bool is_stdin(const char *path)
     return strcmp(path, "-") == 0;
 }
 
+static void take_interrupt(int number)
+{
+    (void)number;
+}
+
+/* Ctrl-C reaches a whole pipeline. Who writes may have more to say then, as `labcap record` has:
+ * the first is survived. */
+static void survive_interrupt(int fd)
+{
+    struct sigaction before, survive = {.sa_handler = take_interrupt};
+    struct stat status;
+
+    survive.sa_flags = SA_RESTART | (int)SA_RESETHAND;
+    if (fstat(fd, &status) == 0 && (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode)) &&
+        sigaction(SIGINT, NULL, &before) == 0 && before.sa_handler == SIG_DFL)
+        sigaction(SIGINT, &survive, NULL);
+}
+
+/* Puts what an unpacking program gives in the place of what is packed. Returns why not, or NULL. */
+static const char *unpack(struct reader *r, char *why, size_t size)
+{
+    const char *program = unpack_program(&r->octets);
+
+    if (program == NULL)
+        return NULL;
+    if (!unpack_begin(&r->unpacker, program, &r->octets)) {
+        snprintf(why, size, "packed, and %s does not start: %s", program, strerror(errno));
+        return why;
+    }
+    octets_close(&r->octets);
+    octets_open(&r->octets, r->unpacker.fd);
+    return NULL;
+}
+
+/* Before the end of what is unpacked nothing is known. */
+static bool is_badly_packed(struct reader *r)
+{
+    if (r->unpacker.program != NULL && !r->badly_packed && octets_look(&r->octets, 1) == NULL)
+        r->badly_packed = !unpack_succeeded(&r->unpacker);
+    return r->badly_packed;
+}
+
+static const char badly_packed[] = "the packed file is cut or damaged";
+
 /* The stream belongs to pcap from then on, the octets behind it to the reader. */
 static enum reader_open_result open_pcap(struct reader *r, const char *path, char *error,
                                          int size)
@@ -54,12 +102,17 @@ static enum reader_open_result open_pcap(struct reader *r, const char *path, cha
     r->fd = is_stdin(path) ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
     if (r->fd < 0)
         return fail(READER_BAD_FILE, error, size, path, strerror(errno));
+    if (is_stdin(path))
+        survive_interrupt(r->fd);
     octets_open(&r->octets, r->fd);
+    if (unpack(r, why, sizeof why) != NULL)
+        return fail(READER_BAD_FILE, error, size, path, why);
     file = need(octets_stream(&r->octets));
     r->pcap = pcap_fopen_offline_with_tstamp_precision(file, PCAP_TSTAMP_PRECISION_NANO, why);
     if (r->pcap == NULL) {
         fclose(file);
-        return fail(READER_BAD_FILE, error, size, path, why);
+        return fail(READER_BAD_FILE, error, size, path,
+                    is_badly_packed(r) ? badly_packed : why);
     }
     records_begin(&r->records, &r->octets, r->pcap);
     return READER_OPEN;
@@ -122,6 +175,7 @@ void reader_close(struct reader *reader)
     if (reader->pcap != NULL)
         pcap_close(reader->pcap);
     octets_close(&reader->octets);
+    unpack_end(&reader->unpacker);
     if (reader->fd > STDIN_FILENO)
         close(reader->fd);
     free(reader);
@@ -148,7 +202,7 @@ static enum reader_result next_by_pcap(struct reader *reader, struct reader_fram
     reader->by_pcap = true;
     result = pcap_next_ex(reader->pcap, &header, &frame->bytes);
     if (result != 1)
-        return result == PCAP_ERROR_BREAK ? READER_END : READER_ERROR;
+        return is_badly_packed(reader) || result != PCAP_ERROR_BREAK ? READER_ERROR : READER_END;
     frame->time_ns = nanoseconds(header);
     frame->captured = header->caplen;
     frame->wire_len = header->len;
@@ -187,17 +241,24 @@ uint64_t reader_error_packet(const struct reader *reader)
 
 const char *reader_error(const struct reader *reader)
 {
-    return pcap_geterr(reader->pcap);
+    return reader->badly_packed ? badly_packed : pcap_geterr(reader->pcap);
 }
 
 /* What libpcap skips is looked for in a second pass, where there can be one. */
-uint64_t reader_drops(const struct reader *reader)
+static bool can_be_read_again(const struct reader *r)
 {
     struct stat status;
+
+    return r->unpacker.program == NULL && !is_stdin(r->path) && fstat(r->fd, &status) == 0 &&
+           S_ISREG(status.st_mode);
+}
+
+uint64_t reader_drops(const struct reader *reader)
+{
     uint64_t drops;
 
-    if (reader->unread && !is_stdin(reader->path) && fstat(reader->fd, &status) == 0 &&
-        S_ISREG(status.st_mode) && pcapng_read_drops(reader->path, &drops) == 0)
+    if (reader->unread && can_be_read_again(reader) &&
+        pcapng_read_drops(reader->path, &drops) == 0)
         return drops;
     return pcapng_drops_sum(&reader->records.drops);
 }

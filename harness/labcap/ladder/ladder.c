@@ -18,12 +18,13 @@
 #include "messages.h"
 #include "operands.h"
 #include "trace.h"
+#include "unpack.h"
 #include "usage.h"
 
 enum {
     ERROR_SIZE = 512,
     PACKET_SIZE_MIN = 50,     /* in a file, its record header included */
-    PACKETS_EXPECTED = 9999999 /* from a pipe */
+    PACKETS_EXPECTED = 9999999 /* from a pipe, or a packed file */
 };
 
 struct show_options {
@@ -172,7 +173,8 @@ static uint64_t packets_at_most(const char *path)
 {
     struct stat status;
 
-    if (strcmp(path, "-") == 0 || stat(path, &status) != 0 || !S_ISREG(status.st_mode))
+    if (strcmp(path, "-") == 0 || stat(path, &status) != 0 || !S_ISREG(status.st_mode) ||
+        unpack_file_is_packed(path))
         return PACKETS_EXPECTED;
     return (uint64_t)status.st_size / PACKET_SIZE_MIN;
 }

@@ -200,6 +200,25 @@ def to_stdout(labcap: Path, folder: Path) -> Outcome:
     return outcome
 
 
+def into_flows(labcap: Path, folder: Path) -> Outcome:
+    """`record -w - | flows -`, with a burst that is more than their pipe holds."""
+    outcome = Outcome()
+    recorder = Recorder(labcap, "-", "udp")
+    assert recorder.process.stdout is not None
+    with (folder / "flows.json").open("wb") as told:
+        flows = subprocess.Popen([labcap, "flows", "--json", "-"], stdin=recorder.process.stdout,
+                                 stdout=told, stderr=subprocess.PIPE)
+    recorder.process.stdout.close()
+    recorder.process.stdout = None
+    outcome.sent = send_datagrams(BURST, 1400)
+    recorder.signal(signal.SIGINT)
+    recorder.end(outcome)
+    _, errors = flows.communicate(timeout=DEADLINE)
+    outcome.statuses.append(flows.returncode)
+    outcome.errors.append(errors.decode())
+    return outcome
+
+
 def reader_gone(labcap: Path, folder: Path) -> Outcome:
     """The reader of `-w -` leaves; the next packet cannot be written."""
     outcome = Outcome()
@@ -280,8 +299,9 @@ SCENARIOS: dict[str, Callable[[Path, Path], Outcome]] = {
     scenario.__name__: scenario
     for scenario in (
         burst_then_stop, stop_before_it_looks, stop_by_interrupt, overrun, endless_traffic,
-        filtered, short_snaplen, end_of_stdin, echo, to_stdout, reader_gone, full_disk, dev_full,
-        interface_vanishes, interface_goes_down, bad_filter_over_old_file, plain,
+        filtered, short_snaplen, end_of_stdin, echo, to_stdout, into_flows, reader_gone,
+        full_disk, dev_full, interface_vanishes, interface_goes_down, bad_filter_over_old_file,
+        plain,
     )
 }  # fmt: skip
 

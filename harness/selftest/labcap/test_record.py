@@ -152,6 +152,15 @@ def test_a_dash_writes_to_stdout(run: Run, tmp_path: Path) -> None:
     assert len(packets_in(str(tmp_path / "stdout.pcapng"))) == 5
 
 
+def test_what_it_writes_to_a_pipe_is_told_when_it_ends(run: Run, tmp_path: Path) -> None:
+    outcome = run("into_flows")
+    assert outcome.errors == [f"{BURST} packets, 0 drops\n", ""]
+    assert outcome.statuses == [0, 0]
+    flow, capture = map(json.loads, (tmp_path / "flows.json").read_text().splitlines())
+    assert flow["to_server"] == flow["to_server"] | {"datagrams": BURST, "bytes": BURST * 1400}
+    assert (capture["packets"], capture["complete"]) == (BURST, True)
+
+
 # ---- A trace that cannot be trusted
 
 

@@ -1,0 +1,189 @@
+"""Traces that are packed, or come through a pipe: the same report, and nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+from random import Random
+from typing import Callable, Iterator
+
+import pytest
+from calls import DEADLINE, Labcap
+from trace_files import ETHERNET, pcap_header, write_pcapng
+from traces import Conversation, echo_conversation
+
+MORE_THAN_A_PIPE = 100_000  # bytes: Linux keeps 65,536
+PACKERS = ["gzip", "zstd"]
+READERS = {
+    "flows": ["flows", "--json"],
+    "check": ["check"],
+    "show": ["show", "--all", "--ascii"],
+}
+Pack = Callable[[str, bytes], bytes]
+
+
+@pytest.fixture
+def pack() -> Pack:
+    """What a program makes of bytes."""
+
+    def packed(program: str, data: bytes) -> bytes:
+        return subprocess.run([program, "-c"], input=data, capture_output=True, timeout=DEADLINE,
+                              check=True).stdout
+
+    return packed
+
+
+def noise(packets: int) -> Conversation:
+    """A connection whose bytes cannot be packed."""
+    random, talk = Random(8), Conversation().handshake()
+    for _ in range(packets):
+        talk.client("A", random.randbytes(1400))
+        talk.server()
+    return talk
+
+
+# ---- Packed
+
+
+@pytest.mark.parametrize("program", PACKERS)
+@pytest.mark.parametrize("reader", READERS)
+def test_a_packed_trace_is_told_as_one_that_comes_through_a_pipe(
+    tmp_path: Path, labcap: Labcap, pack: Pack, program: str, reader: str
+) -> None:
+    plain, packed = tmp_path / "a", tmp_path / "b"
+    noise(400).write(plain)
+    packed.write_bytes(pack(program, plain.read_bytes()))
+    more = ["to_server.bytes=560000"] if reader == "check" else []
+    expected = labcap(*READERS[reader], "-", *more, input=plain.read_bytes(), text=False)
+    assert expected.returncode == 0
+    with packed.open("rb") as file:
+        told = [
+            labcap(*READERS[reader], packed, *more, text=False),
+            labcap(*READERS[reader], "-", *more, stdin=file, text=False),
+            labcap(*READERS[reader], "-", *more, input=packed.read_bytes(), text=False),
+        ]
+    assert [done.returncode for done in told] == [0, 0, 0]
+    name = b'"file":"%s"' % bytes(packed)
+    texts = {done.stdout.replace(name, b'"file":"-"') for done in told}
+    same = texts == {expected.stdout}  # not in the assertion: pytest would compare them at length
+    assert same
+
+
+@pytest.mark.parametrize("program", PACKERS)
+@pytest.mark.parametrize("kept", [0.5, 0.999])
+def test_a_packed_trace_that_is_cut_is_not_trusted(
+    tmp_path: Path, labcap: Labcap, pack: Pack, program: str, kept: float
+) -> None:
+    path = tmp_path / "t.pcap.packed"
+    packed = pack(program, noise(400).write(tmp_path / "plain").read_bytes())
+    path.write_bytes(packed[: int(len(packed) * kept)])
+    done = labcap("flows", path)
+    assert done.returncode == 3
+    assert done.stderr.startswith(f"labcap: {path}: packet ")
+    assert done.stderr.endswith("the packed file is cut or damaged\n")
+    assert done.stderr.count("\n") == 1
+    assert "the file is incomplete" in done.stdout
+
+
+def test_a_checksum_that_is_missing_at_the_end_is_noticed(
+    tmp_path: Path, labcap: Labcap, pack: Pack
+) -> None:
+    path = tmp_path / "t.pcap.gz"
+    plain = echo_conversation().write(tmp_path / "plain").read_bytes()
+    path.write_bytes(pack("gzip", plain)[:-8])
+    done = labcap("flows", path)
+    assert done.returncode == 3
+    assert done.stderr == f"labcap: {path}: packet 11: the packed file is cut or damaged\n"
+
+
+@pytest.mark.parametrize("program", PACKERS)
+def test_what_is_packed_and_no_trace_is_said(
+    tmp_path: Path, labcap: Labcap, pack: Pack, program: str
+) -> None:
+    path = tmp_path / "t"
+    path.write_bytes(pack(program, b"192.168.0.1 said hello\n" * 9999))
+    done = labcap("flows", path)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr == f"labcap: {path}: unknown file format\n"
+
+
+@pytest.mark.parametrize("program", PACKERS)
+def test_a_program_that_is_not_there_is_named(
+    tmp_path: Path, labcap: Labcap, pack: Pack, program: str
+) -> None:
+    path = tmp_path / "t"
+    path.write_bytes(pack(program, echo_conversation().write(tmp_path / "plain").read_bytes()))
+    done = labcap("flows", path, env={"PATH": str(tmp_path)})
+    assert done.returncode == 3
+    assert done.stderr == (
+        f"labcap: {path}: packed, and {program} does not start: No such file or directory\n"
+    )
+
+
+@pytest.fixture
+def fed(labcap_binary: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Start labcap with a pipe as its stdin, which stays open."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(*arguments: str) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen([labcap_binary, *arguments], stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_a_wrong_filter_does_not_wait_for_the_end_of_a_packed_stream(
+    fed: Callable[..., subprocess.Popen[bytes]], pack: Pack
+) -> None:
+    process = fed("flows", "-", "tcp prot")
+    assert process.stderr is not None
+    with suppress(BrokenPipeError):
+        write_all(process, pack("gzip", pcap_header() + Random(8).randbytes(999_999))[:900_000])
+    assert process.wait(DEADLINE) == 2
+    assert b"tcp prot" in process.stderr.read()
+
+
+# ---- Ctrl-C
+
+
+def write_all(process: subprocess.Popen[bytes], data: bytes) -> None:
+    """Returns when so much of it was read that the rest fits into the pipe."""
+    assert process.stdin is not None
+    view = memoryview(data)
+    while view:
+        view = view[os.write(process.stdin.fileno(), view):]
+
+
+@pytest.mark.parametrize("program", ["", *PACKERS])
+def test_an_interrupt_of_a_pipeline_leaves_the_end_to_who_writes(
+    fed: Callable[..., subprocess.Popen[bytes]], tmp_path: Path, pack: Pack, program: str
+) -> None:
+    trace = write_pcapng(tmp_path / "t", ETHERNET.frames(noise(400).packets)).read_bytes()
+    data = pack(program, trace) if program else trace
+    process = fed("flows", "--json", "-")
+    write_all(process, data[:MORE_THAN_A_PIPE])
+    process.send_signal(signal.SIGINT)
+    write_all(process, data[MORE_THAN_A_PIPE:])
+    told, errors = process.communicate(timeout=DEADLINE)
+    assert (process.returncode, errors) == (0, b"")
+    assert b'"bytes":560000' in told
+
+
+def test_a_second_interrupt_ends_it(
+    fed: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    trace = noise(400).write(tmp_path / "t").read_bytes()
+    process = fed("flows", "-")
+    write_all(process, trace[:MORE_THAN_A_PIPE])
+    process.send_signal(signal.SIGINT)
+    write_all(process, trace[MORE_THAN_A_PIPE: 3 * MORE_THAN_A_PIPE])
+    process.send_signal(signal.SIGINT)
+    assert process.wait(DEADLINE) == -signal.SIGINT
