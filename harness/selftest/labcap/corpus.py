@@ -28,16 +28,18 @@ from typing import Any, Iterator, NamedTuple, Optional, Sequence
 
 from corpus_packets import (
     COPY,
+    RST,
     SEEN,
     SEQUENCE_SPACE,
     Dress,
     Ends,
     Record,
+    Segment,
     packet_of,
 )
-from corpus_talks import LEFT_OUT, recorded, script
+from corpus_talks import CLIENT, LEFT_OUT, recorded, script
 from corpus_truth import Truth
-from trace_files import LINKS, RAW, Frame, Link, NgWriter, pcap_header, pcap_record, vlan
+from trace_files import LINKS, RAW, Frame, Link, NgWriter, ethernet, pcap_header, pcap_record
 
 SEED = 20
 COUNT = 10_000
@@ -100,31 +102,48 @@ def case(seed: int, number: int) -> Case:
     talks = [first]
     kept = [recorded(script(dice), begins=True, ends=True)]
     twin = link.linktype == 1 and dice.random() < 0.1
-    while dice.random() < 0.12:
+    while dice.random() < 0.12 and (twin or tells_of_client(kept[-1])):
         isns = (dice.getrandbits(32), dice.getrandbits(32))
         talks.append(first._replace(isns=isns))
         kept.append(recorded(script(dice), begins=twin, ends=True))
-    if twin:  # the same ports in two VLANs at the same time
-        talks = [ends._replace(tags=((0x8100, 8 + at),)) for at, ends in enumerate(talks)]
-    order = [at for at, records in enumerate(kept) for _ in records]
+    if twin:  # the same ports in two VLANs at the same time, in the inner tag or the outer one
+        nested = dice.random() < 0.5
+        tags = [((0x88A8, 8 + at), (0x8100, 7)) if nested else ((0x8100, 8 + at),)
+                for at in range(len(talks))]
+        talks = [ends._replace(tags=tag) for ends, tag in zip(talks, tags)]
+    order = [at for at, records in enumerate(kept) for _, fate in records if fate != COPY]
     if twin:
         dice.shuffle(order)
-    return Case(number, link, dress, talks, list(stamped(dice, kept, order)))
+    return Case(number, link, dress, talks, list(stamped(dice, kept, order, version)))
 
 
-def stamped(dice: random.Random, kept: list[list[Any]], order: list[int]) -> Iterator[Record]:
-    """The records in their order, with times and IP ids; a copy is one in both."""
+def tells_of_client(records: Sequence[tuple[Segment, str]]) -> bool:
+    """Whether the numbers of the client are known: its next SYN is then seen to be another."""
+    return any(fate == SEEN and not segment.flags & RST
+               and (segment.sender == CLIENT or segment.ack is not None)
+               for segment, fate in records)
+
+
+def stamped(dice: random.Random, kept: list[list[tuple[Segment, str]]], order: list[int],
+            version: int) -> Iterator[Record]:
+    """The records, by the order of their talks, with times and IP ids.
+
+    A copy that shows, by the id of its packet, follows that packet by half a microsecond:
+    nothing comes between them, as every other time is in whole microseconds.
+    """
     now, ip_id = 0, dice.randrange(65536)
-    none = dice.random() < 0.1  # as with DF set: then a copy cannot be known
-    queues = [iter(records) for records in kept]
+    no_id = dice.random() < 0.1  # as with DF set: then no copy shows
+    queues = [list(reversed(records)) for records in kept]
     for talk in order:
-        segment, fate = next(queues[talk])
-        if fate == COPY:
-            now += MICROSECOND
-        else:
-            now += MICROSECOND * dice.choice([1, 7, 40, 300, 2000, 40_000])
-            ip_id = 0 if none else ip_id % 65535 + 1
+        segment, fate = queues[talk].pop()
+        now += MICROSECOND * dice.choice([1, 7, 40, 300, 2000, 40_000])
+        ip_id = 0 if no_id else ip_id % 65535 + 1
         yield Record(talk, segment, now, fate, ip_id)
+        while queues[talk] and queues[talk][-1][1] == COPY:
+            shows = version == 4 and not no_id
+            now += 0 if shows else MICROSECOND
+            segment, _ = queues[talk].pop()
+            yield Record(talk, segment, now + shows * MICROSECOND // 2, COPY, ip_id)
 
 
 # ---- Writing them
@@ -141,7 +160,7 @@ def frame_of(of: Case, record: Record) -> Frame:
     """A record in its link layer's header."""
     ends = of.talks[record.talk]
     packet, kept, whole = packet_of(ends, record, of.dress)
-    link = of.link if not ends.tags else vlan(ends.tags[0][1])
+    link = of.link if not ends.tags else ethernet(*ends.tags)
     data = link.wrap(packet)
     header = len(data) - len(packet)
     wire = header + whole

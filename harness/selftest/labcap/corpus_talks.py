@@ -179,6 +179,19 @@ def wrongly_acknowledged(s: Script) -> None:
         s.send(CLIENT, ACK)
 
 
+def answered_late(s: Script) -> None:
+    """The SYN+ACK stands behind what acknowledges it, and perhaps behind data of its sender."""
+    s.send(CLIENT, SYN)
+    s.next[SERVER] = 1
+    s.send(CLIENT, ACK, ack=s.dice.choice([0, 1]))
+    if s.dice.random() < 0.5:
+        s.send(SERVER, ACK, s.size())
+    s.send(SERVER, SYN | ACK, place=0, ack=1)
+    s.send(CLIENT, ACK, s.dice.choice([0, 50]), ack=s.dice.choice([1, s.next[SERVER]]))
+    for _ in range(s.dice.randint(0, 2)):
+        s.send(CLIENT, ACK, ack=1)
+
+
 def both_bits(s: Script) -> None:
     """SYN and FIN in one packet."""
     s.send(CLIENT, SYN | FIN)
@@ -192,7 +205,7 @@ OPENINGS: list[tuple[Callable[[Script], None], int]] = [
     (opened, 46), (opened_with_data, 10), (opened_with_fin, 3), (opened_slowly, 8),
     (opened_fast, 5), (crossed, 5), (unanswered, 3), (refused, 4), (reset_by_another_number, 3),
     (given_up, 3), (answered_by_an_older_connection, 3), (wrongly_acknowledged, 5),
-    (both_bits, 2),
+    (answered_late, 3), (both_bits, 2),
 ]  # fmt: skip
 
 
@@ -296,7 +309,8 @@ def without_ack(s: Script, side: int) -> None:
 
 def syn_again(s: Script, side: int) -> None:
     """The SYN once more in the middle, of which only the client's is a plain one."""
-    s.send(side, SYN if side == CLIENT else SYN | ACK, place=0)
+    if not s.slept:
+        s.send(side, SYN if side == CLIENT else SYN | ACK, place=0)
 
 
 TALK: list[tuple[Callable[[Script, int], None], int]] = [

@@ -20,6 +20,7 @@ class Scene(NamedTuple):
     dress: Dress
     keep_alives: bool
     twin: bool  # the same ports in two VLANs
+    nested: bool  # in a service tag (802.1ad)
     again: bool  # the same ports and the same ISN after the end
     ended: bool  # packets come after both FINs or a reset
 
@@ -40,7 +41,7 @@ def parts_by_flags(segments: Sequence[Union[Segment, Row]]) -> set[str]:
 
 
 def fast_open(scene: Scene) -> bool:
-    """Data in a SYN, which tshark counts in some connections only."""
+    """Data in a SYN, which tshark counts or not, whatever is around it: not compared."""
     return any(each.flags & SYN and each.length for each in scene.segments)
 
 
@@ -69,6 +70,7 @@ TSHARK_BYTES: list[tuple[str, Callable[[Scene], bool]]] = [
     ("tshark-far", lambda scene: any(each.place >= 2**31 for each in scene.segments)),
 ]
 TCPTRACE: list[tuple[str, Callable[[Scene], bool]]] = [
+    ("tcptrace-service-tag", lambda scene: scene.nested),
     ("tcptrace-copies", lambda scene: any(scene.copies)),
     ("tcptrace-extension-header",
      lambda scene: scene.dress.version == 6 and scene.dress.ip_options),
