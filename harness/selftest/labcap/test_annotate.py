@@ -814,7 +814,7 @@ def test_a_file_that_may_not_be_written_is_left_alone(labcap_binary: Path, file:
 def test_wrong_arguments_are_usage_errors(labcap: Labcap, arguments: tuple[str, ...]) -> None:
     done = labcap("annotate", *arguments)
     assert done.returncode == 2
-    assert "usage: labcap annotate FILE..." in done.stderr
+    assert "usage: labcap annotate " in done.stderr
 
 
 # ---- Files made to do harm
