@@ -148,12 +148,25 @@ static bool decode_plain(struct packet *pk, const uint8_t *frame, uint32_t captu
     return true;
 }
 
+/* In pieces: all at once it becomes a `rep stos`, which takes longer to start than to run. */
+static inline void clear(struct packet *pk)
+{
+    enum { PIECE = 64 };
+    char *p = (char *)pk;
+
+    _Static_assert(sizeof *pk > 2 * PIECE && sizeof *pk <= 4 * PIECE, "as many pieces as below");
+    memset(p, 0, PIECE);
+    memset(p + PIECE, 0, PIECE);
+    memset(p + sizeof *pk - 2 * PIECE, 0, PIECE);
+    memset(p + sizeof *pk - PIECE, 0, PIECE);
+}
+
 enum decode_result packet_decode(struct packet *packet, int link_type, const uint8_t *frame,
                                  uint32_t captured, uint32_t wire_len)
 {
     struct rest r = {frame, captured < wire_len ? captured : wire_len, wire_len};
 
-    memset(packet, 0, sizeof *packet);
+    clear(packet);
     packet->wire_len = wire_len;
     packet->window_scale = -1;
     switch (link_type) {
