@@ -106,7 +106,8 @@ def first_line_ms(path: Path) -> float:
     with path.open("rb") as trace:
         feeder = subprocess.Popen(["cat"], stdin=trace, stdout=subprocess.PIPE)
     began = time.perf_counter()
-    show = subprocess.Popen([LABCAP, "show", *map(str, ROOM), "-"], stdin=feeder.stdout, stdout=subprocess.PIPE)
+    show = subprocess.Popen([LABCAP, "show", *map(str, ROOM), "-"], stdin=feeder.stdout,
+                            stdout=subprocess.PIPE)
     assert feeder.stdout is not None and show.stdout is not None
     feeder.stdout.close()
     show.stdout.readline()
