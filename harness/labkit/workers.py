@@ -6,6 +6,7 @@ which test is next and hands back its reports. What goes wrong in one costs its 
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import signal
@@ -22,6 +23,9 @@ from labkit.grading import graded_test, seconds_of
 from labkit.results import FAILED
 from labkit.run import SESSION, Session
 from labkit.scenario.reach import never_reached
+
+_PR_SET_PDEATHSIG = 1
+"""prctl(2): what a process gets when its parent ends, though that be killed."""
 
 _FORK = multiprocessing.get_context("fork")
 
@@ -66,7 +70,7 @@ class Workers:
 
     def _employ(self, items: Sequence[pytest.Item]) -> bool:
         """Has as many workers as there is work for; false when all is done."""
-        while len(self._workers) < self._count:
+        while len(self._workers) < self._places(items):
             test = self._next(items)
             if test is None:
                 break
@@ -74,6 +78,12 @@ class Workers:
             self._workers[worker.link] = worker
             worker.give(test, self._never(items[test]))
         return bool(self._workers)
+
+    def _places(self, items: Sequence[pytest.Item]) -> int:
+        """How many workers there may be: a test that takes long waits, and needs no processor."""
+        waiting = sum(worker.test is not None and seconds_of(items[worker.test]) > 0
+                      for worker in self._workers.values())
+        return self._count + min(self._count, waiting)
 
     def _next(self, items: Sequence[pytest.Item]) -> Optional[int]:
         """Takes the next test that waits for no other one; None where there is none."""
@@ -93,6 +103,7 @@ class Workers:
     def _take(self, session: pytest.Session, worker: _Worker) -> None:
         """Takes in what WORKER has to say of its test."""
         hook = session.config.hook
+        assert worker.test is not None
         item = session.items[worker.test]
         try:
             said = worker.link.recv()
@@ -107,7 +118,9 @@ class Workers:
         for data in said:
             report = hook.pytest_report_from_serializable(config=session.config, data=data)
             hook.pytest_runtest_logreport(report=report)
-        test = self._next(session.items)
+        worker.test = None
+        enough = len(self._workers) > self._places(session.items)
+        test = None if enough else self._next(session.items)
         if test is None:
             self._dismiss(worker)
         else:
@@ -168,7 +181,7 @@ class _Worker:
 
     def __init__(self, items: Sequence[pytest.Item], others: Sequence[Connection]) -> None:
         self.link, theirs = _FORK.Pipe()
-        self.test = -1
+        self.test: Optional[int] = None
         self._process = _FORK.Process(target=_work, args=(items, theirs, [self.link, *others]),
                                       daemon=True)
         self._process.start()
@@ -188,6 +201,7 @@ class _Worker:
 
 def _work(items: Sequence[pytest.Item], link: Connection, not_ours: Sequence[Connection]) -> None:
     """A worker's life: runs of ITEMS the one that it is told, until nobody is there to tell."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     for other in not_ours:
         other.close()  # else nobody would see the other end go
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
