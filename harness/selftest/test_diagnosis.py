@@ -97,6 +97,13 @@ CASES: dict[str, tuple[Evidence, str]] = {
     "no more descriptors": (evidence(program(
         LISTENS, "accept4(3<TCP:[127.0.0.1:4321]>, NULL, NULL, 0) = -1 EMFILE (Too many) <0>",
         SAYS, "exit_group(1) = ?", status=1), suspicion="exit-status"), "out-of-descriptors"),
+    "data on stdout in place of the connection": (evidence(program(
+        LISTENS, ACCEPTS, RECEIVES, 'write(1<pipe:[8]>, "hello", 5) = 5 <0>'),
+        suspicion="single-read", expected="the client receives 5 bytes"), "messages"),
+    "data of which a byte is on stdout by chance": (evidence(program(
+        LISTENS, 'write(1<pipe:[8]>, "listening", 9) = 9 <0>', ACCEPTS,
+        RECEIVES.replace("hello", "e").replace("= 5", "= 1")),
+        suspicion="single-read", expected="the client receives 1 byte"), "no-answer"),
     "a port in host byte order": (evidence(program(
         'connect(3<TCP:[1]>, {sa_family=AF_INET, sin_port=htons(57616), '
         'sin_addr=inet_addr("127.0.0.1")}, 16) = -1 ECONNREFUSED (Connection refused) <0>',

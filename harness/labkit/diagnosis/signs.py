@@ -34,6 +34,8 @@ CHAT = "02-p2p-chat"
 """The lab whose servers have one peer, and end with it."""
 _ENOUGH = 8
 """Characters of received data by which they are known again."""
+_A_WORD = 4
+"""Characters: fewer than that are found in any text by chance."""
 RECEIVE = ("recv", "recvfrom", "recvmsg", "read", "readv")
 
 
@@ -489,7 +491,9 @@ def _printed_not_sent(program: Seen) -> Optional[str]:
             got.append(text[1][:_ENOUGH])
         elif call.name in SEND and call.descriptor == 1:
             printed += text[1]
-    if not program.log.whole or not any(each in printed for each in got):
+    pieces = ["".join(got)[:_ENOUGH], *got]
+    if not program.log.whole or not any(
+            piece in printed for piece in pieces if len(piece) >= _A_WORD):
         return None
     return (f"`{program.name}` sends nothing on the connection, and writes to stdout what it has "
             "received there")

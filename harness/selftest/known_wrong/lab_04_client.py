@@ -275,7 +275,7 @@ DATA_CONNECTION = [
     ),
     client(
         "swaps-the-bytes-of-a-port", "a port not in network byte order",
-        "client_finds_any_port[PASV]", "transfer-port",
+        "client_finds_any_port[PASV]", "byte-order",
         ("n[4] * 256 + n[5]", "n[5] * 256 + n[4]"), file=FETCH,
     ),
     client(
