@@ -64,13 +64,13 @@ gradescope: needs-grade ## pack an autograder for Gradescope LAB=01 [OUT=FOLDER]
 bench: needs-bench all ## measure speed
 	@$(ALONE) bench/run
 
-install: labcap ## install labcap and its manual [PREFIX=/usr/local] [DESTDIR=FOLDER]
+install: labcap ## install labcap and its manual [PREFIX=FOLDER] [DESTDIR=FOLDER]
 	@harness/labcap/install
 
-uninstall: ## remove what install installs [PREFIX=/usr/local] [DESTDIR=FOLDER]
+uninstall: ## remove it again [PREFIX=FOLDER] [DESTDIR=FOLDER]
 	@harness/labcap/install uninstall
 
-fuzz: needs-grade ## look for inputs that harm labcap TARGET=NAME [SECONDS=60]; needs clang
+fuzz: needs-grade ## look for inputs that harm labcap: TARGET=NAME [SECONDS=60]
 	@$(ALONE) harness/labcap/fuzz/run "$${TARGET-}" "$${SECONDS-60}"
 
 labs: $(LABS) ## build the lab programs

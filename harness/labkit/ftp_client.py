@@ -399,8 +399,14 @@ def expect_bytes(what: str, content: bytes, got: bytes, cause: Optional[str] = N
 
 def _why_this_code(code: int, codes: tuple[int, ...], cause: Optional[str]) -> str:
     """CAUSE, where CODE says another thing than CODES, and not the same with another number."""
-    same = any(code // 100 == other // 100 for other in codes)
+    same = any(code // 100 == other // 100 and not _of_files_not_login(code, other)
+               for other in codes)
     return cause if cause is not None and (cause in _OUT_OF_STEP or not same) else "reply-code"
+
+
+def _of_files_not_login(code: int, due: int) -> bool:
+    """CODE is about files, and so one who has not logged in was let to them (RFC 959, 4.2.1)."""
+    return code // 10 % 10 == 5 and due // 10 % 10 == 3
 
 
 def _any_of(codes: tuple[int, ...]) -> str:

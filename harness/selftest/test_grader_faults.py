@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import shutil
 from pathlib import Path
 from typing import Optional
@@ -158,6 +159,7 @@ def test_a_fault_in_the_harness_own_code_is_no_fault_of_the_submission(suite: Sm
 def test_a_grader_that_is_killed_leaves_no_grade(
     suite: SmallSuite, who: str, number: str, jobs: str
 ) -> None:
+    worker = suite.out.parent / "worker"
     suite.tests(f'''
 import signal
 @graded(step=1, points=3, programs=("server",))
@@ -166,6 +168,8 @@ def test_good():
 
 @graded(step=2, points=3, programs=("server",))
 def test_killed():
+    with open({str(worker)!r}, "w") as file:
+        file.write(str(os.getpid()))
     os.kill({who}, signal.{number})
     if {who} != os.getpid():
         signal.pause()
@@ -173,12 +177,27 @@ def test_killed():
     suite.out.mkdir(parents=True)
     (suite.out / "results.json").write_text('{"score": 6}')  # an earlier run's
     done = suite.grade("01", "-s", "submission", jobs, "-k", "test_good or test_killed")
+    assert has_gone(int(worker.read_text()))
     if who == "os.getppid()":
         assert done.status not in (0, 1) and not (suite.out / "results.json").exists()
     else:  # only a worker is gone
         jsonschema.Draft202012Validator(NOT_GRADED).validate(suite.results())
         assert done.status == 3
         assert [test["status"] for test in suite.results()["tests"]] == ["passed", "error"]
+
+
+def has_gone(pid: int) -> bool:
+    """Whether the process PID ends, at the latest soon."""
+    try:
+        process = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        end = select.poll()
+        end.register(process, select.POLLIN)
+        return bool(end.poll(10_000))
+    finally:
+        os.close(process)
 
 
 def test_an_earlier_grade_is_gone_also_where_nothing_is_graded(suite: SmallSuite) -> None:
