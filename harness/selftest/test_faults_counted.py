@@ -66,12 +66,14 @@ def check(lab: Disturbed, port: int) -> dict[str, Any]:
 def expect_injected(lab: Disturbed, flow: dict[str, Any], action: str) -> None:
     """One packet to the server was treated so, and none the other way."""
     assert [(change.action, change.ordinal) for change in lab.changes] == [(action, 2)]
-    counts = {key: flow["to_server"][key] for key in COUNTS[1:]}
     if action == "delay":
         assert flow["to_server"]["longest_transit"] > 0.9 * LATE / 1000
-        counts["reordered"] = 0  # the others overtake it, unless they are late by themselves
-    assert counts == {key: int(key == INJECTED.get(action)) for key in COUNTS[1:]}
-    assert not any(flow["to_client"][key] for key in COUNTS[1:])
+    for key in COUNTS[1:]:
+        injected = int(key == INJECTED.get(action))
+        if key == "reordered":  # more may be: two processors overtake each other, check() has seen
+            assert flow["to_server"][key] >= injected
+        else:
+            assert (flow["to_server"][key], flow["to_client"][key]) == (injected, 0)
 
 
 def expect_whole(flow: dict[str, Any], action: str) -> None:
