@@ -75,7 +75,7 @@ def most_memory(command: list[Argument]) -> int:
     with subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL) as process:
         while process.poll() is None:
             most = max(most, anonymous_bytes(process.pid))
-            time.sleep(SAMPLE_S)
+            time.sleep(SAMPLE_S)  # between two looks; nothing tells when memory grows
     return most
 
 

@@ -214,6 +214,35 @@ def test_a_bound_server_is_found_beside_the_tests_own_sockets(world: World) -> N
     assert lab.bound_port(program) == PORT
 
 
+LOOKS_UP = """
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+int main(void)
+{
+    struct sockaddr_in there = { .sin_family = AF_INET, .sin_port = htons(9) };
+    struct sockaddr_in own = { .sin_family = AF_INET, .sin_port = htons(6000) };
+    int asks = socket(AF_INET, SOCK_DGRAM, 0);
+
+    there.sin_addr.s_addr = own.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    connect(asks, (struct sockaddr *)&there, sizeof there);
+    while (clock() < CLOCKS_PER_SEC / 5)
+        continue;
+    close(asks);
+    bind(socket(AF_INET, SOCK_DGRAM, 0), (struct sockaddr *)&own, sizeof own);
+    return pause();
+}
+"""
+
+
+def test_a_socket_of_getaddrinfo_is_not_the_bound_one(world: World) -> None:
+    """It is connected for a moment, while the program works; here the moment is long."""
+    lab = world(prog=LOOKS_UP)
+    assert lab.bound_port(lab.start("prog")) == PORT
+
+
 @pytest.mark.parametrize("arguments, cause", [
     (("udp", "5000", "127.0.0.1"), "wrong-port"),
     (("udp", "28695", "127.0.0.1"), "byte-order"),

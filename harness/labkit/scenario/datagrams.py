@@ -113,12 +113,23 @@ class Datagrams(Programs, Wire):
                            cause=cause or self._fault_told(program) or "ended-early")
 
     def bound_port(self, program: Program, cause: Optional[str] = None) -> int:
-        """The port of the program's UDP socket, the only one on its host but the test's own."""
+        """The port of the program's UDP socket, the only one on its host but the test's own.
+
+        A connected one counts only once the program waits: getaddrinfo(3) makes such sockets for
+        a moment, to learn which of its own addresses the kernel would take.
+        """
         expected = f"`{program.command}` has a UDP socket"
         host = program.host
-        self.wait_for(lambda: bool(self._bound(host)) or program.exit is not None, expected,
+        ports: list[int] = []
+
+        def found() -> bool:
+            bound = self._bound(host)
+            ports[:] = ([e.local[1] for e in bound if not e.remote[1]]
+                        or [e.local[1] for e in bound if program.activity().blocked])
+            return bool(ports)
+
+        self.wait_for(lambda: found() or program.exit is not None, expected,
                       lambda: self._instead_of_bound(host), cause or "not-bound", poll=0.001)
-        ports = [e.local[1] for e in self._bound(host)]
         if not ports:
             raise Mismatch(expected=expected, seen=f"it {program.exit}{program.last_words}",
                            cause=cause or self._fault_told(program) or "ended-early")
