@@ -47,8 +47,8 @@ class Endpoint(NamedTuple):
     local: tuple[str, int]
     remote: tuple[str, int]
     queue: int
-    """Of a listening socket: connections that wait to be accepted; of a UDP socket: bytes of memory
-    that hold datagrams which nobody has received yet."""
+    """Of a listening socket: connections that wait to be accepted; of a connection: bytes that
+    nobody has read yet; of a UDP socket: bytes of memory that hold such datagrams."""
     limit: int
     """Of a listening socket: how long that queue may be (listen(2), backlog)."""
 

@@ -83,6 +83,11 @@ class Peer:
         self._wait(lambda: self._unacknowledged() == 0, "its bytes are acknowledged",
                    lambda: f"{self._unacknowledged()} bytes were not", poll=0.0002)
 
+    @property
+    def is_through(self) -> bool:
+        """All that it was given to send has been acknowledged, or its connection is no more."""
+        return not self._to_send and self._unacknowledged() == 0
+
     def _unacknowledged(self) -> int:
         """Bytes sent that may still be acknowledged; none of them once there was a reset."""
         if tcp_state(self.sock) == CLOSED:

@@ -28,6 +28,8 @@ class Activity(NamedTuple):
     """One was stopped by a signal, as by Ctrl-Z."""
     pids: tuple[int, ...]
     """Which they are: where one has ended and another begun, `switches` may be as before."""
+    delayed: float
+    """Seconds in which a thread could run, and no processor had time for it."""
 
 
 class Memory(NamedTuple):
@@ -109,7 +111,7 @@ def tree_of(pid: int) -> list[int]:
 
 def activity_of(pids: Sequence[int]) -> Activity:
     """What PIDS do now; blocked and all else 0 where there are none."""
-    blocked, switches, waits, nanoseconds, stopped = True, 0, 0, 0, False
+    blocked, switches, waits, ran, delayed, stopped = True, 0, 0, 0, 0, False
     for pid in pids:
         try:
             for tid in os.listdir(f"/proc/{pid}/task"):
@@ -123,10 +125,12 @@ def activity_of(pids: Sequence[int]) -> Activity:
                 stopped |= state == "T"
                 switches += int(voluntary) + int(forced)
                 waits += int(voluntary)
-                nanoseconds += int(contents(f"{task}/schedstat").split()[0])
+                times = contents(f"{task}/schedstat").split()
+                ran += int(times[0])
+                delayed += int(times[1])
         except _ENDED:
             continue
-    return Activity(blocked, switches, nanoseconds / 1e9, waits, stopped, tuple(pids))
+    return Activity(blocked, switches, ran / 1e9, waits, stopped, tuple(pids), delayed / 1e9)
 
 
 _STOPS = {0, signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}

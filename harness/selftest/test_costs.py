@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from typing import cast
+
 import pytest
 from workbench import World, recorded_too
 
 from labkit import sandbox
 from labkit.feedback import Mismatch
+from labkit.peer import Peer
+from labkit.processes import Activity
 from labkit.program import Program
 from labkit.scenario import Scenario
 
@@ -189,3 +194,40 @@ def test_a_line_of_stderr_that_is_not_there_is_missed(world: World, text: str) -
     with pytest.raises(Mismatch, match="peer closed") as caught:
         lab.expect_stderr_line(program, "peer closed", cause="lines-lost")
     assert caught.value.cause == "lines-lost"
+
+
+class Starved:
+    """A program for which no processor had time at the first LOOKS, so it seems; it then waits."""
+
+    def __init__(self, looks: int) -> None:
+        self.looks, self.begun = looks, time.monotonic()
+
+    def activity(self) -> Activity:
+        self.looks -= 1
+        return Activity(self.looks < 0, 0, 0.0, 0, False, (), time.monotonic() - self.begun)
+
+
+def test_a_program_that_no_processor_has_time_for_is_waited_for(world: World) -> None:
+    program = Starved(60)
+    world().wait_blocked(cast(Program, program), seconds=0.01)
+    assert program.looks <= -5
+
+
+class SlowlyTaken:
+    """A peer of whose bytes some are under way at the first LOOKS."""
+
+    port = 9
+
+    def __init__(self, looks: int) -> None:
+        self.looks = looks
+
+    @property
+    def is_through(self) -> bool:
+        self.looks -= 1
+        return self.looks < 0
+
+
+def test_a_program_has_rest_only_when_all_it_is_sent_has_come(world: World) -> None:
+    lab, peer = world(prog=KEEPER), SlowlyTaken(10)
+    lab.wait_sated(lab.start("prog"), cast(Peer, peer))
+    assert peer.looks <= -5

@@ -97,7 +97,7 @@ def test_server_spends_bounded_memory_on_a_client_that_never_reads(
     before = server.memory().private
     greedy = lab.connect(PORT, label="the client that does not read", receive_buffer=4096)
     greedy.start_sending(bytes(32 * MIB))
-    lab.wait_blocked(server)
+    lab.wait_sated(server, greedy)
     grown = server.memory().private - before
     if grown > 8 * MIB:
         raise Mismatch(expected="the server reads no more than it can send back soon",

@@ -8,6 +8,7 @@ import time
 from typing import NamedTuple
 
 from labkit.feedback import HarnessError, Mismatch
+from labkit.peer import ESTABLISHED, Peer
 from labkit.processes import has_socket, tree_of
 from labkit.program import Program
 from labkit.scenario.world import PATIENCE, World
@@ -32,6 +33,18 @@ class Costs(World):
         """What the program has, once it waits for something: mostly before its first client."""
         self.wait_blocked(program)
         return _footprint(program)
+
+    def wait_sated(self, program: Program, peer: Peer) -> None:
+        """Waits until PROGRAM has all that PEER sends, or waits and leaves some of it unread.
+
+        As with wait_blocked(), the test goes on all the same where that never comes.
+        """
+        def is_sated() -> bool:
+            return peer.is_through or any(
+                end.queue and end.remote[1] == peer.port
+                for end in self.network.sockets.tcp([ESTABLISHED]))
+
+        self.wait_blocked(program, seconds=5.0, also=is_sated)
 
     def has_socket(self, program: Program) -> bool:
         """Whether the program, or a child of it, has a socket open, of whatever kind."""

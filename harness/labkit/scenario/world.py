@@ -32,6 +32,9 @@ Programs that all wait without a time limit, while nothing is under way, are not
 SPIN = 2.0
 """Seconds of processor time that a program may use without ever waiting for anything; as many as
 it may stand still where those are more, for it may spin until its time is over."""
+_LOOKS = 20
+"""How often a program that does not come to rest is looked at: the test itself may have been
+kept from running."""
 
 
 W = TypeVar("W", bound="World")
@@ -126,18 +129,26 @@ class World:
         """The whole test may take SECONDS more: for work that is much on a busy machine."""
         self._loop.extend(seconds)
 
-    def wait_blocked(self, program: Program, seconds: float = 2.0) -> None:
+    def wait_blocked(
+        self, program: Program, seconds: float = 2.0, also: Callable[[], bool] = lambda: True
+    ) -> None:
         """Waits until the program waits for something, and has done so for a moment.
 
-        This prepares what a test then checks; after SECONDS the test goes on all the same.
+        This prepares what a test then checks; when the program could have run for SECONDS
+        without coming to that, the test goes on all the same.
+        also: what must be so at the same time.
         """
         seen: list[int] = []
-        end = time.monotonic() + seconds
+        begun, delayed = time.monotonic(), program.activity().delayed
 
         def settled() -> bool:
             state = program.activity()
-            seen.append(state.switches if state.blocked else -len(seen))
-            return len(seen) >= 5 and len(set(seen[-5:])) == 1 or time.monotonic() > end
+            rests = state.blocked and also()
+            seen.append(state.switches if rests else -len(seen))
+            if len(seen) >= 5 and len(set(seen[-5:])) == 1 and not packets_queue():
+                return True
+            longest = min(seconds + state.delayed - delayed, PATIENCE / 2)
+            return len(seen) >= _LOOKS and time.monotonic() - begun > longest
 
         self._loop.wait(settled, poll=0.004, at_least=PATIENCE)
 
