@@ -18,8 +18,6 @@ from labkit.results import (
 )
 
 _NOT_JUDGED = "not judged"
-_OF_NO_STEP = ("not-built",)
-"""Causes that have nothing to do with the step whose test met them first."""
 
 
 def table(
@@ -62,9 +60,9 @@ def _first(fault: Fault, titles: Mapping[int, str], failures: Failures) -> list[
     title = titles.get(int(missing) if missing else step, "")
     if missing:
         what += f" ({title})" if title else ""
-    elif best.cause not in _OF_NO_STEP:
+    elif fault.place:
         of_step = title and (best.cause in ALWAYS or not others)
-        what += f" (step {step}: {title})" if of_step else f" (step {step})"
+        what += f" (step {step}: {title})" if of_step else fault.place
     if others:
         what += f": {tests} can judge nothing until that is repaired." if fault.blocks else \
             f": {tests} find{'s' if others == 1 else ''} the same."
@@ -77,10 +75,8 @@ def _not_judged(faults: Sequence[Fault]) -> list[str]:
     for fault in faults:
         if fault.blocks and fault.others:
             count = len(fault.others)
-            of_step = step_in(fault.words) or fault.best.cause in _OF_NO_STEP
-            place = "" if of_step else f" (step {fault.best.test.step})"
             lines += textwrap.wrap(
-                f"not judged: {count} test{'s'[count == 1:]}, as {fault.words}{place}", WIDTH,
+                f"not judged: {count} test{'s'[count == 1:]}, as {fault.words}{fault.place}", WIDTH,
                 initial_indent="  ", subsequent_indent=" " * 14, break_on_hyphens=False)
     return lines
 

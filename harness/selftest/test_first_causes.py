@@ -226,6 +226,14 @@ def test_the_title_is_that_of_the_missing_step() -> None:
     assert lines[3].startswith("  step 4 is not written yet (listen")
 
 
+def test_what_does_not_compile_comes_before_what_is_not_written() -> None:
+    results = [result(1, "client", fault=unwritten(1), number=n) for n in range(9)]
+    results += [result(4, "server", fault=Mismatch("a", "server.c:3: error", "not-built"))]
+    settle(results)
+    assert [fault.words for fault in faults_of(results)] == [
+        "`server` does not compile", "step 1 is not written yet"]
+
+
 def test_a_crash_in_few_tests_hides_nothing() -> None:
     results = [result(6, "server", fault=crashed("server"), number=n) for n in range(3)]
     results += [result(6, "server", number=n) for n in range(3, 20)]

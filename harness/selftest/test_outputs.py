@@ -121,6 +121,18 @@ def test_of_a_step_that_is_not_written_one_number_is_told() -> None:
     assert data["output"].startswith("The first thing to repair: step 9 is not written yet. 1 ")
 
 
+@pytest.mark.parametrize("cause, words", [
+    ("not-built", "`server` does not compile"), ("program-missing", "`server` is not there"),
+])
+def test_of_a_program_that_is_not_there_no_step_is_told(cause: str, words: str) -> None:
+    """The first test that needs the program may be of any."""
+    one = result("test_4", FAILED, step=4)
+    one.cause = cause
+    settle([one])
+    data = json.loads(gradescope.document([one], seconds=1))
+    assert data["output"].startswith(f"The first thing to repair: {words}.\n\n")
+
+
 @pytest.mark.parametrize("spoil", [
     lambda data: data.pop("score") and [test.pop("score") for test in data["tests"]],
     lambda data: data["tests"][0].update(status="error"),

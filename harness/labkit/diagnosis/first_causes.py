@@ -32,6 +32,8 @@ WHERE_MOST = {
     "no-packets": "`{}` sends nothing",
 }
 """And such that are so where they strike half of a program's tests."""
+_OF_NO_STEP = ("not-built", "program-missing")
+"""Causes that have nothing to do with the step whose test met them first."""
 FEWEST = 3
 """Tests that such a fault must strike."""
 
@@ -49,6 +51,13 @@ class Fault(NamedTuple):
     def blocks(self) -> bool:
         """The other tests could judge nothing."""
         return bool(self.words)
+
+    @property
+    def place(self) -> str:
+        """As in ' (step 4)'; '' where WORDS say which step, or it has nothing to do with any."""
+        if step_in(self.words) or self.best.cause in _OF_NO_STEP:
+            return ""
+        return f" (step {self.best.test.step})"
 
 
 def settle(results: Sequence[Result]) -> None:
@@ -133,13 +142,17 @@ def faults_of(results: Sequence[Result]) -> list[Fault]:
 
 
 def _weight(faults: Sequence[Fault]) -> Callable[[Fault], tuple[object, ...]]:
-    """The order of FAULTS: those that most tests struck on first; steps not written by number."""
+    """The order of FAULTS: what does not compile; then what most tests struck on.
+
+    Steps that are not written, by their number, are as one.
+    """
     unwritten = sum(1 + len(fault.others) for fault in faults if step_in(fault.words))
 
     def key(fault: Fault) -> tuple[object, ...]:
         step = int(step_in(fault.words) or 0)
         tests = unwritten if step else 1 + len(fault.others)
-        return not fault.best.judged, -tests, step, _order(fault.best)
+        return (not fault.best.judged, fault.best.cause != "not-built", -tests, step,
+                _order(fault.best))
 
     return key
 

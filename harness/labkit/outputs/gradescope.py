@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from typing import Any, Sequence
 
-from labkit.diagnosis.first_causes import Fault, faults_of, step_in
+from labkit.diagnosis.first_causes import Fault, faults_of
 from labkit.grading import VISIBLE
 from labkit.results import Result, is_grade, max_score, not_graded, score
 
@@ -46,8 +46,7 @@ def _first_thing(fault: Fault) -> str:
     what = fault.words or f"`{'`, `'.join(best.test.programs)}`"
     rest = "can judge nothing until that is repaired" if fault.blocks else "found the same"
     also = f" {count} other test{'s'[count == 1:]} {rest}." if count else ""
-    place = "" if step_in(fault.words) else f" (step {best.test.step})"
-    return f"The first thing to repair: {what}{place}.{also}\n\n{best.output}"
+    return f"The first thing to repair: {what}{fault.place}.{also}\n\n{best.output}"
 
 
 def _test(result: Result, with_score: bool) -> dict[str, Any]:
