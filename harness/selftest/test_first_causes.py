@@ -122,6 +122,7 @@ def test_what_a_gate_did_not_judge_follows_the_fault_that_its_program_has() -> N
         settle(results)
         [found] = faults_of(results)
         assert (found.words, found.best.test.step, len(found.others)) == (words, 3, 5)
+        assert {each.cause for each in results[:6]} == {fault.cause}
         once = outcome(results)
         settle(results)
         assert outcome(results) == once
@@ -215,6 +216,7 @@ def test_what_a_gate_did_not_judge_has_a_test_that_tells_why() -> None:
     [fault] = faults_of(results)
     assert fault.words == "`server` does not answer" and fault.best is results[4]
     assert results[0].output == "not judged: `server` does not answer, see step 5"
+    assert {each.cause for each in results[:3]} == {"messages"}
     once = outcome(results)
     settle(results)
     assert outcome(results) == once

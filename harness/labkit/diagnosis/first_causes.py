@@ -112,11 +112,12 @@ def _most(results: Sequence[Result]) -> list[Result]:
 
 
 def _mark(words: str, group: Sequence[Result], results: Sequence[Result]) -> None:
+    """One of GROUP tells the fault; the others have its cause, whatever their own look came to."""
     best = _best(group, results)
     for result in group:
         result.fault = words
         if result is not best:
-            result.judged = False
+            result.judged, result.cause = False, best.cause
             elsewhere = best.test.step != result.test.step and best.cause != "not-written-yet"
             place = f", see step {best.test.step}" if elsewhere else ""
             result.parts = [("not judged", f"{words}{place}")]

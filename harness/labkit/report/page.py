@@ -142,17 +142,11 @@ def write_report(results: Sequence[Result], out: Path, of: Optional[str]) -> Non
 
 
 def _by_cause(entries: Sequence[_Entry]) -> list[_Group]:
-    """ENTRIES that did not pass by likely cause, as they come; the grader's own faults last.
-
-    One that could not be judged is with the test that tells why.
-    """
-    tellers = {(entry.result.test.lab, entry.result.fault): entry.result.cause
-               for entry in entries if entry.result.fault and entry.result.judged}
+    """ENTRIES that did not pass by likely cause, as they come; the grader's own faults last."""
     groups: dict[str, _Group] = {}
     for entry in sorted(entries, key=lambda entry: (
             entry.status != FAILED, entry.result.test.lab, entry.result.test.step)):
-        result = entry.result
-        cause = tellers.get((result.test.lab, result.fault), result.cause) or ""
+        cause = entry.result.cause or ""
         title = CAUSES[cause].words if cause in CAUSES else (
             "The grader could not do its work: this is no fault of the submission.")
         if cause == "other":
