@@ -83,7 +83,7 @@ class Build:
             return self.programs[name]
         lines = self.log.splitlines()
         if self.log.startswith(_REFUSED):
-            raise _refused(name, self.log[len(_REFUSED):])
+            raise Mismatch(f"`make` builds {name}", self.log[len(_REFUSED):], "not-taken")
         if (self.folder / f"{name}.c").is_file() or tells_of(lines, name):
             raise _not_made(name, lines)
         seen = f"there is no {name}.c, and make made no {name}"
@@ -91,15 +91,6 @@ class Build:
         notes = [line for line in lines if line.startswith(_LEFT_OUT) and about.search(line)
                  or line.startswith(f"{_MISPLACED}{name}.c,")]
         raise Mismatch(f"`make` builds {name}", "\n".join([seen, *notes]), "program-missing")
-
-
-def _refused(name: str, why: str) -> Mismatch:
-    """Nothing was taken in, and so no compiler has said anything."""
-    told = Mismatch(f"`make` builds {name}", f"nothing of the submission was taken: {why}",
-                    "program-missing", read="the handout's section 'Run it'")
-    told.likely = ("More is handed in than a lab can need. Hand in the C files, their headers and "
-                   "a Makefile, if it has its own; no results, recordings or folders of tools.")
-    return told
 
 
 def _not_made(name: str, lines: Sequence[str]) -> Mismatch:

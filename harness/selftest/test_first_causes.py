@@ -228,6 +228,15 @@ def test_the_title_is_that_of_the_missing_step() -> None:
     assert lines[3].startswith("  step 4 is not written yet (listen")
 
 
+def test_a_submission_that_was_not_taken_is_one_fault_of_all_programs() -> None:
+    results = [result(step, name, fault=Mismatch("a", "too much", "not-taken"))
+               for step, name in ((4, "server"), (12, "client"), (20, "server_fork"))]
+    settle(results)
+    [fault] = faults_of(results)
+    assert (fault.words, fault.place, len(fault.others)) == (
+        "nothing of the submission was taken", "", 2)
+
+
 def test_what_does_not_compile_comes_before_what_is_not_written() -> None:
     results = [result(1, "client", fault=unwritten(1), number=n) for n in range(9)]
     results += [result(4, "server", fault=Mismatch("a", "server.c:3: error", "not-built"))]

@@ -255,7 +255,7 @@ def test_a_submission_has_bounds(
     monkeypatch.setattr(intake, limit, 1)
     (source / "a" / "b" / "c").mkdir(parents=True)
     error = mismatch(build(LAB, source, work, reference=False), "server")
-    assert error.cause == "program-missing" and words in error.seen
+    assert error.cause == "not-taken" and words in error.seen
 
 
 def test_an_unreadable_file_is_not_the_submissions_fault(

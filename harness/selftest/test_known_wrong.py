@@ -12,7 +12,7 @@ from known_wrong import KnownWrong, of_every_lab
 from known_wrong.where import WHERE
 from workbench import LABS_THERE, Benches, graded_tests, stall_for
 
-from labkit.causes import CAUSES
+from labkit.causes import CAUSES, NOT_THERE
 from labkit.feedback import Mismatch
 from labkit.paths import HARNESS, LABS
 
@@ -63,6 +63,5 @@ def test_every_fault_is_known_in_every_program_where_it_makes_sense() -> None:
 
 def test_every_cause_is_told_of_some_program() -> None:
     about_other_programs = {"connection-refused", "flood"}  # the latter in test_datagrams.py
-    about_no_program = {"not-built", "program-missing"}
     told = {wrong.cause for _, wrong in KNOWN_WRONG}
-    assert told == CAUSES.keys() - about_other_programs - about_no_program
+    assert told == CAUSES.keys() - about_other_programs - {*NOT_THERE}

@@ -123,6 +123,7 @@ def test_of_a_step_that_is_not_written_one_number_is_told() -> None:
 
 @pytest.mark.parametrize("cause, words", [
     ("not-built", "`server` does not compile"), ("program-missing", "`server` is not there"),
+    ("not-taken", "nothing of the submission was taken"),
 ])
 def test_of_a_program_that_is_not_there_no_step_is_told(cause: str, words: str) -> None:
     """The first test that needs the program may be of any."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import Iterator
 
+from labkit.causes import NOT_THERE
 from labkit.echo import BIG
 from labkit.feedback import HarnessError, Mismatch
 from labkit.ftp_client import FtpClient
@@ -91,8 +92,8 @@ def unnoticed(lab: Scenario, *rules: str) -> Iterator[None]:
     try:
         yield
     except Mismatch as error:
-        not_there = error.cause in ("not-built", "program-missing")
-        raise Mismatch(error.expected, error.seen,
-                       error.cause if not_there else "own-timeout") from None
+        if error.cause in NOT_THERE:
+            raise
+        raise Mismatch(error.expected, error.seen, "own-timeout") from None
     if not lab.changes:
         raise HarnessError(f"none of the rules {rules} met a packet")

@@ -247,6 +247,12 @@ OF_SOCKETS = {
         "apart: one line is one send(), whole, whatever pieces read() gave it in.",
         "send(2); udp(7); RFC 768",
     ),
+    "not-taken": Cause(
+        "More is handed in than a lab can need, and nothing of it was taken or built. Hand in the "
+        "C files, their headers and a Makefile, if there is one of your own; no results, "
+        "recordings or folders of tools.",
+        "the handout's section 'Steps'",
+    ),
     "not-written-yet": Cause(
         "A step is not written yet. What comes after it cannot be judged before it is there.",
         "the handout's section 'Steps'",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import Callable, Mapping, NamedTuple, Optional, Sequence
 
+from labkit.causes import NOT_THERE
 from labkit.feedback import told
 from labkit.grading import VISIBLE
 from labkit.results import FAILED, Result
@@ -17,6 +18,7 @@ from labkit.results import FAILED, Result
 ALWAYS = {
     "not-built": "{} not compile",
     "program-missing": "{} not there",
+    "not-taken": "nothing of the submission was taken",
     "not-written-yet": "step {step} is not written yet",
     "not-listening": "`{}` never listens",
     "not-bound": "`{}` never has a UDP socket at its port",
@@ -32,8 +34,6 @@ WHERE_MOST = {
     "no-packets": "`{}` sends nothing",
 }
 """And such that are so where they strike half of a program's tests."""
-_OF_NO_STEP = ("not-built", "program-missing")
-"""Causes that have nothing to do with the step whose test met them first."""
 FEWEST = 3
 """Tests that such a fault must strike."""
 
@@ -55,7 +55,7 @@ class Fault(NamedTuple):
     @property
     def place(self) -> str:
         """As in ' (step 4)'; '' where WORDS say which step, or it has nothing to do with any."""
-        if step_in(self.words) or self.best.cause in _OF_NO_STEP:
+        if step_in(self.words) or self.best.cause in NOT_THERE:
             return ""
         return f" (step {self.best.test.step})"
 
@@ -215,7 +215,7 @@ def _key(result: Result) -> str:
         return ""
     if cause == "not-built":
         return f"{cause}: {dict(result.parts).get('seen')}"
-    if cause == "program-missing":
+    if cause in ("not-taken", "program-missing"):
         return cause
     if cause == "not-written-yet":
         return f"{cause}: {step_in(result.output)}"  # programs share their first steps
