@@ -73,6 +73,7 @@ def server(*statements: str) -> str:
 
 SERVERS = {
     "leaves": server("return 7"),
+    "unwritten": server('fputs("server: not written yet: step 4: listen\\n", stderr)', "return 3"),
     "elsewhere": server("echo_all(listen_at(4322))"),
     "crashes": server("accept(listen_at(4321), NULL, NULL)", "raise(SIGSEGV)"),
     "lingers": server("int fd = listen_at(4321)", "close(accept(fd, NULL, NULL))", "close(fd)",

@@ -235,6 +235,7 @@ def test_a_submission_that_was_not_taken_is_one_fault_of_all_programs() -> None:
     [fault] = faults_of(results)
     assert (fault.words, fault.place, len(fault.others)) == (
         "nothing of the submission was taken", "", 2)
+    assert [each.judged for each in results] == [True, False, False]
 
 
 def test_what_does_not_compile_comes_before_what_is_not_written() -> None:

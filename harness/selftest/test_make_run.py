@@ -209,6 +209,8 @@ def test_a_program_that_is_not_there_is_named(submission: Path, out: Path) -> No
 
 @pytest.mark.parametrize("server, words", [
     ("leaves", ["server: exited with status 7", "`./server` listens on 127.0.0.1 port 4321"]),
+    ("unwritten", ["likely cause: Step 4 is not written yet: listen.",
+                   "read on: labs/01-tcp-echo/README.md, step 4"]),
     ("elsewhere", ["a listening socket on 127.0.0.1 port 4322", "Connection refused",
                    "RST"]),
     ("crashes", ["server: ended by SIGSEGV", "`./server` goes on until Ctrl-C",

@@ -20,10 +20,21 @@ __all__ = ["diagnosed", "verdict_on"]
 
 
 def diagnosed(lab: Scenario, of: str, mismatch: Mismatch) -> Mismatch:
-    """MISMATCH, of a test that failed just now, with the cause that the evidence shows.
+    """MISMATCH, which was found just now, with the cause that the evidence shows.
 
-    LAB is the test's, still open; its recording is ended. OF: the folder's name of the lab.
+    LAB is where it was found, still open; its recording is ended. OF: the folder's name of the
+    lab that its programs are of.
     """
+    if not lab.programs:
+        return mismatch
+    try:
+        return _diagnosed(lab, of, mismatch)
+    except Exception as error:  # what a submission leaves behind must not end the grading
+        mismatch.because = f"the evidence could not be read ({type(error).__name__}: {error})"
+        return mismatch
+
+
+def _diagnosed(lab: Scenario, of: str, mismatch: Mismatch) -> Mismatch:
     evidence = evidence_of(lab, of, mismatch.expected, mismatch.seen, mismatch.cause)
     mismatch.cause, mismatch.because = verdict_on(evidence)
     if mismatch.cause == "not-written-yet":

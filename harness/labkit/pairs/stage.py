@@ -10,6 +10,7 @@ import signal
 from dataclasses import dataclass
 from typing import Callable, Iterator, Optional
 
+from labkit.diagnosis import diagnosed
 from labkit.events import DeadlinePassed
 from labkit.feedback import Mismatch
 from labkit.folders import Folder
@@ -62,6 +63,8 @@ class Stage:
         with self._noted():
             self._pair.play(self)
         self._settle()
+        for problem in self.problems:
+            diagnosed(self._lab, self._pair.lab, problem)
         for actor in reversed(self._actors):
             self._see_off(actor)
 
