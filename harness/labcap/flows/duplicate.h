@@ -11,8 +11,9 @@
 #include <stdint.h>
 
 #include "packet.h"
+#include "table_size.h"
 
-enum { RECENT_SLOTS = 8192, DUPLICATE_NS = 1000000 };
+enum { RECENT_SLOTS = TABLE_SIZE(8192, 256), DUPLICATE_NS = 1000000 };
 
 struct recent_packet {
     int64_t time_ns;

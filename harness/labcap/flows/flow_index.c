@@ -6,8 +6,9 @@
 #include <sys/random.h>
 
 #include "memory.h"
+#include "table_size.h"
 
-enum { FIRST_SLOTS = 1024 };
+enum { FIRST_SLOTS = TABLE_SIZE(1024, 16) };
 
 static uint64_t mix(uint64_t a, uint64_t b)
 {

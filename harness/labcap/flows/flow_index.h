@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "flow.h"
+#include "table_size.h"
 
 /* The two ends, the VLAN tags and the protocol, as a packet or a quotation gives them. */
 struct flow_key {
@@ -27,7 +28,7 @@ struct flow_slot {
 
 /* The flows of the latest packets, to be found without a look at the table: by a cheap number that
  * many keys may share. */
-enum { FLOW_RECENT = 4096 };
+enum { FLOW_RECENT = TABLE_SIZE(4096, 64) };
 
 struct flow_index {
     uint64_t key[2];

@@ -10,8 +10,9 @@
 
 #include "interval.h"
 #include "packet.h"
+#include "table_size.h"
 
-enum { FRAGMENT_WAYS = 4, FRAGMENT_BUCKETS = 512 };
+enum { FRAGMENT_WAYS = 4, FRAGMENT_BUCKETS = TABLE_SIZE(512, 8) };
 
 struct flow;
 
