@@ -18,8 +18,6 @@ IN_FULL = 8
 """Failed tests that are told in full, one a step at most."""
 LINES = 3
 """Short entries that a step has; the others are counted."""
-_HEADING = 46
-"""Characters of a heading behind which there is room for what was seen."""
 _VALUES = 3
 """Of the values in which tests of one rule differ, so many are listed."""
 _DETAIL_LINES = 40
@@ -119,11 +117,10 @@ def _heading(text: str) -> list[str]:
 
 
 def _line(heading: str, seen: str) -> list[str]:
-    """Both on one line where there is room; what is too long is cut."""
-    room = WIDTH - 6
-    if len(heading) <= _HEADING or len(heading) + len(seen) + 2 <= room:
-        return [f"      {_cut(f'{heading}: {seen}', room)}"]
-    return [f"      {_cut(heading, room - 1)}:", f"            {_cut(seen, room - 6)}"]
+    """Both on one line where there is room; else SEEN has its own, and is cut there."""
+    whole = f"      {heading}: {seen}"
+    return [whole] if len(whole) <= WIDTH else [
+        *_heading(f"{heading}:"), f"            {_cut(seen, WIDTH - 12)}"]
 
 
 def _cut(text: str, width: int) -> str:

@@ -97,6 +97,15 @@ def told(parts: Iterable[tuple[str, str]]) -> str:
     return "\n".join(f"{label}: {part}" for label, part in parts)
 
 
+def last_lines(said: bytes, most: int) -> str:
+    """The end of SAID, at most MOST bytes: whole lines, or of a longer one its end."""
+    text = bytes(said).strip()
+    end = text[-most:]
+    if len(text) > most and text[-most - 1:-most] != b"\n":
+        end = end.partition(b"\n")[2] or b"..." + end[3:]
+    return end.decode(errors="replace").strip()
+
+
 def counted(number: int, thing: str) -> str:
     """As in '1 byte', '2 bytes'."""
     return f"{number} {thing}{'' if number == 1 else 's'}"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple, Optional, Union
 
 from labkit.events import EventLoop
-from labkit.feedback import HarnessError
+from labkit.feedback import HarnessError, last_lines
 from labkit.limits import check_descriptors
 from labkit.network import Runs
 from labkit.processes import (
@@ -29,6 +29,8 @@ from labkit.standstill import for_ever
 from labkit.terminal import Typist, make_terminal
 
 _MADE, _STARTED, _ENDED = 1, 2, 3
+LAST_WORDS = 300
+"""Bytes of a program's stderr that feedback tells."""
 OUTPUT_LIMIT = 64 * 1024 * 1024
 """Bytes of stdout, or of stderr, after which a program is ended."""
 
@@ -342,7 +344,7 @@ class Program:
     @property
     def last_words(self) -> str:
         """The end of what it said on stderr, to be added to what was seen of it."""
-        text = self.stderr[-300:].decode(errors="replace").strip()
+        text = last_lines(self.stderr, LAST_WORDS)
         return f"; on stderr: {text}" if text else ""
 
     def activity(self) -> Activity:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from labkit.failures import IN_FULL, LINES, WIDTH, Failures, wrap
-from labkit.feedback import Mismatch
+from labkit.feedback import Mismatch, last_lines
 from labkit.grading import GradedTest
 from labkit.results import ERROR, FAILED, Result
 
@@ -43,7 +45,8 @@ def test_a_line_is_no_longer_than_the_terminal_and_has_no_control_characters() -
     results = [failed(6, "one", "x"), failed(6, "two", "y\n" * 200)]
     lines = Failures().of_step(results)
     assert all(len(line) <= WIDTH and line.isprintable() for line in lines)
-    assert lines[-1].startswith("      FAIL: two: y\\ny\\n") and lines[-1].endswith("...")
+    assert lines[-2] == "      FAIL: two:"
+    assert lines[-1].startswith("            y\\ny\\n") and lines[-1].endswith("...")
 
 
 def test_faults_of_the_grader_are_told_in_full() -> None:
@@ -60,6 +63,20 @@ def test_long_entries_have_two_lines_and_whole_words() -> None:
     lines = Failures().of_step(results)[-2:]
     assert lines == ["      FAIL: a line that arrives byte by byte and is sent back at once:",
                      "            " + "a word " * 9 + "a..."]
+
+
+def test_a_title_is_not_cut() -> None:
+    name = "_".join(["a_long_title"] * 10)
+    lines = Failures().of_step([failed(6, "one", "x"), failed(6, name, "that")])
+    told = " ".join(line.strip() for line in lines)
+    assert told.endswith(f"FAIL: {name.replace('_', ' ')}: that")
+
+
+@pytest.mark.parametrize("most, end", [
+    (13, "one\ntwo three"), (12, "two three"), (9, "two three"), (8, "...three"),
+])
+def test_last_words_are_whole_lines(most: int, end: str) -> None:
+    assert last_lines(b"one\ntwo three\n", most) == end
 
 
 def test_what_a_compiler_quotes_keeps_its_columns() -> None:
