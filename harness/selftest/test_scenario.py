@@ -57,6 +57,15 @@ def test_processes_left_over_are_named(world: World) -> None:
 
 
 @recorded_too
+def test_the_report_of_an_end_is_waited_for(world: World) -> None:
+    lab = world(prog="setsid sleep 1000 </dev/null >/dev/null 2>&1 &")
+    lab.stall = 0.2
+    with pytest.raises(Mismatch) as caught:
+        lab.expect_exit(lab.start("prog"), 0)
+    assert caught.value.cause == "left-over-process"
+
+
+@recorded_too
 def test_a_process_that_ends_soon_after_is_not_left_over(world: World) -> None:
     lab = world(prog="sleep 0.2 &")
     program = lab.start("prog")
@@ -136,6 +145,22 @@ def test_a_program_that_stands_still_is_given_up_long_before_the_deadline(world:
     with pytest.raises(Mismatch, match="still runs"):
         lab.expect_exit(program, 0)
     assert lab.stall < time.monotonic() - began < 10
+
+
+def test_time_in_which_the_test_itself_did_not_run_is_no_standstill(world: World) -> None:
+    lab = world(prog="exec sleep 1000")
+    lab.stall = 0.35
+    lab.start("prog")
+    looks: list[None] = []
+
+    def late() -> bool:
+        time.sleep(0.3)  # as on a machine that has no processor for the test
+        looks.append(None)
+        return False
+
+    with pytest.raises(Mismatch):
+        lab.wait_for(late, "something", str)
+    assert len(looks) >= 4
 
 
 @recorded_too

@@ -25,8 +25,6 @@ STALL = 0.4
 """Seconds; shorter than in grading: here nearly every program is known to stand still."""
 WAITING_STALL = 0.8
 """Seconds; more than a program waits that takes the usual time, 500 ms, for the one it is told."""
-LEFT_OVER_STALL = 1.5
-"""As in grading: left-over processes are counted a second after the program's end, not before."""
 LABS_THERE = [lab for lab in PROGRAMS if (LABS / lab).is_dir()]
 
 
@@ -204,9 +202,7 @@ class Workbench:
 
 def stall_for(wrong: KnownWrong) -> float:
     """Seconds without a sign of life, after which the program WRONG never goes on."""
-    if wrong.cause == "wrong-timeout":
-        return WAITING_STALL
-    return LEFT_OVER_STALL if wrong.cause == "left-over-process" else STALL
+    return WAITING_STALL if wrong.cause == "wrong-timeout" else STALL
 
 
 Benches = Callable[[str], Workbench]

@@ -71,7 +71,7 @@ class Programs(Listening):
         self.calls.wait_attached(program)
         program.release()
         self._wait_for_sandbox(program, lambda: program.started or program.exit is not None)
-        self._last_sign = time.monotonic()
+        self._still = 0.0
         return program
 
     def _wait_for_sandbox(self, program: Program, done: Callable[[], bool]) -> None:

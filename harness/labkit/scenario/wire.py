@@ -25,7 +25,7 @@ class Wire(World):
         after STALL seconds without a change the trace is judged as it is.
         """
         with contextlib.suppress(DeadlinePassed):
-            self._last_sign = time.monotonic()
+            self._still = 0.0
             self._loop.wait(lambda: not self._unsettled(), poll=0.0005)
 
     def _unsettled(self) -> list[Endpoint]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Callable, Optional, Protocol, TypeVar
 
 from labkit.capture import MANY, Capture
-from labkit.events import DeadlinePassed, EventLoop
+from labkit.events import PROBE, DeadlinePassed, EventLoop
 from labkit.feedback import Mismatch
 from labkit.kernel_sockets import LISTEN, Endpoint
 from labkit.limits import raise_descriptor_limit
@@ -32,6 +32,9 @@ Programs that all wait without a time limit, while nothing is under way, are not
 SPIN = 2.0
 """Seconds of processor time that a program may use without ever waiting for anything; as many as
 it may stand still where those are more, for it may spin until its time is over."""
+_UNSEEN = 4 * PROBE
+"""Seconds between two looks that count as standstill, though the processor may have had no time
+for the test for longer."""
 _LOOKS = 20
 """How often a program that does not come to rest is looked at: the test itself may have been
 kept from running."""
@@ -72,7 +75,8 @@ class World:
         self._quiet = False
         self._seconds: list[float] = []
         """Of processor time that each program had used at the last sign of life."""
-        self._last_sign = time.monotonic()
+        self._still, self._probed = 0.0, time.monotonic()
+        """Seconds since the last sign of life, as far as the test itself was there to see one."""
         self.stall = STALL
         self._closed = False
         self._loop.add_probe(self._probe)
@@ -114,7 +118,7 @@ class World:
 
         cause: a key of feedback.CAUSES, or a function that finds one then.
         """
-        self._last_sign = time.monotonic()
+        self._still = 0.0
         try:
             self._loop.wait(done, poll)
         except DeadlinePassed:
@@ -208,18 +212,22 @@ class World:
         signs = (self._loop.taken, *((state.waits, state.pids, program.exit) for state, program in
                                      zip(states, self.programs)))
         running = [number for number, state in enumerate(states) if not state.blocked]
+        now = time.monotonic()
+        self._still += min(now - self._probed, _UNSEEN)
+        self._probed = now
         if signs != self._signs:
             self._signs, self._quiet = signs, False
             self._seconds = [state.seconds for state in states]
-            self._last_sign = time.monotonic()
+            self._still = 0.0
+        elif any(program.exit is None and program.has_ended for program in self.programs):
+            self._still = 0.0  # that is reported within a second
         elif running:
             self._quiet = False
-            self._last_sign = time.monotonic()
+            self._still = 0.0
             most = max(SPIN, self.stall)
             if all(states[number].seconds - self._seconds[number] > most for number in running):
                 raise DeadlinePassed
-        elif self._comes_to_nothing() or \
-                time.monotonic() - self._last_sign > (self.stall if alive else self.stall / 5):
+        elif self._comes_to_nothing() or self._still > (self.stall if alive else self.stall / 5):
             raise DeadlinePassed
 
     def _comes_to_nothing(self) -> bool:
