@@ -8,11 +8,11 @@
 #include <string.h>
 #include <time.h>
 
+#include "bound.h"
 #include "calls_internal.h"
 #include "memory.h"
-#include "table_size.h"
 
-enum { NS = 1000000000, BLOCK_SIZE = TABLE_SIZE(256, 4) * 1024, LINE_SIZE = 512 };
+enum { NS = 1000000000, BLOCK_SIZE = BOUND(256, 1) * 1024, LINE_SIZE = 512 };
 
 #define DAY_NS (INT64_C(86400) * NS)
 

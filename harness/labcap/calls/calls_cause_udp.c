@@ -6,11 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bound.h"
 #include "calls_internal.h"
 #include "memory.h"
 
 /* So many datagrams before the call are looked through: more do not wait in a socket. */
-enum { LOOKED_THROUGH = 1024, HEAD_KNOWN = 16 };
+enum { LOOKED_THROUGH = BOUND(1024, 4), HEAD_KNOWN = 16 };
 
 /* One side as a sender; to the other side, a datagram that was duplicated comes several times. */
 struct udp_side_calls {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bound.h"
 #include "calls_internal.h"
 #include "memory.h"
 
@@ -125,7 +126,7 @@ static bool told_remote(const struct traced_call *call, struct text_address *rem
 }
 
 /* So many flows, and datagrams of each before the call's end, are looked through for one. */
-enum { FLOWS_MAX = 32, DATAGRAMS_MAX = 256 };
+enum { FLOWS_MAX = BOUND(32, 2), DATAGRAMS_MAX = BOUND(256, 2) };
 
 /* The first datagram to this side of the flow that is what was received; NULL. */
 static const struct wire_packet *find_in(struct finding *f, const struct flow *flow, unsigned side,

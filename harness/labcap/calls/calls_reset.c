@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bound.h"
 #include "calls_internal.h"
 #include "memory.h"
 
@@ -193,7 +194,7 @@ static void explain_side(struct explained *e)
 }
 
 /* So many calls before a close are looked through for one that is still being made. */
-enum { LOOKED_THROUGH = 256 };
+enum { LOOKED_THROUGH = BOUND(256, 4) };
 
 /* "recv" of another thread of the process that has not ended when this one closes: the kernel
  * closes the connection only when it has. NULL if there is none. */

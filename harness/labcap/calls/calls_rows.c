@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bound.h"
 #include "calls_internal.h"
 #include "memory.h"
 
@@ -167,7 +168,7 @@ static void make_rows_of(struct row_maker *m, uint32_t index)
 /* ---- Who called ---- */
 
 /* Threads of one side, in the order of their first rows. More are not told apart. */
-enum { TOLD_APART = 64 };
+enum { TOLD_APART = BOUND(64, 2) };
 
 struct callers {
     uint32_t threads[TOLD_APART], processes[TOLD_APART];

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bound.h"
 #include "calls_replay.h"
 #include "calls_tables.h"
 #include "memory.h"
@@ -83,7 +84,7 @@ static void learn(struct socket_record *s, const struct text_socket *told)
 }
 
 /* Only the latest sockets are looked through for one that came by an unseen way. */
-enum { LOOKED_THROUGH = 256 };
+enum { LOOKED_THROUGH = BOUND(256, 4) };
 
 static uint32_t find_told(const struct replay *r, const struct text_socket *told)
 {

@@ -4,10 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bound.h"
 #include "memory.h"
 
 /* Threads that were made and never seen to do anything: the latest ones are remembered. */
-enum { UNSEEN_MAX = 256 };
+enum { UNSEEN_MAX = BOUND(256, 3) };
 
 struct id_slot {
     uint32_t thread; /* index + 1; 0 free */

@@ -2,13 +2,14 @@
 #ifndef LABCAP_CALLS_TABLES_H
 #define LABCAP_CALLS_TABLES_H
 
+#include "bound.h"
 #include "calls_sockets.h"
 
 /* Larger descriptors are not followed. */
-enum { FD_MAX = 65536 };
+enum { FD_MAX = BOUND(65536, 256) };
 
 /* In all tables together. A log that needs more is no real one: descriptors are then forgotten. */
-enum { ENTRIES_MAX = 4 * 1024 * 1024 };
+enum { ENTRIES_MAX = BOUND(4 * 1024 * 1024, 1024) };
 
 struct fd_entry {
     uint32_t socket; /* NO_SOCKET: none */

@@ -8,9 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bound.h"
 #include "calls_internal.h"
 
-enum { SHOWN_BYTES = 24, DATA_KEPT = 1024 };
+enum { SHOWN_BYTES = 24, DATA_KEPT = BOUND(1024, 16) };
 
 /* ---- Arguments ---- */
 

@@ -2,12 +2,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bound.h"
 #include "calls_replay.h"
 #include "calls_tables.h"
 #include "memory.h"
 
 /* A call that waits stands at most at so many sockets; a set of epoll knows at most so many. */
-enum { READY_MAX = 16, WATCHED_MAX = 4096 };
+enum { READY_MAX = BOUND(16, 2), WATCHED_MAX = BOUND(4096, 3) };
 
 struct waiting {
     uint32_t sockets[READY_MAX];

@@ -4,14 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bound.h"
 #include "memory.h"
 #include "strace_text.h"
-#include "table_size.h"
 
 /* Of one call: of a string, of all arguments. */
-enum { STRING_KEPT = 1024, ARGUMENTS_KEPT = 6 * 1024 };
+enum { STRING_KEPT = BOUND(1024, 32), ARGUMENTS_KEPT = BOUND(6 * 1024, 400) };
 
-enum { BLOCK_SIZE = TABLE_SIZE(1024, 16) * 1024 };
+enum { BLOCK_SIZE = BOUND(1024, 1) * 1024 };
 
 struct text_block {
     struct text_block *older;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bound.h"
 #include "memory.h"
 #include "strace_keep.h"
 #include "strace_names.h"
@@ -14,16 +15,16 @@
 #include "strace_threads.h"
 
 /* A line's beginning and end; between them only the middle of a long string can stand. */
-enum { HEAD_MAX = 24 * 1024, TAIL_MAX = 8 * 1024 };
+enum { HEAD_MAX = BOUND(24 * 1024, 400), TAIL_MAX = BOUND(8 * 1024, 100) };
 
-enum { RESULT_KEPT = 2 * 1024 };
+enum { RESULT_KEPT = BOUND(2 * 1024, 40) };
 
 /* Stamps that are rounded more tell no order: whole seconds. */
 enum { COARSEST_NS = 1000000 };
 
 /* A file without a single line of strace's in so many bytes is none of its logs; a line of so many
  * is taken for two. */
-enum { PATIENCE = 256 * 1024, LINE_MAX_BYTES = 64 * 1024 * 1024 };
+enum { PATIENCE = BOUND(256 * 1024, 1000), LINE_MAX_BYTES = BOUND(64 * 1024 * 1024, 2000) };
 
 /* ---- Lines to calls ---- */
 

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bound.h"
 #include "strace_line.h"
 
 /* Calls of interest. The order is that of the table in strace_names.c. */
@@ -103,7 +104,7 @@ struct strace_log {
     size_t call_capacity;
 };
 
-enum { CALLS_MAX = 250000, TEXT_MAX = 48 * 1024 * 1024 };
+enum { CALLS_MAX = BOUND(250000, 60), TEXT_MAX = 48 * 1024 * 1024 };
 
 /* Reads one more file. False, and a line in `error`, if it is not there or no log with stamps: it
  * then is no file of the log. Exits when out of memory. */

@@ -7,9 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bound.h"
 #include "strace_line.h"
 
-enum { ATTACHED_MAX = 64 };
+enum { ATTACHED_MAX = BOUND(64, 3) };
 
 struct log_pids {
     uint32_t alone; /* whose the lines without a pid are, once it is known; 0 */

@@ -11,8 +11,8 @@
 #include "memory.h"
 
 enum {
-    KEPT = TABLE_SIZE(64, 2) * 1024,  /* the beginning is kept until more than this is taken */
-    AT_ONCE = TABLE_SIZE(64, 1) * 1024 /* what is read stays in the cache until it is looked at */
+    KEPT = BOUND(64, 2) * 1024,  /* the beginning is kept until more than this is taken */
+    AT_ONCE = BOUND(64, 1) * 1024 /* what is read stays in the cache until it is looked at */
 };
 
 void octets_open(struct octets *o, int fd)

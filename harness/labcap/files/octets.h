@@ -11,10 +11,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "table_size.h"
+#include "bound.h"
 
 /* Of the buffer: the largest packet that libpcap reads, and room around it. */
-enum { OCTETS_MAX = TABLE_SIZE(384, 16) * 1024 };
+enum { OCTETS_MAX = BOUND(384, 16) * 1024 };
 
 struct octets {
     int fd;

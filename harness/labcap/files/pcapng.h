@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bound.h"
+
 /* The largest snap length, as libpcap and Wireshark have it. */
 enum { PCAPNG_SNAPLEN_MAX = 262144 };
 
@@ -58,7 +60,7 @@ int pcapng_read_drops(const char *path, uint64_t *drops);
 
 /* The same, from blocks of one section that somebody else reads. `body` is a statistics block
  * without its type and lengths. */
-enum { PCAPNG_INTERFACES_MAX = 64 }; /* above it the largest count of them all counts */
+enum { PCAPNG_INTERFACES_MAX = BOUND(64, 3) }; /* above it the largest count of them all counts */
 
 struct pcapng_drops {
     uint64_t by_interface[PCAPNG_INTERFACES_MAX + 1];

@@ -3,6 +3,7 @@
  * Only the heads of blocks and the options of Interface Statistics Blocks are read; everything
  * else is skipped over. A block's length is believed only as a distance to skip, which always
  * moves forward, so that any sequence of octets ends this. */
+#include "bound.h"
 #include "pcapng.h"
 
 #include <errno.h>
@@ -12,7 +13,8 @@
 
 #include "pcapng_format.h"
 
-enum { BODY_MAX = 4096 }; /* of a statistics block: more options than that are not read */
+/* Of a statistics block: more options than that are not read. */
+enum { BODY_MAX = BOUND(4096, 64) };
 
 struct scan {
     FILE *file;

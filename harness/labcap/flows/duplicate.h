@@ -10,10 +10,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bound.h"
 #include "packet.h"
-#include "table_size.h"
 
-enum { RECENT_SLOTS = TABLE_SIZE(8192, 256), DUPLICATE_NS = 1000000 };
+enum { RECENT_SLOTS = BOUND(8192, 256), DUPLICATE_NS = 1000000 };
 
 struct recent_packet {
     int64_t time_ns;

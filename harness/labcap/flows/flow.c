@@ -5,15 +5,15 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "bound.h"
 #include "duplicate.h"
 #include "flow_index.h"
 #include "fragment.h"
 #include "memory.h"
-#include "table_size.h"
 
 /* The first pieces of memory are small, as most traces are; large ones may be huge pages, which
  * cost less to come by and to find. */
-enum { PIECE_MIN = TABLE_SIZE(64, 8) * 1024, PIECE_MAX = 2 * 1024 * 1024 };
+enum { PIECE_MIN = BOUND(64, 8) * 1024, PIECE_MAX = 2 * 1024 * 1024 };
 
 enum { CACHE_LINE = 64 };
 

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bound.h"
 #include "packet.h"
 #include "tcp.h"
 #include "transit.h"
@@ -20,7 +21,7 @@
 struct fragmented;
 
 /* Sizes of datagrams are listed up to this many in each direction; counts go on. */
-enum { SIZES_MAX = 100000 };
+enum { SIZES_MAX = BOUND(100000, 6) };
 
 /* One direction of a UDP flow, by its sender. */
 struct udp_side {

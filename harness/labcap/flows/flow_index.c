@@ -5,10 +5,10 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "bound.h"
 #include "memory.h"
-#include "table_size.h"
 
-enum { FIRST_SLOTS = TABLE_SIZE(1024, 16) };
+enum { FIRST_SLOTS = BOUND(1024, 16) };
 
 static uint64_t mix(uint64_t a, uint64_t b)
 {

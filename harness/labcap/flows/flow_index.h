@@ -10,8 +10,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "bound.h"
 #include "flow.h"
-#include "table_size.h"
 
 /* The two ends, the VLAN tags and the protocol, as a packet or a quotation gives them. */
 struct flow_key {
@@ -28,7 +28,7 @@ struct flow_slot {
 
 /* The flows of the latest packets, to be found without a look at the table: by a cheap number that
  * many keys may share. */
-enum { FLOW_RECENT = TABLE_SIZE(4096, 64) };
+enum { FLOW_RECENT = BOUND(4096, 64) };
 
 struct flow_index {
     uint64_t key[2];

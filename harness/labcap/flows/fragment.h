@@ -8,11 +8,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bound.h"
 #include "interval.h"
 #include "packet.h"
-#include "table_size.h"
 
-enum { FRAGMENT_WAYS = 4, FRAGMENT_BUCKETS = TABLE_SIZE(512, 8) };
+enum { FRAGMENT_WAYS = 4, FRAGMENT_BUCKETS = BOUND(512, 2) };
 
 struct flow;
 

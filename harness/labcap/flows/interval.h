@@ -11,7 +11,9 @@
 
 #include <stdint.h>
 
-enum { INTERVAL_MAX = 1024 };
+#include "bound.h"
+
+enum { INTERVAL_MAX = BOUND(1024, 6) };
 
 struct interval {
     int64_t start, end; /* end is one past the last */

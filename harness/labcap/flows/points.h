@@ -13,10 +13,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bound.h"
 #include "flow.h"
 #include "packet.h"
 
-enum { UNDECIDED_MAX = 64 };
+enum { UNDECIDED_MAX = BOUND(64, 8) };
 
 /* What is new about a packet or datagram that was sent before: `arrivals` is 0 when it has just
  * been sent (and will be lost, if nothing more is told of it). */

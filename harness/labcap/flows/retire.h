@@ -10,10 +10,11 @@
 
 #include <stdint.h>
 
+#include "bound.h"
 #include "flow.h"
 
 /* Held at a time; the memory of so many is below 64 MiB. */
-enum { RETIRE_LIMIT = 65536, RETIRE_MIN = 1024 };
+enum { RETIRE_LIMIT = BOUND(65536, 32), RETIRE_MIN = 1024 };
 #define RETIRE_USAGE "--max-flows: a number of at least 1024 is needed"
 
 struct retiring {

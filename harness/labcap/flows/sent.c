@@ -5,11 +5,12 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "bound.h"
 #include "memory.h"
 
 /* Chains are walked from the newest packet on. How many of a tag (or a key) are looked at is
  * limited: in an honest trace there are a few, and a hostile one shall not cost time. */
-enum { FIRST_CAPACITY = 256, LOOKS_MAX = 64 };
+enum { FIRST_CAPACITY = BOUND(256, 8), LOOKS_MAX = BOUND(64, 3) };
 
 struct sent_table {
     struct sent_packet *ring; /* place & (capacity - 1) */

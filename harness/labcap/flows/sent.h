@@ -11,10 +11,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bound.h"
 #include "packet.h"
 #include "passage.h"
 
-enum { SENT_MAX = 1 << 18 };
+enum { SENT_MAX = BOUND(1 << 18, 32) };
 
 struct flow;
 

@@ -5,13 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bound.h"
 #include "ladder_strand.h"
 #include "ladder_text.h"
 #include "memory.h"
 
 /* ---- Rows ---- */
 
-enum { CHUNK = 64 };
+enum { CHUNK = BOUND(64, 4) };
 
 static struct row *recycled;
 

@@ -5,12 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bound.h"
 #include "fragment.h"
 #include "ladder_out.h"
 #include "ladder_stream_internal.h"
 #include "memory.h"
 
-enum { PACKETS_AT_ONCE = 64 }; /* then what was drawn is written */
+enum { PACKETS_AT_ONCE = BOUND(64, 8) }; /* then what was drawn is written */
 
 /* Calls make a run longer than its packets are. */
 static const struct fold_limits packets_only = {.head = 10, .tail = 6, .folded = 24};
