@@ -272,6 +272,13 @@ def test_who_ends_a_silence_is_seen(world: World, how: str, cause: str) -> None:
     assert caught.value.cause == cause
 
 
+def test_who_ends_in_a_silence_is_seen(world: World) -> None:
+    lab, _ = silent_peer(world, "poll(&in, 0, 300); return 1")
+    with pytest.raises(Mismatch, match="it exited with status 1") as caught:
+        lab.outwait(seconds=FAR)
+    assert caught.value.cause == "own-timeout"
+
+
 def test_a_silence_has_an_end(world: World) -> None:
     """It is not known that this server will never close; nothing says that it does."""
     lab, peer = silent_peer(world, "poll(&in, 0, 1000000)")

@@ -331,6 +331,7 @@ def test_client_waits_without_using_the_processor(lab: Scenario) -> None:
     server = lab.bind_datagrams(PORT)
     client = lab.start("client", *PATIENT)
     lab.expect_idle(client, seconds=0.2)
+    lab.outwait()
     client.write(TEXT + b"\n")
     sender = server.expect(TEXT)
     lab.expect_idle(client, seconds=0.2)

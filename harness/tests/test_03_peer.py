@@ -428,6 +428,7 @@ def test_peer_prints_on_after_the_end_of_stdin(lab: Scenario) -> None:
 def test_peer_waits_without_using_the_processor(lab: Scenario) -> None:
     """A peer that nobody types to, and nobody sends to, only waits."""
     lab.expect_idle(talk_to(lab).program)
+    lab.outwait()
 
 
 @because(NAMES_IT)

@@ -224,10 +224,12 @@ def test_server_sends_back_no_more_than_came(lab: Scenario) -> None:
 @counts_waking
 @graded(step=2, points=1, programs=("server",))
 def test_server_waits_without_using_the_processor(lab: Scenario) -> None:
-    """A server that nobody asks only waits, also after it has served."""
+    """A server that nobody asks only waits, for as long as it takes, also after it has served."""
     server = lab.start_datagram_server("server", port=PORT)
     ask(lab.bind_datagrams(), TEXT)
     lab.expect_idle(server)
+    lab.outwait()
+    ask(lab.bind_datagrams(), TEXT, cause="own-timeout")
 
 
 @because(NAMES_IT)

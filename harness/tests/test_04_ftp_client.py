@@ -11,7 +11,7 @@ from labkit.ftp_user import (
     HOST, HOST_6, MISSING, TEXT, Use, expect_argument, expect_end, expect_told, finish, give,
     refuse, start,
 )
-from labkit.grading import counts_waking, first, graded, half_written
+from labkit.grading import counts_waking, first, graded, half_written, takes
 from labkit.peer import describe
 from labkit.reasons import NAMES_IT, because
 from labkit.scenario import Scenario
@@ -191,6 +191,7 @@ def test_client_waits_for_a_server_that_is_not_ready(lab: Scenario) -> None:
     use.folder.expect_file("name", TEXT)
 
 
+@takes(3)
 @counts_waking
 @because(NAMES_IT)
 @graded(step=18, points=1, **client_test)
@@ -204,9 +205,11 @@ def test_client_waits_without_using_the_processor(lab: Scenario) -> None:
     use.session.reply(OPENING)
     peer.send(TEXT)
     lab.expect_idle(use.client, seconds=0.15)
+    lab.outwait(use.session.control, peer)
     use.session.finish(peer, len(TEXT))
     lab.expect_idle(use.client, seconds=0.15)
     use.session.complete(peer)
+    lab.outwait(use.session.control)
     use.client.close_stdin()
     finish(lab, use)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Collection
 
 import pytest
 
@@ -170,14 +171,11 @@ def test_server_takes_commands_however_they_come(lab: Scenario) -> None:
     client.peer.send_in_pieces(b"USER anonymous\r\n")
     client.reply(331, 230, cause="single-read")
     client.peer.send(b"PASS guest@example.net\r\nNOOP\r\nSYST\r\nTYPE I\r\nNOO")
-    client.reply(230, 202, cause="single-read")
-    for code in (200, 215, 200):
-        client.reply(code, cause="single-read")
+    expect_replies(client, "PASS, NOOP, SYST, TYPE I", (230, 202), (200,), (215,), (200,))
     client.peer.wait_acknowledged()
     client.peer.expect_nothing("single-read")
     client.peer.send(b"P\r\nMODE S\r\nSTRU F\r\nPWD\r\n")
-    for code in (200, 200, 200, 257):
-        client.reply(code, cause="single-read")
+    expect_replies(client, "NOOP, MODE S, STRU F, PWD", (200,), (200,), (200,), (257,))
     for line, code in (("pwd", 257), ("mode s", 200), ("Stru F", 200), ("type i", 200)):
         client.command(line, code)
     data = client.begin("retr a.txt", "EPSV")
@@ -185,6 +183,18 @@ def test_server_takes_commands_however_they_come(lab: Scenario) -> None:
     client.finish(data)
     client.quit()
     expect_connections(lab, Data(len(HELLO), SERVER, CLIENT))
+
+
+def expect_replies(client: FtpClient, what: str, *due: Collection[int]) -> None:
+    """WHAT, commands that came together, are answered, each with one of the codes that are DUE.
+
+    Where as many replies come, and none calls its line no command, all have been taken.
+    """
+    codes = [client.reply(cause="single-read").code for _ in due]
+    if not all(code in each for code, each in zip(codes, due)):
+        raise Mismatch(f"{what}: answered with {', '.join(str(min(each)) for each in due)}",
+                       ", ".join(map(str, codes)),
+                       "single-read" if {*codes} & {*SYNTAX} else "reply-code")
 
 
 @because(NAMES_IT)
@@ -466,7 +476,7 @@ def test_server_keeps_each_clients_folder(lab: Scenario) -> None:
 
 
 @many_packets
-@takes(3)
+@takes(6)
 @counts_waking
 @for_server(step=16, points=3)
 def test_server_serves_others_while_a_client_is_silent(lab: Scenario) -> None:
@@ -486,6 +496,7 @@ def test_server_serves_others_while_a_client_is_silent(lab: Scenario) -> None:
     silent[6].offer("PORT")
     lab.wait_blocked(server)
     lab.expect_idle(server)
+    lab.outwait(*(client.peer for client in silent[:3]), cause="own-timeout")
     other = expect_service(lab, "idle-client-blocks", LOGIN)
     silent[1].peer.send(b"dent\r\n")
     silent[1].reply(331)

@@ -439,6 +439,7 @@ def test_send_client_waits_for_its_server(lab: Scenario) -> None:
     client = lab.start("send_client", folder=folder)
     peer = lab.accept(listener)
     lab.expect_idle(client)
+    lab.outwait(peer)
     for piece in (NAME[:5].encode(), line_of(NAME)[5:] + SMALL[:100], SMALL[100:]):
         lab.wait_blocked(client)
         lab.pause(client)

@@ -147,7 +147,7 @@ def test_udp_server_ends_by_a_signal(lab: Scenario, number: int) -> None:
 def test_udp_server_waits_without_using_the_processor(lab: Scenario) -> None:
     """A server that nobody asks, or whose client is slow, only waits; also after Ctrl-Z, `fg`."""
     server, _, tftp = serve(lab, {"a.txt": LINES})
-    lab.wait_blocked(server)
+    lab.outwait()
     lab.pause(server)
     lab.resume(server)
     reader = tftp.read("a.txt")

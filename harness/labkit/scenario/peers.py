@@ -15,7 +15,7 @@ from labkit.events import DeadlinePassed
 from labkit.feedback import Mismatch
 from labkit.network import OTHER
 from labkit.peer import ESTABLISHED, Listener, Peer, tcp_state
-from labkit.scenario.world import World
+from labkit.scenario.world import PATIENCE, World
 from labkit.verdict import fault_told, why_elsewhere
 
 _Kept = TypeVar("_Kept", Peer, Listener)
@@ -147,19 +147,22 @@ class Peers(World):
         flows = [flow for flow in capture.flows(self.trace) if flow["type"] != "capture"]
         return why_elsewhere(flows, listener.address, listener.port)
 
-    def outwait(self, peer: Peer, seconds: float = 2.5) -> None:
-        """PEER says nothing for SECONDS, and the connection must outlast that.
+    def outwait(self, *peers: Peer, seconds: float = 2.5, cause: str = "messages") -> None:
+        """Nobody says anything for SECONDS: programs and the connections to PEERS outlast that.
 
-        Where every program waits without a time limit that is known before.
+        Where every program waits without a time limit that is known before. cause: why a peer is
+        sent something.
         """
         found: list[Mismatch] = []
 
         def ended() -> bool:
             try:
-                peer.expect_nothing(ended="own-timeout")
+                for peer in peers:
+                    peer.expect_nothing(cause, ended="own-timeout")
             except Mismatch as error:
                 found.append(error)
-            return bool(found) or time.monotonic() > end
+            return bool(found) or time.monotonic() > end or any(
+                program.has_ended for program in self.programs)
 
         end = time.monotonic() + seconds
         usual, self.stall = self.stall, max(self.stall, 2 * seconds)
@@ -168,9 +171,14 @@ class Peers(World):
             for program in self.programs:
                 self.wait_blocked(program)  # on a busy machine it may be late
             ended()
-        self.stall = usual
+        self.stall, self._quiet = usual, False
         if found:
             raise found[0]
+        for program in self.programs:
+            if program.has_ended:
+                self._loop.wait(lambda: program.exit is not None, at_least=PATIENCE)
+                raise Mismatch(expected=f"`{program.command}` goes on",
+                               seen=f"it {program.exit}{program.last_words}", cause="own-timeout")
 
     def _keep(self, thing: _Kept) -> _Kept:
         self._peers.append(thing)

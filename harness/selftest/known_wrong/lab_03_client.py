@@ -338,6 +338,12 @@ KNOWN_WRONG = [
          "while (poll(&wanted, 1, 10) == 0)\n            ;"),
     ),
     client(
+        "waits-a-second-for-a-line", "gives up a user who is silent",
+        "waits_without_using_the_processor", "own-timeout",
+        ("if (poll(&wanted, 1, -1) < 0 && errno != EINTR)\n            die(\"poll\");",
+         "if (poll(&wanted, 1, 1000) == 0)\n            return false;"),
+    ),
+    client(
         "takes-an-interruption-for-an-error", "`EINTR` taken for an error",
         "goes_on_after_being_stopped", "eintr",
         ("            if (n < 0 && errno == ECONNREFUSED)\n                return REFUSED;\n",

@@ -420,6 +420,15 @@ TOGETHER = [
         (BOTH, "poll(waited_for, 2, 10)"), base="peer-poll",
     ),
     wrong(
+        "ends-after-a-silent-second", "gives up a peer that is silent",
+        "waits_without_using_the_processor", "own-timeout",
+        ("        while (poll(fds, 3, sending ? 0 : -1) < 0)\n",
+         "        int ready;\n        while ((ready = poll(fds, 3, sending ? 0 : 1000)) < 0)\n"),
+        ("        if (fds[0].revents != 0)\n",
+         "        if (ready == 0 && !sending)\n            exit(0);\n"
+         "        if (fds[0].revents != 0)\n"),
+    ),
+    wrong(
         "takes-ctrl-z-for-an-error", "`EINTR` taken for an error",
         "goes_on_after_being_stopped", "eintr",
         ("        if (epoll_wait(epoll_fd, &event, 1, -1) <= 0)\n            continue;\n",

@@ -247,6 +247,13 @@ KNOWN_WRONG = [
          "        ;\n" + BEFORE_RECEIVING),
     ),
     server(
+        "ends-after-a-silent-second", "gives up a peer that is silent",
+        "waits_without_using_the_processor", "own-timeout",
+        ("#include <errno.h>", "#include <errno.h>\n#include <poll.h>"),
+        (BEFORE_RECEIVING, "    if (poll(&(struct pollfd){ fd, POLLIN, 0 }, 1, 1000) == 0)\n"
+         "        exit(0);\n" + BEFORE_RECEIVING),
+    ),
+    server(
         "takes-an-interruption-for-an-error", "`EINTR` taken for an error",
         "goes_on_after_being_stopped", "eintr",
         ("#include <errno.h>", "#include <errno.h>\n#include <sys/time.h>"),

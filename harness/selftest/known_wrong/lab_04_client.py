@@ -161,6 +161,11 @@ REPLIES = [
         ("while (kind(&reply) == 1);", "while (false);"),
     ),
     client(
+        "waits-a-second-for-data", "gives up a peer that is silent",
+        "client_waits_without_using_the_processor", "own-timeout",
+        ("SILENCE * 1000", "1000"), file=FETCH,
+    ),
+    client(
         "polls-without-end", "busy waiting", "client_waits_without_using_the_processor",
         "busy-wait", (IS_BROKEN, "errno != EAGAIN"), file=FETCH,
     ),

@@ -392,6 +392,12 @@ CLIENTS = [
         file="net.c",
     ),
     client(
+        "waits-a-second-for-its-server", "gives up a peer that is silent", "waits_for_its_server",
+        "own-timeout",
+        (READ, "        n = poll(&(struct pollfd){ fd, POLLIN, 0 }, 1, 1000) == 0\n"
+               "            ? -1 : read(fd, buffer, size);"), file="net.c",
+    ),
+    client(
         "ended-by-an-interrupted-call", "`EINTR` taken for an error", "waits_for_its_server",
         "eintr",
         ("    ssize_t n;\n\n    do\n        n = read(", "    ssize_t n;\n"

@@ -193,6 +193,11 @@ CLIENTS = [
         ("poll(wanted, 2, (int)left) > 0", "poll(wanted, 2, 0) > 0"), file=DATA,
     ),
     server(
+        "waits-a-second-for-a-command", "gives up a peer that is silent",
+        "serves_others_while_a_client_is_silent", "own-timeout",
+        ("SILENCE = 300,", "SILENCE = 1,"), file=SESSION,
+    ),
+    server(
         "sleeps-a-little-and-looks-again", "busy waiting",
         "serves_others_while_a_client_is_silent", "busy-wait",
         ("        ssize_t n = read_some(lines->fd, lines->input, sizeof lines->input);",
@@ -415,8 +420,7 @@ SESSIONS = [
                "refuses_what_it_does_not_understand"),
     wrong_code("unknown-mode", "? 200 : 504, \"Only mode", "? 200 : 200, \"Only mode",
                "refuses_what_it_does_not_understand"),
-    wrong_code("syst", "215, \"UNIX", "200, \"UNIX", "takes_commands_however_they_come",
-               cause="single-read"),
+    wrong_code("syst", "215, \"UNIX", "200, \"UNIX", "takes_commands_however_they_come"),
     wrong_code("pwd", "257, \"\\\"", "250, \"\\\"", "goes_from_folder_to_folder",
                PATHS),
     wrong_code("cwd", "250, \"You are there", "226, \"You are there",

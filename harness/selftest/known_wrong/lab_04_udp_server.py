@@ -134,6 +134,13 @@ COMMAND_LINE = [
         ("prctl(PR_SET_PDEATHSIG, SIGTERM) < 0", "0"), file=CHILDREN,
     ),
     server(
+        "ends-after-a-silent-second", "gives up a peer that is silent",
+        "waits_without_using_the_processor", "own-timeout",
+        ("#include <errno.h>", "#include <errno.h>\n#include <poll.h>"),
+        ("        if (take_packet", "        if (poll(&(struct pollfd){ fd, POLLIN, 0 }, 1, 1000)"
+         " == 0)\n            exit(0);\n        else if (take_packet"),
+    ),
+    server(
         "polls", "busy waiting",
         "waits_without_using_the_processor", "busy-wait",
         POLLS, file=PEER,
