@@ -25,6 +25,8 @@ ACCEPTS = f"accept(3<TCP:[127.0.0.1:4321]>, NULL, NULL) = {CONNECTION} <0.000012
 PEER = '{sa_family=AF_INET, sin_port=htons(40000), sin_addr=inet_addr("127.0.0.1")}'
 RECEIVES = f'recvfrom({CONNECTION}, "hello", 4096, 0, NULL, NULL) = 5 <0>'
 ENDS = f'recvfrom({CONNECTION}, "", 4096, 0, NULL, NULL) = 0 <0>'
+FORKS = "clone(child_stack=NULL, flags=SIGCHLD) = 3 /* 9 in strace's PID NS */ <0>"
+KILLED = "9 1795292228.9 +++ killed by SIGKILL +++"
 SOCKET = "socket(AF_INET, SOCK_STREAM, IPPROTO_TCP) = 3<TCP:[1]> <0>"
 SAYS = 'write(2<pipe:[7]>, "server: failed\\n", 15) = 15 <0.000012>'
 
@@ -152,23 +154,36 @@ CASES: dict[str, tuple[Evidence, str]] = {
     "SO_LINGER 0, suspected and not there": (evidence(program(
         ACCEPTS, f"close({CONNECTION}) = 0 <0>"), suspicion="linger-rst"), "other"),
     "another process has it": (evidence(program(
-        ACCEPTS, "clone(child_stack=NULL, flags=SIGCHLD) = 3 /* 9 in strace's PID NS */ <0>",
+        ACCEPTS, FORKS,
         f'9 1795292228.9 recvfrom({CONNECTION}, "", 9, 0, NULL, NULL) = 0 <0>',
         f"9 1795292228.9 close({CONNECTION}) = 0 <0>"),
         suspicion="descriptor-leak", expected="the client receives end of file (a FIN)"),
         "shared-descriptor"),
     "no other process has it": (evidence(program(
-        ACCEPTS, "clone(child_stack=NULL, flags=SIGCHLD) = 3 /* 9 in strace's PID NS */ <0>",
+        ACCEPTS, FORKS,
         f"close({CONNECTION}) = 0 <0>",
         f'9 1795292228.9 recvfrom({CONNECTION}, "", 9, 0, NULL, NULL) = 0 <0>'),
         suspicion="descriptor-leak", expected="the client receives end of file (a FIN)"),
         "descriptor-leak"),
     "no process has it any more": (evidence(program(
-        ACCEPTS, "clone(child_stack=NULL, flags=SIGCHLD) = 3 /* 9 in strace's PID NS */ <0>",
+        ACCEPTS, FORKS,
         f'9 1795292228.9 recvfrom({CONNECTION}, "", 9, 0, NULL, NULL) = 0 <0>',
         f"9 1795292228.9 close({CONNECTION}) = 0 <0>", f"close({CONNECTION}) = 0 <0>"),
         suspicion="descriptor-leak", expected="the client receives end of file (a FIN)"),
         "descriptor-leak"),
+    "a process that was killed has it no more": (evidence(program(
+        ACCEPTS, FORKS, ENDS, f"close({CONNECTION}) = 0 <0>", KILLED),
+        suspicion="descriptor-leak", expected="the client receives end of file (a FIN)"),
+        "descriptor-leak"),
+    "a process that was killed had it, and another has": (evidence(program(
+        ACCEPTS, FORKS, f"9 1795292228.9 {RECEIVES}", KILLED),
+        suspicion="descriptor-leak", expected="the client receives end of file (a FIN)"),
+        "shared-descriptor"),
+    "what a process that was killed never closed": (evidence(program(
+        ACCEPTS, FORKS, f"9 1795292228.9 {ENDS}", KILLED), suspicion="slow-end"), "slow-end"),
+    "what a thread that has ended never closed": (evidence(program(
+        ACCEPTS, "clone(flags=CLONE_VM|CLONE_THREAD) = 9 <0>", f"9 1795292228.9 {ENDS}",
+        "9 1795292228.9 +++ exited with 0 +++"), suspicion="slow-end"), "descriptor-leak"),
     "a whole buffer is sent": (evidence(program(
         ACCEPTS, f'recvfrom({CONNECTION}, "hello", 4096, 0, NULL, NULL) = 5 <0>',
         f'sendto({CONNECTION}, "hello\\0\\0"..., 4096, 0, NULL, 0) = 4096 <0>'),

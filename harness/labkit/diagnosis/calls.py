@@ -35,6 +35,13 @@ class Call(NamedTuple):
         return found[1] if found else ""
 
     @property
+    def child(self) -> int:
+        """The process, or thread, that a clone() or fork() made; 0 for all other calls."""
+        if self.name not in ("clone", "clone3", "fork", "vfork"):
+            return 0
+        return int(self.made) if self.made.isdecimal() else max(self.result or 0, 0)
+
+    @property
     def failed(self) -> bool:
         return bool(self.error)
 
@@ -68,6 +75,12 @@ class Log(NamedTuple):
     """Which it got, by name."""
     whole: bool = True
     """Nothing was left out between its beginning and its end."""
+
+    @property
+    def dead(self) -> frozenset[int]:
+        """Its processes, not threads, that have ended: they hold nothing open any more."""
+        threads = {call.child for call in self.calls if "CLONE_THREAD" in call.arguments}
+        return frozenset(end.process for end in self.ends) - threads
 
 
 _LINE = re.compile(r"(\d+) +[\d.]+ (.*)")

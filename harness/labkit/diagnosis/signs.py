@@ -556,6 +556,7 @@ def _never_closes(program: Seen) -> Optional[str]:
             ended.pop(call.about, None)
         elif call.name == "exit_group":
             ended = {about: at for about, at in ended.items() if at.process != call.process}
+    ended = {about: at for about, at in ended.items() if at.process not in program.log.dead}
     if not ended or any(call.lasts and call.about in ended for call in program.log.calls):
         return None
     return f"`{program.name}` has got the end of file of a connection, and never closed that"
@@ -631,12 +632,10 @@ def _held_by_another(program: Seen) -> Optional[str]:
         process = leaders.get(call.process, call.process)
         own = held.setdefault(process, set())
         about = call.made if call.name in ("accept", "accept4") else call.about
-        if call.name in ("clone", "clone3", "fork", "vfork") and (call.result or 0) > 0:
-            child = int(call.made) if call.made.isdecimal() else call.result or 0
-            if "CLONE_THREAD" in call.arguments:
-                leaders[child] = process
-            else:
-                held[child] = set(own)
+        if call.child and "CLONE_THREAD" in call.arguments:
+            leaders[call.child] = process
+        elif call.child:
+            held[call.child] = set(own)
         elif call.name == "close" and call.result == 0 or call.name == "exit_group":
             closed = own & {about} if call.name == "close" else own & own
             let_go |= {each for each in closed if (process, each) in used}
@@ -645,6 +644,8 @@ def _held_by_another(program: Seen) -> Optional[str]:
             own.add(about)
             if call.name in (*SEND, *RECEIVE):
                 used.add((process, about))
+    for process in program.log.dead:
+        let_go |= {each for each in held.pop(process, ()) if (process, each) in used}
     if any(let_go & own for own in held.values()):
         return f"one process of `{program.name}` has closed the connection, and another has not"
     return None
