@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "calls.h"
 #include "commands.h"
@@ -33,6 +34,7 @@ struct show_options {
     size_t log_count;
     uint64_t only; /* flow id; 0: all */
     uint64_t max_flows;
+    bool beside; /* each file has a log of its own */
     bool ascii, payload, all, merge, json;
     enum color_when color;
 };
@@ -41,6 +43,7 @@ struct show {
     const struct show_options *options;
     struct style style;
     struct ladder_stream *stream;
+    char *own_log;               /* the file's, NULL if it has none; calls know it by that name */
     struct calls *calls;         /* NULL none */
     char no_calls[ERROR_SIZE];   /* why there are none; "" where none are wanted, or all is well */
 };
@@ -89,15 +92,25 @@ static void take_points(void *context, bool two)
 
 /* ---- Calls ---- */
 
-static void open_calls(struct show *show)
+static void open_logs(struct show *show, char **logs, size_t count)
+{
+    if (count == 0)
+        return;
+    show->calls = calls_open(logs, count, show->no_calls, sizeof show->no_calls);
+    if (show->calls == NULL)
+        message("labcap show: %s", show->no_calls);
+}
+
+static void open_calls(struct show *show, const char *file)
 {
     const struct show_options *o = show->options;
 
-    if (o->log_count == 0)
+    if (!o->beside) {
+        open_logs(show, o->logs, o->log_count);
         return;
-    show->calls = calls_open(o->logs, o->log_count, show->no_calls, sizeof show->no_calls);
-    if (show->calls == NULL)
-        message("labcap show: %s", show->no_calls);
+    }
+    show->own_log = operands_beside(file, ".calls");
+    open_logs(show, &show->own_log, show->own_log != NULL && access(show->own_log, F_OK) == 0);
 }
 
 /* The calls, or NULL after a line that says why they are left out. */
@@ -198,7 +211,7 @@ static int show_trace(struct show *show, const char *file)
     struct trace trace;
     int status;
 
-    open_calls(show);
+    open_calls(show, file);
     show->style = screen_style(o->ascii, o->color, packets_at_most(file));
     wish.calls = show->calls;
     show->stream = ladder_stream_new(&wish);
@@ -209,6 +222,7 @@ static int show_trace(struct show *show, const char *file)
         ladder_stream_finish(show->stream, NULL);
     trace_free(&trace);
     calls_close(show->calls);
+    free(show->own_log);
     return status;
 }
 
@@ -242,6 +256,7 @@ static int take_option(struct show_options *o, int option)
         add_log(o, optarg);
     if (option == OPTION_FILTER)
         o->filter = optarg;
+    o->beside |= option == OPTION_SYSCALLS_BESIDE;
     o->ascii |= option == OPTION_ASCII;
     o->payload |= option == OPTION_PAYLOAD;
     o->all |= option == OPTION_ALL;
@@ -262,6 +277,8 @@ static int parse_options(struct show_options *o, int argc, char **argv)
         if (status != 0)
             return status;
     }
+    if (o->beside && o->log_count > 0)
+        return usage_error("show", "--syscalls or --syscalls-beside, not both");
     return optind < argc ? 0 : usage_error("show", "no FILE given");
 }
 

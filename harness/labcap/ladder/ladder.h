@@ -2,8 +2,8 @@
 #ifndef LABCAP_LADDER_H
 #define LABCAP_LADDER_H
 
-/* labcap show FILE [FILTER] [-n ID] [--syscalls LOG]... [--all] [--merge] [--payload] [--json]
- * [--ascii] [--color WHEN]: returns the exit status. */
+/* labcap show FILE... [FILTER] [-n ID] [--syscalls LOG]... [--syscalls-beside] [--all] [--merge]
+ * [--payload] [--json] [--ascii] [--color WHEN]: returns the exit status. */
 int cmd_show(int argc, char **argv);
 
 #endif

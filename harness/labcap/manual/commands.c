@@ -67,6 +67,9 @@ static const struct command_option show_options[] = {
     {OPTION_SYSCALLS, "syscalls", "LOG", COMPLETE_FILE, false, true,
      "Draw the calls of the programs beside, from a log of `strace -f -yy -ttt -T`. Only with "
      "one FILE."},
+    {OPTION_SYSCALLS_BESIDE, "syscalls-beside", NULL, COMPLETE_NOTHING, false, false,
+     "The same for each FILE with the log that stands beside it, of its name with the ending "
+     ".calls: t.calls for t.pcapng. Where there is none, no calls are drawn."},
     {OPTION_ALL, "all", NULL, COMPLETE_NOTHING, false, false,
      "Draw every segment; without it, long runs of ordinary ones are counted in a row."},
     {OPTION_MERGE, "merge", NULL, COMPLETE_NOTHING, false, false,

@@ -18,22 +18,39 @@ static size_t without(const char *word, size_t length, const char *ending)
                                                                              : length;
 }
 
-static bool is_trace_name(const char *word)
+/* How long the name is without what makes it a trace's; 0 where it is none. */
+static size_t stem_length(const char *word)
 {
     static const char *const packings[] = {".gz", ".zst"};
     static const char *const endings[] = {".pcap", ".pcapng", ".cap"};
     size_t length = strlen(word), whole = length;
 
-    if (strcmp(word, "-") == 0)
-        return true;
     for (size_t i = 0; i < sizeof packings / sizeof *packings && length == whole; i++)
         length = without(word, length, packings[i]);
     while (length > 0 && isdigit((unsigned char)word[length - 1]))
         length--;
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
         if (without(word, length, endings[i]) != length)
-            return true;
-    return false;
+            return without(word, length, endings[i]);
+    return 0;
+}
+
+static bool is_trace_name(const char *word)
+{
+    return strcmp(word, "-") == 0 || stem_length(word) > 0;
+}
+
+char *operands_beside(const char *file, const char *ending)
+{
+    size_t length = stem_length(file), size = strlen(ending) + 1;
+    char *name = NULL;
+
+    if (length > 0) {
+        name = need(malloc(length + size));
+        memcpy(name, file, length);
+        memcpy(name + length, ending, size);
+    }
+    return name;
 }
 
 void operands_split(struct operands *operands, char *const *words, int count,

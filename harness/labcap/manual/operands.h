@@ -18,6 +18,10 @@ void operands_split(struct operands *operands, char *const *words, int count,
                     const char *filter);
 void operands_free(struct operands *operands);
 
+/* The name of what stands beside that file: with that ending instead of its own. To be freed; NULL
+ * for a file whose name has no ending of a trace's, as standard input's. */
+char *operands_beside(const char *file, const char *ending);
+
 /* Calls `each` with each file; with `heading` prints, where there are several, which one it is.
  * Goes on after a file that cannot be read, not after standard output failed. Returns the highest
  * exit status. */

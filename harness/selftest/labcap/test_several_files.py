@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
 import pytest
-from calls import Labcap
+from calls import Argument, Labcap
+from test_show_calls import server_log, talk_on_loopback
 from traces import Conversation, echo_conversation
 
 
@@ -95,6 +97,53 @@ def test_logs_of_calls_belong_to_one_trace(
     done = labcap("show", "--syscalls", tmp_path / "log", *pair)
     assert done.returncode == 2
     assert done.stderr.startswith("labcap show: --syscalls goes with one FILE\n")
+
+
+def test_each_file_may_have_its_log_beside_it(labcap: Labcap, tmp_path: Path) -> None:
+    names = {"a.b": ".pcap", "c": ".pcapng", "d": ".pcap2", "e": ".pcap.gz"}
+    traces = [tmp_path / (name + ending) for name, ending in names.items()]
+    for trace in traces:
+        talk_on_loopback().write(trace)
+    traces[3].write_bytes(gzip.compress(traces[3].read_bytes()))
+    chosen: list[list[Argument]] = [
+        [] if name == "c" else ["--syscalls", server_log().write(tmp_path / f"{name}.calls")]
+        for name in names]
+    alone = [labcap("show", "--json", *words, trace).stdout
+             for words, trace in zip(chosen, traces)]
+    together = labcap("show", "--json", "--syscalls-beside", *traces)
+    assert (together.returncode, together.stderr) == (0, "")
+    assert together.stdout == "".join(alone)
+    assert ['"type":"call"' in text for text in alone] == [True, False, True, True]
+
+
+def test_a_log_beside_that_is_of_no_use_is_told_and_costs_its_own_calls(
+    labcap: Labcap, pair: tuple[Path, Path]
+) -> None:
+    logs = [file.with_suffix(".calls") for file in pair]
+    logs[0].write_text("no log\n")
+    server_log().write(logs[1])
+    done = labcap("show", "--json", "--syscalls-beside", *pair)
+    assert done.returncode == 0
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    why = [one["calls"] for one in told if one["type"] == "trace"]
+    assert [line.partition(": ")[0] for line in why] == list(map(str, logs))
+    assert "no call in it touches a connection" in why[1]
+    assert done.stderr == "".join(f"labcap show: {line}\n" for line in why)
+
+
+def test_standard_input_has_no_log_beside_it(
+    labcap: Labcap, pair: tuple[Path, Path], tmp_path: Path
+) -> None:
+    (tmp_path / ".calls").write_text("no log\n")
+    done = labcap("show", "--syscalls-beside", "-", input=pair[0].read_bytes(), text=False,
+                  cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_logs_are_named_or_stand_beside(labcap: Labcap, pair: tuple[Path, Path]) -> None:
+    done = labcap("show", "--syscalls", "log", "--syscalls-beside", pair[0])
+    assert done.returncode == 2
+    assert done.stderr.startswith("labcap show: --syscalls or --syscalls-beside, not both\n")
 
 
 def test_a_broken_output_is_said_once(labcap: Labcap, pair: tuple[Path, Path]) -> None:
