@@ -112,6 +112,65 @@ def test_logs_are_handed_to_labcap(tmp_path: Path, labcap: Path) -> None:
         f"{tmp_path}/b.calls", f"{tmp_path}/t"]
 
 
+ALL = """#!/bin/sh
+while case $1 in show|--*) ;; *) false;; esac; do shift; done
+echo "$#" >>{said}
+{before}
+for file; do cat -- "$file"; done
+exit ${{status:-0}}
+"""
+
+
+def of_many(out: Path, labcap: Path, before: str = "") -> tuple[str, list[str]]:
+    """The page of five tests whose traces labcap tells, BEFORE in its script; and of how many
+    it was asked each time."""
+    results = [samples.result(number, calls=None) for number in range(5)]
+    labcap.write_text(ALL.format(before=before, said=out / "said"))
+    (out / "said").unlink(missing_ok=True)
+    page = written(out, results)
+    return re.sub("<time>.*?</time>", "", page), (out / "said").read_text().split()
+
+
+def test_one_labcap_tells_of_many_traces(tmp_path: Path, labcap: Path) -> None:
+    page, said = of_many(tmp_path, labcap)
+    assert said == ["5"]
+    assert page.count('<svg class="ladder"') == 5
+    assert re.findall(r'id="(t\dp1)"', page) == ["t0p1", "t1p1", "t2p1", "t3p1", "t4p1"]
+
+
+@pytest.mark.parametrize("before", [
+    '[ "$#" = 1 ] || shift', '[ "$#" = 1 ] || exec head -c 900 "$1"',
+    '[ "$#" = 1 ] || kill -KILL $$', "[ $# = 1 ] || echo '{\"type\":\"flow\",\"flow\":1}'",
+    "[ $# = 1 ] || { echo '{\"type\":\"packet\",\"flow\":1}'; exit; }",
+])
+def test_where_it_fails_each_trace_is_told_by_itself(
+    tmp_path: Path, labcap: Path, before: str
+) -> None:
+    page, _ = of_many(tmp_path, labcap)
+    again, said = of_many(tmp_path, labcap, before)
+    assert said == ["5"] + ["1"] * 5
+    assert again == page
+
+
+def test_what_is_wrong_with_one_of_many_is_told_of_that_one(tmp_path: Path, labcap: Path) -> None:
+    page, said = of_many(tmp_path, labcap, (
+        'case "$*" in *test_3*) echo "labcap: the file is cut" >&2; status=3;; esac'))
+    assert said == ["5"] + ["1"] * 5
+    assert page.count("the file is cut") == 1
+    assert page.count('<svg class="ladder"') == 5
+
+
+def test_a_log_of_another_name_is_handed_over_by_itself(tmp_path: Path, labcap: Path) -> None:
+    results = [samples.result(0, calls="traces/other.calls"), samples.result(1, calls=None)]
+    (tmp_path / "traces").mkdir()
+    (tmp_path / str(results[1].trace)).with_suffix(".calls").write_text("of a worker that is gone")
+    labcap.write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >>{tmp_path}/said\n')
+    written(tmp_path, results)
+    said = (tmp_path / "said").read_text().splitlines()
+    assert len(said) == 2 and not [line for line in said if "--syscalls-beside" in line]
+    assert [line.count("other.calls") for line in sorted(said, key=len)] == [0, 1]
+
+
 # -- In words ------------------------------------------------------------------
 
 

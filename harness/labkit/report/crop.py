@@ -30,7 +30,8 @@ def cropped(
     """
     chosen: set[int] = set()
     rows = 0
-    for flow in sorted(flows, key=lambda flow: not any(_is_named(n, named) for n in flow.lines)):
+    for flow in sorted(flows, key=lambda flow: not (
+            named and any(_is_named(line, named) for line in flow.lines))):
         size = min(len(flow.lines), ROWS_OF_FLOW)
         if chosen and (rows + size > most or len(chosen) == FLOWS_OF_TEST):
             break
@@ -54,7 +55,7 @@ def is_named(row: Row, named: Collection[int]) -> bool:
 
 
 def _is_named(line: bytes, named: Collection[int]) -> bool:
-    packets = packets_in(line) if named else None
+    packets = packets_in(line)
     return packets is not None and _within(*packets, named)
 
 
@@ -83,7 +84,7 @@ def _kept(lines: Sequence[bytes], named: Collection[int]) -> Collection[int]:
     if len(lines) <= ROWS_OF_FLOW:
         return range(len(lines))
     keep = {*range(FIRST_ROWS), *range(len(lines) - (ROWS_OF_FLOW - FIRST_ROWS), len(lines))}
-    for at, line in enumerate(lines):
+    for at, line in enumerate(lines if named else ()):
         if len(keep) < 2 * ROWS_OF_FLOW and _is_named(line, named):
             keep.update(range(max(0, at - ROWS_AROUND), min(len(lines), at + ROWS_AROUND + 1)))
     return keep

@@ -96,9 +96,11 @@ class Ladder:
 class _Bands:
     """Where the bands of one flow are."""
 
-    def __init__(self, flow: Flow) -> None:
+    def __init__(self, flow: Flow, texts: Sequence[tuple[bool, str]]) -> None:
+        """TEXTS: of its calls, each with whether it is the server's."""
         states = STATES if flow.protocol == "tcp" else NO_STATES
-        self.of_calls = {side: _width_of_calls(flow, side) for side in (False, True)}
+        self.of_calls = {side: _width_of_calls([text for of, text in texts if of == side])
+                         for side in (False, True)}
         self.calls_end = GUTTER + self.of_calls[False]
         self.client = max(self.calls_end + states, _half(flow.client.address))
         self.server = self.client + LANES
@@ -108,10 +110,9 @@ class _Bands:
         self.middle = (self.client + self.server) // 2
 
 
-def _width_of_calls(flow: Flow, to_server: bool) -> int:
-    """Of one side's band of calls; 0 where it has none."""
-    calls = [row for row in flow.rows if isinstance(row, Call) and row.to_server == to_server]
-    cells = max((_cells(_call_text(call)) for call in calls), default=0)
+def _width_of_calls(texts: Sequence[str]) -> int:
+    """Of one side's band of calls, which has TEXTS; 0 where it has none."""
+    cells = max(map(_cells, texts), default=0)
     return round(cells * CHARACTER) + EDGE if cells else 0
 
 
@@ -129,8 +130,10 @@ class _Drawing:
 
     def __init__(self, flow: Flow, test: int, named: Collection[int]) -> None:
         self._flow, self._test, self._named = flow, test, named
-        self._at = _Bands(flow)
         calls = [row for row in flow.rows if isinstance(row, Call)]
+        texts = [_call_text(call) for call in calls]
+        self._texts = iter(texts)
+        self._at = _Bands(flow, [(call.to_server, text) for call, text in zip(calls, texts)])
         self._places = {side: _processes(calls, side) for side in (False, True)}
         self._y = HEAD
         self._rows: list[Drawn] = []
@@ -227,7 +230,7 @@ class _Drawing:
         x = self._bar(row.to_server, row.pid, 0, 0).x + BAR / 2
         edge = self._at.calls_start if row.to_server else self._at.calls_end
         aside = 4 if row.to_server else -4
-        text = _call_text(row)
+        text = next(self._texts)
         note = _note_below(row, text)
         to_text = "" if row.client_state or row.server_state else (
             f"M{edge - aside} {middle}H{x + aside}")
@@ -322,6 +325,8 @@ def _fits(width: float) -> int:
 
 def _fit(text: str, cells: int) -> str:
     """TEXT in one line of so many CELLS of a terminal's kind, cut where it is longer."""
+    if len(text) <= cells and text.isascii() and text.isprintable():
+        return text  # as most are, and this is much faster
     text = clean_line(text)
     if _cells(text) <= cells:
         return text
@@ -338,7 +343,7 @@ def _fit(text: str, cells: int) -> str:
 
 def _cells(text: str) -> int:
     """How wide TEXT is: an East Asian character takes two places."""
-    if text.replace("…", "").isascii():
+    if text.isascii() or text.replace("…", "").isascii():
         return len(text)  # as of most texts
     return sum(0 if unicodedata.combining(c) else 1 + (unicodedata.east_asian_width(c) in "FW")
                for c in text)

@@ -137,15 +137,32 @@ def read_rows(trace: Path, logs: Sequence[Path] = ()) -> Told:
     for log in logs:
         argv += ["--syscalls", str(log)]
     output, problem = _output_of([*argv, str(trace)])
-    told = Told(problem=problem)
-    flows: dict[int, Flow] = {}
-    ended = False
-    for line in output.split(b"\n"):
-        ended = _take(told, flows, line) or ended
-    told.flows = list(flows.values())
-    if not ended and not problem:
-        told.problem = "labcap does not tell what is in this trace"
+    whole, rest = _told_in(output)
+    told = whole[0] if whole else rest
+    told.problem = problem or ("" if whole else "labcap does not tell what is in this trace")
     return told
+
+
+def read_all(traces: Sequence[Path]) -> Optional[list[Told]]:
+    """What each of TRACES shows, with the system calls in the log that stands beside it, if any.
+
+    One labcap does it, and is started once. None where anything fails: read_rows() tells what.
+    """
+    output, problem = _output_of([str(LABCAP), "show", "--json", "--syscalls-beside",
+                                  *map(str, traces)])
+    whole, _ = _told_in(output)
+    return whole if not problem and len(whole) == len(traces) else None
+
+
+def _told_in(output: bytes) -> tuple[list[Told], Told]:
+    """What labcap told of each trace to its end, and of one that it did not finish."""
+    whole: list[Told] = []
+    told, flows = Told(), dict[int, Flow]()
+    for line in output.split(b"\n"):
+        if _take(told, flows, line):
+            whole.append(told)
+            told, flows = Told(), dict[int, Flow]()
+    return whole, told
 
 
 def _output_of(argv: Sequence[str]) -> tuple[bytes, str]:
@@ -190,7 +207,8 @@ def _take(told: Told, flows: dict[int, Flow], line: bytes) -> bool:
         told.no_calls = row.get("calls") or ""
         return True
     if row["type"] == "flow":
-        flows[row["flow"]] = _flow(row)
+        flows[row["flow"]] = flow = _flow(row)
+        told.flows.append(flow)
     elif row["type"] == "outcome":
         flows[row["flow"]].outcome = row["text"]
     return False
