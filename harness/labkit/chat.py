@@ -26,7 +26,7 @@ CHAT = ("server", "client")
 PORTS = {"turn_server": 2018, "turn_client": 2018, "server": 5188, "client": 5188}
 
 LINE = b"How are you?\n"
-LONG_LINE = bytes(32 + i * 7 % 95 for i in range(100_000)) + b"\n"
+LONG_LINE = repeated(bytes(32 + i * 7 % 95 for i in range(95)), 100_000) + b"\n"
 MIB = repeated(bytes(1 + i * 7 % 250 for i in range(250)), 1 << 20)
 """Without a NUL: where it stops, it was not taken for a string."""
 MORE = MIB[:100_000]

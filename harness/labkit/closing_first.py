@@ -9,11 +9,12 @@ from labkit.feedback import Mismatch, counted
 from labkit.grading import Test, graded_each
 from labkit.peer import CLOSED, ESTABLISHED, Peer, describe, tcp_state
 from labkit.program import Program
+from labkit.repeated import repeated
 from labkit.scenario import Scenario
 
 MESSAGE = b"hello\n"
 """A message to hello_server; to prompt_server, all that one round can take."""
-MORE = bytes(i * 7 % 251 for i in range(100_000))
+MORE = repeated(bytes(i * 7 % 251 for i in range(251)), 100_000)
 """More than either server asks for, and than a window holds that nobody reads."""
 
 _CONNECTION = re.compile(rb"connection from \S+ port \d+\n")

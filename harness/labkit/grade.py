@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import io
 import os
 import re
@@ -149,10 +150,14 @@ class _Grade:
         args += [f"-k={self._expression}"] if self._expression else []
         args.append("--capture=no")  # workers have no stdout
         plugins: list[Any] = [self._run, progress, Workers(self._jobs)]
+        gc.disable()  # until the tests are collected: all that is made until then stays
         second_opinion.load()
         said = io.StringIO()
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-            status = pytest.main(args, plugins=plugins)
+        try:
+            with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+                status = pytest.main(args, plugins=plugins)
+        finally:
+            gc.enable()
         return int(status), said.getvalue()
 
     def _sum_up(self, status: int, said: str, collected: bool) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Mapping, NamedTuple, Optional, Sequence, TypeVar, Union
 
@@ -162,7 +162,7 @@ class GradedTest:
         return cls(**data)
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return dict(vars(self))
 
     @property
     def handout(self) -> str:
@@ -172,6 +172,15 @@ class GradedTest:
 
 def graded_test(item: pytest.Item) -> Optional[GradedTest]:
     """What ITEM's marker and docstring say; None for a test that is not graded."""
+    if _GRADED not in item.stash:  # it is asked for many times
+        item.stash[_GRADED] = _graded_test(item)
+    return item.stash[_GRADED]
+
+
+_GRADED = pytest.StashKey[Optional[GradedTest]]()
+
+
+def _graded_test(item: pytest.Item) -> Optional[GradedTest]:
     marker = item.get_closest_marker("graded")
     if marker is None:
         return None

@@ -12,7 +12,9 @@ import fcntl
 import json
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Optional, Sequence
 
@@ -107,10 +109,11 @@ class Run:
             work = self._undo.enter_context(sandbox.workspace())
         except OSError as error:
             raise HarnessError(_why("temporary files cannot be written", error)) from error
-        builds = {}
+        sources = [self.submission or paths.LABS / lab for lab in self.labs]
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            builds = dict(zip(self.labs, pool.map(
+                build, self.labs, sources, repeat(work), repeat(self.submission is None))))
         for lab in self.labs:
-            source = self.submission or paths.LABS / lab
-            builds[lab] = build(lab, source, work, self.submission is None)
             if not builds[lab].ok:
                 toolchain.check(lab, work)
         self.session = Session(work, self.out / "traces", builds, self.submission is None)

@@ -7,6 +7,7 @@ which test is next and hands back its reports. What goes wrong in one costs its 
 from __future__ import annotations
 
 import ctypes
+import gc
 import multiprocessing
 import os
 import signal
@@ -52,6 +53,8 @@ class Workers:
         """Runs the tests of SESSION; raises HarnessError where a worker cannot work."""
         if session.testsfailed or session.config.option.collectonly:
             return None  # as pytest has it without us
+        gc.freeze()  # a worker that looks for garbage leaves alone what it shares with this process
+        gc.enable()
         items = session.items
         order = longest_first(items)
         self._waiting = sorted(reversed(order), key=lambda number: _is_first(items[number]))
