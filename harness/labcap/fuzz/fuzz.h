@@ -10,14 +10,16 @@
 
 typedef void fuzz_target_fn(const uint8_t *bytes, size_t size);
 
-/* A trace file, of any kind, given to labcap's commands: as a user would, but for gzip. */
+/* A trace file, of any kind, given to labcap's commands as a user would, but for gzip; and read
+ * beside libpcap. */
 fuzz_target_fn fuzz_file;
 
-/* A link type's place in a table, three octets of what the wire length has more, a frame. */
+/* A link type's place in a table, three octets of what the wire length has more, a frame. What is
+ * in Ethernet is decoded without it, too. */
 fuzz_target_fn fuzz_packet;
 
-/* Packets in short (steps.h), followed twice: as they are, and with other initial sequence
- * numbers, which must change nothing that is told. */
+/* Packets in short (steps.h), followed several times: as they are, with other initial sequence
+ * numbers, and without the tracker's short way, which must change nothing that is told. */
 fuzz_target_fn fuzz_tcp;
 
 /* How to draw, a width, and packets in short. */

@@ -2,6 +2,7 @@
  *
  * Each file is read by `flows`; which other command gets it is decided by its octets, so that
  * the same file always goes the same way. */
+#include <pcap/pcap.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 
 #include "bytes.h"
 #include "fuzz.h"
+#include "reader.h"
 
 static uint32_t digest(const uint8_t *bytes, size_t size)
 {
@@ -24,6 +26,54 @@ static uint32_t digest(const uint8_t *bytes, size_t size)
 static bool is_compressed(const uint8_t *bytes, size_t size)
 {
     return size >= 4 && (get_be16(bytes) == 0x1f8b || get_be32(bytes) == 0x28b52ffd);
+}
+
+static void require(bool truth, const char *what)
+{
+    if (truth)
+        return;
+    fprintf(stderr, "this contradicts libpcap: %s\n", what);
+    abort();
+}
+
+static void compare_packet(const struct reader_frame *f, const struct pcap_pkthdr *header,
+                           const uint8_t *bytes)
+{
+    __int128 ns = (__int128)header->ts.tv_sec * 1000000000 + header->ts.tv_usec;
+
+    require(f->captured == header->caplen, "the captured length");
+    require(f->wire_len == header->len, "the wire length");
+    require(memcmp(f->bytes, bytes, f->captured) == 0, "the octets");
+    require(f->time_ns == (ns > TIME_NS_MAX ? TIME_NS_MAX : ns < -TIME_NS_MAX ? -TIME_NS_MAX : ns),
+            "the time");
+}
+
+/* The reader has ordinary records without libpcap: all must be as libpcap alone has them. */
+static void compare_with_libpcap(const char *path)
+{
+    char error[PCAP_ERRBUF_SIZE + 64];
+    pcap_t *pcap = pcap_open_offline_with_tstamp_precision(path, PCAP_TSTAMP_PRECISION_NANO, error);
+    struct pcap_pkthdr *header;
+    struct reader *reader;
+    struct reader_frame frame;
+    enum reader_result ours = READER_PACKET;
+    const uint8_t *bytes;
+
+    if (reader_open(&reader, path, NULL, error, sizeof error) == READER_OPEN) {
+        require(pcap != NULL, "that it can be read");
+        while (ours == READER_PACKET) {
+            int theirs = pcap_next_ex(pcap, &header, &bytes);
+
+            ours = reader_next(reader, &frame);
+            require((ours == READER_PACKET) == (theirs == 1), "that there is a packet");
+            require((ours == READER_END) == (theirs == PCAP_ERROR_BREAK), "the end");
+            if (ours == READER_PACKET)
+                compare_packet(&frame, header, bytes);
+        }
+        reader_close(reader);
+    }
+    if (pcap != NULL)
+        pcap_close(pcap);
 }
 
 /* annotate() replaces files on a disk: it needs one that has a name. The trace it leaves has the
@@ -49,6 +99,7 @@ void fuzz_file(const uint8_t *bytes, size_t size)
     if (is_compressed(bytes, size))
         return;
     path = fuzz_as_file(FUZZ_FIRST, bytes, size);
+    compare_with_libpcap(path);
     fuzz_labcap((const char *const[]){"flows", "--json", path, NULL});
     switch (digest(bytes, size) % 6) {
     case 0:

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bytes.h"
 #include "checksum.h"
 #include "fuzz.h"
 #include "packet.h"
@@ -10,6 +11,8 @@
 
 static const int links[] = {DLT_EN10MB, DLT_LINUX_SLL, 276, DLT_NULL, DLT_LOOP,
                             DLT_RAW,    14,            101, 228,      229};
+
+enum { ETHERNET_HEADER = 14 };
 
 static void require(bool truth)
 {
@@ -37,6 +40,26 @@ static void check_packet(const struct packet *p, const uint8_t *frame, uint32_t 
     require(*address_text(text, sizeof text, &p->destination, p->ip_version) != '\0');
 }
 
+/* What is in an Ethernet frame, which has a short way, is the same without it. */
+static void check_without_ethernet(const struct packet *p, enum decode_result result,
+                                   const uint8_t *frame, uint32_t captured, uint32_t wire)
+{
+    enum { ETHERTYPE_IPV4 = 0x0800, ETHERTYPE_IPV6 = 0x86dd, TYPE_AT = 12 };
+    struct packet q;
+    unsigned type;
+
+    if (captured <= ETHERNET_HEADER || wire <= ETHERNET_HEADER)
+        return;
+    type = get_be16(frame + TYPE_AT);
+    if (!(type == ETHERTYPE_IPV4 && frame[ETHERNET_HEADER] >> 4 == 4) &&
+        !(type == ETHERTYPE_IPV6 && frame[ETHERNET_HEADER] >> 4 == 6))
+        return;
+    require(packet_decode(&q, DLT_RAW, frame + ETHERNET_HEADER, captured - ETHERNET_HEADER,
+                          wire - ETHERNET_HEADER) == result);
+    q.wire_len += ETHERNET_HEADER;
+    require(memcmp(p, &q, sizeof q) == 0); /* packet_decode() clears what it does not set */
+}
+
 /* The frame is copied to where the sanitizer sees a read beside it. */
 static void decode(int link, const uint8_t *bytes, uint32_t captured, uint32_t wire)
 {
@@ -55,6 +78,8 @@ static void decode(int link, const uint8_t *bytes, uint32_t captured, uint32_t w
     require(result < DECODE_RESULTS);
     if (result == DECODE_OK || (result == DECODE_CUT && p.cut))
         check_packet(&p, frame, captured, wire);
+    if (link == DLT_EN10MB)
+        check_without_ethernet(&p, result, frame, captured, wire);
     if (p.ip != NULL) {
         uint32_t length = passage_ip_len(p.ip, p.ip_captured);
 

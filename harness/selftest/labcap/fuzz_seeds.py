@@ -49,6 +49,28 @@ CLOSED = [
 ]  # fmt: skip
 DATA, REPLY = step(PSH | ACK, length=7), step(PSH | ACK, SERVER_SIDE, length=18)
 
+# Both sides have sent data, all of it is acknowledged: the tracker's short way is open.
+STEADY = [
+    *opened(), DATA, step(ACK, SERVER_SIDE), REPLY, step(ACK),
+    *[step(PSH | ACK, length=length) for length in (20, 20, 90)],
+    step(ACK, SERVER_SIDE, ack=-90), *[step(ACK, SERVER_SIDE, ack=-90, window=9)] * 2,
+    step(PSH | ACK, SERVER_SIDE, length=200, window=30), step(ACK, ack=-100), step(ACK),
+]  # fmt: skip
+
+THEN: dict[str, Sequence[bytes]] = {
+    "closed": [step(ACK, length=30, which=TIMES_64), *CLOSED],
+    "kept-alive": [step(ACK, seq=-1), step(ACK, SERVER_SIDE), DATA, REPLY],
+    "lost": [step(ACK, seq=50, length=10), step(ACK, SERVER_SIDE, length=5, ack=-60),
+             step(ACK, seq=-60, length=50), step(ACK, SERVER_SIDE), DATA, REPLY],
+    "full": [step(ACK, SERVER_SIDE, window=255), step(ACK, length=1),
+             step(ACK, SERVER_SIDE, window=255, ack=-1), step(ACK, SERVER_SIDE, ack=-1), DATA],
+    "claimed": [step(ACK, length=60, more=TOO_LONG), step(ACK, SERVER_SIDE), DATA],
+    "too-much": [step(ACK, SERVER_SIDE, ack=9), DATA, step(ACK, SERVER_SIDE)],
+    "too-little": [step(ACK, ack=-300), REPLY, step(ACK)],
+    "opened": [step(SYN), DATA, step(FIN | ACK, length=9), step(ACK, length=9), REPLY],
+    "reset": [step(RST, seq=9), DATA, step(RST | ACK, SERVER_SIDE), DATA],
+}  # fmt: skip
+
 STORIES: dict[str, Sequence[bytes]] = {
     "echo": [*opened(), DATA, step(ACK, SERVER_SIDE), REPLY, *CLOSED],
     "refused": [step(SYN), step(RST | ACK, SERVER_SIDE)],
@@ -83,6 +105,7 @@ STORIES: dict[str, Sequence[bytes]] = {
                       step(0, length=1, window=2, more=ARRIVES)],
     "keeps-alive": [*opened(), DATA, step(ACK, seq=-1), step(ACK, SERVER_SIDE),
                     *[step(ACK, SERVER_SIDE, ack=-7)] * 4, step(ACK, after=255)],
+    **{f"steady-{name}": [*STEADY, *tail] for name, tail in THEN.items()},
 }  # fmt: skip
 
 
