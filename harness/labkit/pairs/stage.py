@@ -22,8 +22,8 @@ from labkit.scenario import STALL, Scenario
 
 _PATIENCE = 6.0
 """Seconds that programs may stand still where they send again what was lost, by their own clock."""
-_AT_ONCE = 3.0
-"""Seconds more for the whole play, in which a program can end after Ctrl-C."""
+_AT_ONCE = 10.0
+"""Seconds more for the whole play, in which it is looked at and can end after Ctrl-C."""
 _STREAMS = {"stdout": "|", "stderr": "!"}
 
 
