@@ -150,6 +150,7 @@ class _Grade:
         args += [f"-k={self._expression}"] if self._expression else []
         args.append("--capture=no")  # workers have no stdout
         plugins: list[Any] = [self._run, progress, Workers(self._jobs)]
+        self._run.draw_meanwhile()
         gc.disable()  # until the tests are collected: all that is made until then stays
         second_opinion.load()
         said = io.StringIO()

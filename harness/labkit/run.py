@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import repeat
 from pathlib import Path
-from typing import Any, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Optional, Sequence
 
 from labkit import paths, sandbox, toolchain
 from labkit.build import Build, build
@@ -30,6 +30,9 @@ from labkit.outputs.whole import write_whole
 from labkit.results import (
     ERROR, FAILED, JUNIT, NO_PROGRAM, PASSED, REPORT, RESULTS, Result, is_grade, replay_command,
 )
+
+if TYPE_CHECKING:
+    from labkit.report.meanwhile import Meanwhile
 
 SESSION = "labkit-session"
 """What pytest calls the Session, which is a plugin of it."""
@@ -100,6 +103,10 @@ class Run:
         self._results: dict[str, Result] = {}
         self._ranks: dict[str, int] = {}
         self._crashed: set[str] = set()
+        self._draws = False
+        self._meanwhile: Optional[Meanwhile] = None
+        self._numbers: dict[str, int] = {}
+        """Of the tests on the page."""
         self._undo = contextlib.ExitStack()
 
     def open(self) -> Session:
@@ -119,6 +126,10 @@ class Run:
         self.session = Session(work, self.out / "traces", builds, self.submission is None)
         return self.session
 
+    def draw_meanwhile(self) -> None:
+        """Has evidence drawn while tests run, by a copy of this process, which has no threads."""
+        self._draws = True
+
     def expect(self, tests: Sequence[GradedTest]) -> None:
         """TESTS will run, in this order."""
         self._results = {test.nodeid: self._results.get(test.nodeid) or self._blank(test)
@@ -130,6 +141,8 @@ class Run:
         if "graded" in properties:
             test = GradedTest.from_json(json.loads(properties["graded"]))
             self._take(self._results.setdefault(test.nodeid, self._blank(test)), report, properties)
+            if report.when == "teardown" and self._draws:
+                self._draw(test.nodeid)
         elif report.failed and report.when == "???":  # a worker of xdist is gone
             self._crashed.add(report.nodeid)
 
@@ -143,7 +156,7 @@ class Run:
             result.status, result.cause = ERROR, None
             result.output = "not graded: the grader's own process ended in this test"
             result.parts, result.packets = (), ""
-        results = sorted(self._results.values(), key=lambda r: (r.test.lab, r.test.step))
+        results = self._in_order()
         for result in results:
             result.visibility = visibility_of(result.test, self._rules)
         first_causes.settle(results)
@@ -175,10 +188,29 @@ class Run:
         try:
             from labkit.report.page import write_report  # what it needs may not be there
 
-            write_report(results, self.out, self.submission.name if self.submission else None)
+            write_report(results, self.out, self.submission.name if self.submission else None,
+                         self._meanwhile)
         except Exception as error:
             self.problems_beside_grade.append(
                 f"{REPORT} was not written: {type(error).__name__}: {error}")
+
+    def _draw(self, nodeid: str) -> None:
+        """The test NODEID has ended: its evidence may be drawn."""
+        try:
+            if self._meanwhile is None:
+                from labkit.report.meanwhile import Meanwhile
+
+                self._meanwhile = Meanwhile(self.out)
+                self._undo.callback(self._meanwhile.close)
+                self._numbers = {result.test.nodeid: number
+                                 for number, result in enumerate(self._in_order())}
+            self._meanwhile.take(self._numbers[nodeid], self._results[nodeid])
+        except Exception:
+            self._draws = False  # in the end all is drawn that is not yet
+
+    def _in_order(self) -> list[Result]:
+        """The results as they stand on the page and in the table."""
+        return sorted(self._results.values(), key=lambda r: (r.test.lab, r.test.step))
 
     def close(self) -> None:
         """Removes what was only for this run."""

@@ -6,11 +6,7 @@ which test is next and hands back its reports. What goes wrong in one costs its 
 
 from __future__ import annotations
 
-import ctypes
 import gc
-import multiprocessing
-import os
-import signal
 import traceback
 from collections import Counter, defaultdict
 from multiprocessing.connection import Connection, wait
@@ -20,15 +16,11 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 from labkit.feedback import HarnessError
+from labkit.forked import FORK, serve
 from labkit.grading import graded_test, seconds_of
 from labkit.results import FAILED
 from labkit.run import SESSION, Session
 from labkit.scenario.reach import never_reached
-
-_PR_SET_PDEATHSIG = 1
-"""prctl(2): what a process gets when its parent ends, though that be killed."""
-
-_FORK = multiprocessing.get_context("fork")
 
 
 class Workers:
@@ -183,10 +175,10 @@ class _Worker:
     """One process, seen from the one that has it work."""
 
     def __init__(self, items: Sequence[pytest.Item], others: Sequence[Connection]) -> None:
-        self.link, theirs = _FORK.Pipe()
+        self.link, theirs = FORK.Pipe()
         self.test: Optional[int] = None
-        self._process = _FORK.Process(target=_work, args=(items, theirs, [self.link, *others]),
-                                      daemon=True)
+        self._process = FORK.Process(target=_work, args=(items, theirs, [self.link, *others]),
+                                     daemon=True)
         self._process.start()
         theirs.close()
 
@@ -204,14 +196,9 @@ class _Worker:
 
 def _work(items: Sequence[pytest.Item], link: Connection, not_ours: Sequence[Connection]) -> None:
     """A worker's life: runs of ITEMS the one that it is told, until nobody is there to tell."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    serve()
     for other in not_ours:
         other.close()  # else nobody would see the other end go
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
-    null = os.open(os.devnull, os.O_RDWR)
-    for fd in range(3):
-        os.dup2(null, fd)
     while True:
         try:
             test, never = link.recv()

@@ -9,9 +9,11 @@ from typing import Iterator
 
 import pytest
 
+import report_samples
 from calls_in_order import CallsInOrder
 from disturbed import Disturbed, Labs
 from labkit import build, sandbox
+from labkit.report import rows
 from labkit.scenario import Scenario
 from small_suite import PROGRAM, SmallSuite
 from workbench import Benches, Workbench, World, compile_c
@@ -50,6 +52,16 @@ def bench(benches: Benches) -> Workbench:
 def two_programs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lab 01 has no more than two programs: enough for what is built of source()."""
     monkeypatch.setitem(build.PROGRAMS, "01-tcp-echo", ("server", "client"))
+
+
+@pytest.fixture
+def labcap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """For the report: a labcap whose traces hold what it says of them; a test may rewrite it."""
+    path = tmp_path / "labcap"
+    path.write_text(report_samples.LABCAP)
+    path.chmod(0o755)
+    monkeypatch.setattr(rows, "LABCAP", path)
+    return path
 
 
 @pytest.fixture

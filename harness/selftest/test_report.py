@@ -27,16 +27,6 @@ NASTY = ('</noscript></style></script><script>x=1</script><img src=x onerror=x>'
 """What would be markup, end an attribute, control a terminal or turn the text."""
 
 
-@pytest.fixture
-def labcap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A labcap whose traces hold what it says of them; a test may write it anew."""
-    path = tmp_path / "labcap"
-    path.write_text(samples.LABCAP)
-    path.chmod(0o755)
-    monkeypatch.setattr(rows, "LABCAP", path)
-    return path
-
-
 def flows_of(tmp_path: Path, *lines: dict[str, Any]) -> list[Flow]:
     """What labcap's LINES are read as, with all their rows."""
     (tmp_path / "t").write_text(samples.told(*lines))

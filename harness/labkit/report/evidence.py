@@ -6,15 +6,16 @@ Several processes draw at once; a trace that cannot be drawn costs its own ladde
 from __future__ import annotations
 
 import itertools
-import multiprocessing
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from labkit.feedback import clean_line
+from labkit.forked import FORK
 from labkit.report.crop import ROWS_OF_PASSED, ROWS_OF_TEST, cropped, is_named
 from labkit.report.ladder import ladder_of
 from labkit.report.rows import Told, read_all, read_rows
@@ -25,8 +26,8 @@ OPEN_FLOWS = 3
 """So many are unfolded from the beginning, and every one that feedback points at."""
 PAGE_CHARACTERS = 48 * 1024 * 1024
 """Drawings that go beyond are left out, those of passed tests first."""
-_AT_ONCE = 16
-"""Traces that a process is given at a time."""
+AT_ONCE = 16
+"""Traces that a process, and a labcap, is given at a time."""
 _LARGEST = 10**6
 """Of a range of packet numbers that is told in feedback."""
 
@@ -40,28 +41,31 @@ class Evidence:
     """Why there is less to see than one would expect."""
 
 
-def evidence_of(results: Sequence[Result], out: Path) -> list[Evidence]:
-    """That of each of RESULTS, whose files are in OUT."""
-    fork = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(len(os.sched_getaffinity(0)) + 1, fork) as pool:  # labcap works, too
-        firsts = range(0, len(results), _AT_ONCE)
-        parts = pool.map(_of_some, firsts, [results[first:first + _AT_ONCE] for first in firsts],
-                         itertools.repeat(out))
-        drawn = list(itertools.chain.from_iterable(parts))
-    _limit(results, drawn)
-    return drawn
+def evidence_of(
+    results: Sequence[Result], out: Path, done: Mapping[int, Evidence] = MappingProxyType({})
+) -> list[Evidence]:
+    """That of each of RESULTS, whose files are in OUT. DONE: what is drawn of them, by number."""
+    left = [(number, result) for number, result in enumerate(results) if number not in done]
+    parts = [left[first:first + AT_ONCE] for first in range(0, len(left), AT_ONCE)]
+    drawn = dict(done)
+    with ProcessPoolExecutor(len(os.sched_getaffinity(0)) + 1, FORK) as pool:  # labcap works, too
+        for part, evidence in zip(parts, pool.map(of_some, parts, itertools.repeat(out))):
+            drawn.update((number, each) for (number, _), each in zip(part, evidence))
+    ordered = [drawn[number] for number in range(len(results))]
+    _limit(results, ordered)
+    return ordered
 
 
-def _of_some(first: int, results: Sequence[Result], out: Path) -> list[Evidence]:
-    """The evidence of RESULTS, whose numbers begin with FIRST."""
+def of_some(results: Sequence[tuple[int, Result]], out: Path) -> list[Evidence]:
+    """The evidence of RESULTS, each with its number on the page, drawn by this process."""
     told = _read_alike(results, out)
-    return [_draw(number, result, told.get(number - first) or _read(result, out))
-            for number, result in enumerate(results, first)]
+    return [_draw(number, result, told.get(number) or _read(result, out))
+            for number, result in results]
 
 
-def _read_alike(results: Sequence[Result], out: Path) -> dict[int, Told]:
-    """What the traces of RESULTS tell that one labcap can tell without a fault; by their place."""
-    alike = {place: out / result.trace for place, result in enumerate(results)
+def _read_alike(results: Sequence[tuple[int, Result]], out: Path) -> dict[int, Told]:
+    """What the traces of RESULTS tell that one labcap can tell without a fault; by number."""
+    alike = {number: out / result.trace for number, result in results
              if result.trace is not None and _calls_beside(result, out)}
     try:
         return dict(zip(alike, (read_all([*alike.values()]) if alike else None) or ()))

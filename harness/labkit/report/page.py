@@ -20,6 +20,7 @@ from labkit.feedback import clean
 from labkit.outputs.whole import write_whole
 from labkit.report.evidence import Evidence, evidence_of
 from labkit.report.markup import FILES, page_of
+from labkit.report.meanwhile import Meanwhile
 from labkit.results import ERROR, FAILED, PASSED, REPORT, Result, is_grade, max_score, score
 from labkit.table import step_titles
 
@@ -125,9 +126,14 @@ class _Lab:
     steps: list[_Group]
 
 
-def write_report(results: Sequence[Result], out: Path, of: Optional[str]) -> None:
-    """Writes OUT/report.html of RESULTS; OF: what was graded. Raises OSError and others."""
-    evidence = evidence_of(results, out)
+def write_report(
+    results: Sequence[Result], out: Path, of: Optional[str], meanwhile: Optional[Meanwhile] = None
+) -> None:
+    """Writes OUT/report.html of RESULTS; OF: what was graded. Raises OSError and others.
+
+    meanwhile: what has drawn some of them already.
+    """
+    evidence = evidence_of(results, out, meanwhile.drawn(results) if meanwhile is not None else {})
     entries = [_Entry(number, *both) for number, both in enumerate(zip(results, evidence))]
     faults = _by_cause([entry for entry in entries if entry.status != PASSED])
     faults.sort(key=_place_of(results))
