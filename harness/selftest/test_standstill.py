@@ -282,8 +282,10 @@ def test_who_ends_in_a_silence_is_seen(world: World) -> None:
 def test_a_silence_has_an_end(world: World) -> None:
     """It is not known that this server will never close; nothing says that it does."""
     lab, peer = silent_peer(world, "poll(&in, 0, 1000000)")
+    end = lab._loop._end
     lab.outwait(peer, seconds=0.2)
     peer.expect_nothing()
+    assert lab._loop._end == pytest.approx(end + 0.2)  # a test has no less time for that
 
 
 def test_a_program_that_spins_is_given_up_by_its_processor_time(

@@ -150,8 +150,8 @@ class Peers(World):
     def outwait(self, *peers: Peer, seconds: float = 2.5, cause: str = "messages") -> None:
         """Nobody says anything for SECONDS: programs and the connections to PEERS outlast that.
 
-        Where every program waits without a time limit that is known before. cause: why a peer is
-        sent something.
+        Where every program waits without a time limit that is known before. The test has that
+        time besides its own. cause: why a peer is sent something.
         """
         found: list[Mismatch] = []
 
@@ -165,12 +165,14 @@ class Peers(World):
                 program.has_ended for program in self.programs)
 
         end = time.monotonic() + seconds
+        self.take_longer(seconds)
         usual, self.stall = self.stall, max(self.stall, 2 * seconds)
         with contextlib.suppress(DeadlinePassed):  # nothing goes on any more
             self._loop.wait(ended, poll=0.01)
             for program in self.programs:
                 self.wait_blocked(program)  # on a busy machine it may be late
             ended()
+        self.take_longer(min(0.0, time.monotonic() - end))  # what of it was not used
         self.stall, self._quiet = usual, False
         if found:
             raise found[0]
