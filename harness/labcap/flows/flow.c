@@ -15,7 +15,7 @@
  * cost less to come by and to find. */
 enum { PIECE_MIN = BOUND(64, 8) * 1024, PIECE_MAX = 2 * 1024 * 1024 };
 
-enum { CACHE_LINE = 64 };
+enum { CACHE_LINE = 64, TCP_SIZE = offsetof(struct flow, tcp) + sizeof(struct tcp_connection) };
 
 /* Memory for records of one size. */
 struct slab {
@@ -34,7 +34,7 @@ struct flow_table {
     uint64_t count, tcp_count; /* of all there have been */
     uint64_t left_out;         /* packets */
     struct slab tcp, udp;
-    uint64_t duplicates, orphans;
+    uint64_t orphans;
     struct duplicate_table recent;
     struct fragment_table fragments;
 };
@@ -43,7 +43,8 @@ struct flow_table {
 
 static void slab_init(struct slab *s, size_t size)
 {
-    *s = (struct slab){.size = (size + 15) & ~(size_t)15, .piece_size = PIECE_MIN};
+    *s = (struct slab){.size = (size + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE,
+                       .piece_size = PIECE_MIN};
 }
 
 static void slab_grow(struct slab *s)
@@ -58,6 +59,14 @@ static void slab_grow(struct slab *s)
         madvise(s->next, s->piece_size, MADV_HUGEPAGE); /* a wish */
 }
 
+/* Asks for all the cache lines of a connection's record, which will be needed soon. */
+static inline void prefetch_record(const void *record)
+{
+#pragma GCC unroll 16
+    for (size_t at = 0; at < TCP_SIZE; at += CACHE_LINE)
+        __builtin_prefetch((const char *)record + at, 1);
+}
+
 /* The record is all zeros. */
 static void *slab_take(struct slab *s)
 {
@@ -65,6 +74,8 @@ static void *slab_take(struct slab *s)
 
     if (record != NULL) {
         memcpy(&s->free, record, sizeof s->free);
+        if (s->free != NULL)
+            prefetch_record(s->free); /* they come back in the order they went */
     } else {
         if ((size_t)(s->end - s->next) < s->size)
             slab_grow(s);
@@ -93,7 +104,7 @@ struct flow_table *flow_table_new(void)
 
     flow_index_init(&t->index);
     t->limit = SIZE_MAX;
-    slab_init(&t->tcp, offsetof(struct flow, tcp) + sizeof(struct tcp_connection));
+    slab_init(&t->tcp, TCP_SIZE);
     slab_init(&t->udp, offsetof(struct flow, udp) + 2 * sizeof(struct udp_side));
     return t;
 }
@@ -191,32 +202,44 @@ static bool goes_on(const struct flow *f, const struct packet *p, unsigned side)
 }
 
 /* The flow of a packet, a new one if need be; NULL if there may be no more. */
-static struct flow *flow_of(struct flow_table *t, const struct packet *p, unsigned *side,
-                            bool *first)
+static struct flow *look_up(struct flow_table *t, const struct flow_key *k,
+                            const struct packet *p, unsigned *side, bool *first)
 {
-    struct flow_key k = {p->protocol, p->ip_version, p->vlan, &p->source, &p->destination};
-    struct flow *f = *flow_recent(&t->index, &k);
-    struct flow_slot *slot;
-    uint64_t hash;
+    uint64_t hash = flow_index_hash(&t->index, k);
+    struct flow_slot *slot = flow_index_find(&t->index, k, hash, side);
+    struct flow *f = slot->flow;
 
-    *first = false;
-    if (f != NULL && flow_has_key(f, &k, side) && goes_on(f, p, *side))
-        return f;
-    hash = flow_index_hash(&t->index, &k);
-    slot = flow_index_find(&t->index, &k, hash, side);
-    f = slot->flow;
     if (f == NULL || !goes_on(f, p, *side)) {
         if (t->held >= t->limit) {
             t->left_out++;
             return NULL;
         }
-        f = new_flow(t, &k, p);
+        f = new_flow(t, k, p);
         flow_index_set(&t->index, slot, hash, f);
         *side = 0;
         *first = true;
     }
-    flow_set_recent(&t->index, &k, f);
+    flow_set_recent(&t->index, k, f);
     return f;
+}
+
+/* A SYN, the first one: its flow is not among those of the latest packets. */
+static inline bool begins(const struct packet *p)
+{
+    return (p->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && p->protocol == IP_TCP;
+}
+
+/* The same, for most packets without a look at the table. */
+static inline struct flow *flow_of(struct flow_table *t, const struct packet *p, unsigned *side,
+                                   bool *first)
+{
+    struct flow_key k = {p->protocol, p->ip_version, p->vlan, &p->source, &p->destination};
+    struct flow *f = *flow_recent(&t->index, &k);
+
+    *first = false;
+    if (f != NULL && !begins(p) && flow_has_key(f, &k, side) && goes_on(f, p, *side))
+        return f;
+    return look_up(t, &k, p, side, first);
 }
 
 /* ---- Adding packets ---- */
@@ -224,18 +247,16 @@ static struct flow *flow_of(struct flow_table *t, const struct packet *p, unsign
 void flow_table_prefetch(const struct flow_table *t, const struct packet *p)
 {
     struct flow_key k = {p->protocol, p->ip_version, p->vlan, &p->source, &p->destination};
-    const char *flow;
+    const struct flow *f;
 
     if (p->protocol != IP_TCP)
         return;
     duplicate_prefetch(&t->recent, p);
-    flow = (const char *)*flow_recent(&t->index, &k);
-    if (flow == NULL || (p->flags & TCP_SYN)) {
+    f = *flow_recent(&t->index, &k);
+    if (f == NULL || begins(p))
         flow_index_prefetch(&t->index, flow_index_hash(&t->index, &k));
-        return;
-    }
-    for (size_t at = 0; at < offsetof(struct flow, tcp.zeek.history); at += CACHE_LINE)
-        __builtin_prefetch(flow + at, 1);
+    else
+        prefetch_record(f);
 }
 
 static void touch(struct flow *f, const struct packet *p)
@@ -273,22 +294,23 @@ static void note_flow(struct flow_note *note, struct flow *f, unsigned side)
     note->to_server = side == flow_client(f);
 }
 
-static void add_tcp(struct flow_table *t, const struct packet *p, struct flow_note *note)
+/* These return false for a duplicate. */
+static bool add_tcp(struct flow_table *t, const struct packet *p, struct flow_note *note)
 {
     unsigned side = 0;
     struct flow *f = flow_of(t, p, &side, &note->first);
 
     if (f == NULL)
-        return;
+        return true;
     if (is_duplicate(&t->recent, f->id, side, p)) {
-        t->duplicates++;
         note_flow(note, f, side);
         note->tcp.marks = MARK_DUPLICATE;
-        return;
+        return false;
     }
     touch(f, p);
     tcp_add(&f->tcp, side, p, &note->tcp);
     note_flow(note, f, side);
+    return true;
 }
 
 /* Returns the index of the datagram's size in its direction's list. Where there is no room for its
@@ -303,7 +325,6 @@ static uint32_t add_udp(struct flow_table *t, const struct packet *p, struct flo
         return NOT_LISTED;
     note_flow(note, f, side);
     if (!p->fragment && is_duplicate(&t->recent, f->id, side, p)) {
-        t->duplicates++;
         note->tcp.marks = MARK_DUPLICATE;
         return NOT_LISTED;
     }
@@ -327,16 +348,14 @@ static void lose_datagram(void *context, struct fragmented *d)
     }
 }
 
-static void add_udp_fragment(struct flow_table *t, const struct packet *p,
+static bool add_udp_fragment(struct flow_table *t, const struct packet *p,
                              struct flow_note *note)
 {
     struct fragmented *d = fragment_add(&t->fragments, p, lose_datagram, t);
     struct udp_side *u;
 
-    if (d == NULL) {
-        t->duplicates++;
-        return;
-    }
+    if (d == NULL)
+        return false;
     note->datagram = d;
     if (p->fragment_offset == 0 && !d->has_first) {
         d->size_index = add_udp(t, p, note);
@@ -351,13 +370,14 @@ static void add_udp_fragment(struct flow_table *t, const struct packet *p,
         touch(d->flow, p);
     }
     if (!fragment_completes(d))
-        return;
+        return true;
     note->whole = true;
     u = &d->flow->udp[d->side];
     u->pending--;
     count_datagram(u, d->size);
     if (d->size_index != NOT_LISTED)
         u->sizes[d->size_index] = (int32_t)d->size;
+    return true;
 }
 
 static void add_unreachable(struct flow_table *t, const struct packet *p,
@@ -380,17 +400,18 @@ static void add_unreachable(struct flow_table *t, const struct packet *p,
     note->tcp.marks = MARK_UNREACHABLE;
 }
 
-void flow_table_add(struct flow_table *t, const struct packet *p, struct flow_note *note)
+bool flow_table_add(struct flow_table *t, const struct packet *p, struct flow_note *note)
 {
     memset(note, 0, sizeof *note);
     if (p->protocol == IP_TCP)
-        add_tcp(t, p, note);
-    else if (p->protocol == IP_UDP && p->fragment)
-        add_udp_fragment(t, p, note);
-    else if (p->protocol == IP_UDP)
+        return add_tcp(t, p, note);
+    if (p->protocol == IP_UDP && p->fragment)
+        return add_udp_fragment(t, p, note);
+    if (p->protocol == IP_UDP)
         add_udp(t, p, note);
     else if (p->quoted.present)
         add_unreachable(t, p, note);
+    return !(note->tcp.marks & MARK_DUPLICATE);
 }
 
 void flow_table_forget_transits(struct flow_table *t)
@@ -406,6 +427,23 @@ void flow_table_finish(struct flow_table *t)
     for (size_t i = 0; i < t->used; i++)
         if (t->flows[i] != NULL && t->flows[i]->protocol == IP_TCP)
             tcp_finish(&t->flows[i]->tcp);
+}
+
+void flow_table_tell(struct flow_table *t, flow_fn *tell, void *context)
+{
+    fragment_finish(&t->fragments, lose_datagram, t);
+    for (size_t i = 0; i < t->used; i++) {
+        struct flow *f = t->flows[i];
+
+        if (f == NULL)
+            continue;
+        flow_prefetch_next(t, i + 1);
+        if (f->protocol == IP_TCP)
+            tcp_finish(&f->tcp);
+        tell(context, f);
+        free_flow(f);
+    }
+    t->used = t->held = 0;
 }
 
 /* ---- Forgetting ---- */
@@ -441,9 +479,21 @@ void flow_table_finish_flow(struct flow_table *t, struct flow *f)
         tcp_finish(&f->tcp);
 }
 
+static struct flow_key key_of(const struct flow *f)
+{
+    return (struct flow_key){f->protocol, f->ip_version, f->vlan, &f->end[0], &f->end[1]};
+}
+
+void flow_table_prefetch_forget(const struct flow_table *t, const struct flow *f)
+{
+    struct flow_key k = key_of(f);
+
+    flow_index_prefetch(&t->index, flow_index_hash(&t->index, &k));
+}
+
 void flow_table_forget(struct flow_table *t, struct flow *f)
 {
-    struct flow_key k = {f->protocol, f->ip_version, f->vlan, &f->end[0], &f->end[1]};
+    struct flow_key k = key_of(f);
 
     flow_index_remove(&t->index, &k, f);
     lose_datagrams(t, f);
@@ -454,11 +504,6 @@ void flow_table_forget(struct flow_table *t, struct flow *f)
 }
 
 /* ---- Reading the table ---- */
-
-uint64_t flow_table_duplicates(const struct flow_table *t)
-{
-    return t->duplicates;
-}
 
 uint64_t flow_table_orphans(const struct flow_table *t)
 {
@@ -495,6 +540,12 @@ struct flow *flow_by_id(const struct flow_table *t, uint64_t id)
     size_t place = place_of(t, id);
 
     return place < t->used ? t->flows[place] : NULL;
+}
+
+void flow_prefetch_next(const struct flow_table *t, size_t at)
+{
+    if (at < t->used && t->flows[at] != NULL && t->flows[at]->protocol == IP_TCP)
+        prefetch_record(t->flows[at]);
 }
 
 struct flow *flow_next(const struct flow_table *t, size_t *at)

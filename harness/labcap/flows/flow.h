@@ -47,8 +47,8 @@ struct flow {
     uint32_t id;
     uint64_t vlan;
     struct endpoint end[2]; /* by side; side 0 sent the first packet */
-    uint64_t first_packet, last_packet;
-    int64_t start_ns, end_ns; /* of the first packet, of the latest one */
+    uint64_t last_packet, first_packet;
+    int64_t end_ns, start_ns; /* of the latest packet, of the first one */
     struct unreachable unreachable;
     struct transit *transit; /* NULL where the trace has one point */
     union {
@@ -85,8 +85,9 @@ uint64_t flow_table_left_out(const struct flow_table *table);
 /* The packet will be added soon: the processor may fetch what that takes. */
 void flow_table_prefetch(const struct flow_table *table, const struct packet *packet);
 
-/* Takes the next packet that packet_decode() could use. */
-void flow_table_add(struct flow_table *table, const struct packet *packet,
+/* Takes the next packet that packet_decode() could use. Returns false if it is a duplicate of the
+ * capture, which counts for nothing. */
+bool flow_table_add(struct flow_table *table, const struct packet *packet,
                     struct flow_note *note);
 
 /* What is known of packets' transits is no longer true: the trace has one point (so far). */
@@ -95,17 +96,23 @@ void flow_table_forget_transits(struct flow_table *table);
 /* No more packets. */
 void flow_table_finish(struct flow_table *table);
 
+typedef void flow_fn(void *context, struct flow *flow);
+
+/* No more packets: tells the flows, in the order of ids, and frees each behind its call. */
+void flow_table_tell(struct flow_table *table, flow_fn *tell, void *context);
+
 /* No more packets of this flow. Then it may be told, and forgotten. */
 void flow_table_finish_flow(struct flow_table *table, struct flow *flow);
 
-/* Packets that were duplicates of the capture; that were fragments without a first one
- * (after flow_table_finish() only). */
-uint64_t flow_table_duplicates(const struct flow_table *table);
+/* Packets that were fragments without a first one (after flow_table_finish() only). */
 uint64_t flow_table_orphans(const struct flow_table *table);
 
 /* Frees a flow: it keeps its id, and no byte of memory. Packets of its ends belong to a new one
  * from then on. Only where nobody else keeps pointers to flows, as traces with two points do. */
 void flow_table_forget(struct flow_table *table, struct flow *flow);
+
+/* This flow will be forgotten soon: the processor may fetch what that takes. */
+void flow_table_prefetch_forget(const struct flow_table *table, const struct flow *flow);
 
 /* All that there have been, and those that are not forgotten. */
 size_t flow_count(const struct flow_table *table);
@@ -118,6 +125,9 @@ struct flow *flow_by_id(const struct flow_table *table, uint64_t id);
 /* The next flow that is not forgotten, in the order of ids; NULL after the last. *at is 0 at
  * first. Flows that it has given may be forgotten meanwhile. */
 struct flow *flow_next(const struct flow_table *table, size_t *at);
+
+/* The processor may fetch the flow that flow_next() would give with `at`, if it is a connection. */
+void flow_prefetch_next(const struct flow_table *table, size_t at);
 
 /* The client's side, 0 or 1. */
 static inline unsigned flow_client(const struct flow *flow)

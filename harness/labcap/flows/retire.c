@@ -8,13 +8,8 @@ typedef bool due_fn(const struct flow *f, const struct packet *now);
 
 static bool has_ended(const struct flow *f, const struct packet *now)
 {
-    enum teardown_kind kind;
-
     (void)now;
-    if (f->protocol != IP_TCP)
-        return false;
-    kind = tcp_teardown_kind(&f->tcp);
-    return kind == TEARDOWN_FIN || kind == TEARDOWN_RESET;
+    return f->protocol == IP_TCP && f->tcp.ended;
 }
 
 static bool ended_long_ago(const struct flow *f, const struct packet *now)
@@ -50,14 +45,16 @@ static uint64_t mark(struct flow_table *flows, const struct packet *now, due_fn 
     return marked;
 }
 
-static void tell_marked(struct flow_table *flows, retire_fn *tell, void *context)
+static void tell_marked(struct flow_table *flows, flow_fn *tell, void *context)
 {
     size_t at = 0;
     struct flow *f;
 
     while ((f = flow_next(flows, &at)) != NULL) {
+        flow_prefetch_next(flows, at);
         if (!f->due)
             continue;
+        flow_table_prefetch_forget(flows, f);
         flow_table_finish_flow(flows, f);
         tell(context, f);
         flow_table_forget(flows, f);
@@ -70,7 +67,7 @@ void retire_begin(struct retiring *r, uint64_t limit)
 }
 
 void retire_look(struct retiring *r, struct flow_table *flows, const struct packet *packet,
-                 retire_fn *tell, void *context)
+                 flow_fn *tell, void *context)
 {
     uint64_t left = flow_held(flows), half = r->limit / 2, early;
 

@@ -25,13 +25,11 @@ struct retiring {
     uint64_t first_early;  /* from this packet on; 0 none */
 };
 
-typedef void retire_fn(void *context, const struct flow *flow);
-
 void retire_begin(struct retiring *r, uint64_t limit);
 
 /* Call it when this packet has begun a flow, and nobody uses one. Tells, in the order of their
  * ids, those that are due, and forgets them. */
 void retire_look(struct retiring *r, struct flow_table *flows, const struct packet *packet,
-                 retire_fn *tell, void *context);
+                 flow_fn *tell, void *context);
 
 #endif

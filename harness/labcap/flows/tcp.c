@@ -102,7 +102,6 @@ static void learn_roles(struct tcp_connection *c, unsigned side, const struct pa
 
 void tcp_start(struct tcp_connection *c, const struct packet *p)
 {
-    memset(c, 0, sizeof *c);
     c->side[0].window_scale = c->side[1].window_scale = -1;
     learn_roles(c, 0, p);
 }
@@ -139,9 +138,8 @@ static void learn_window(struct tcp_connection *c, const struct segment *g)
     g->note->window = g->p->window;
     if (scaling && !has_flag(g, TCP_SYN)) /* RFC 7323: never in a SYN */
         g->note->window <<= s->window_scale;
-    s->window = g->note->window;
-    if (s->window > s->window_max)
-        s->window_max = s->window;
+    if (g->note->window > s->window_max)
+        s->window_max = g->note->window;
     if (g->p->window == 0) {
         s->zero_windows++;
         g->note->marks |= MARK_ZERO_WINDOW;
@@ -279,15 +277,13 @@ static bool is_repeated_syn(const struct tcp_side *s, const struct packet *p)
            s->plain_syn == !(p->flags & TCP_ACK);
 }
 
-void tcp_add(struct tcp_connection *c, unsigned side, const struct packet *p,
-             struct tcp_note *note)
+void tcp_take_any(struct tcp_connection *c, unsigned side, const struct packet *p,
+                  struct tcp_note *note)
 {
     struct tcp_side *s = &c->side[side];
     struct segment g;
     uint64_t gaps = 0;
 
-    if (c->steady && tcp_take_steady(c, side, p, note))
-        return;
     memset(note, 0, sizeof *note);
     learn_roles(c, side, p);
     if (is_repeated_syn(s, p))
@@ -317,6 +313,7 @@ void tcp_add(struct tcp_connection *c, unsigned side, const struct packet *p,
     note->state[0] = tcp_state_of(c, 0);
     note->state[1] = tcp_state_of(c, 1);
     c->steady = tcp_is_steady(c);
+    c->ended = tcp_has_ended(c);
 }
 
 void tcp_finish(struct tcp_connection *c)

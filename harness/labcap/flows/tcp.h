@@ -85,7 +85,8 @@ struct claimed_bytes {
     int64_t start, end;
 };
 
-/* One side as a sender; counts are of its own packets. */
+/* One side as a sender; counts are of its own packets. What an ordinary packet changes comes
+ * first: two of the processor's cache lines in each of many connections. */
 struct tcp_side {
     bool syn_seen;   /* its SYN or SYN+ACK; isn is then the real one */
     bool plain_syn;  /* it sent a SYN without ACK */
@@ -96,55 +97,56 @@ struct tcp_side {
     bool sent_past_syn;
     bool ack_sent;   /* last_ack and last_window are valid */
     bool asks;       /* its latest segment is a keep-alive or a window probe */
-    uint32_t isn;
     int8_t window_scale; /* of its SYN; -1 without the option */
     uint16_t last_window; /* as on the wire */
-    uint64_t window, window_max; /* bytes */
+    uint32_t isn;
+    uint64_t window_max;  /* bytes */
     int64_t last_ack;     /* position in the other side's stream */
     int64_t next;         /* one past the highest position sent, SYN and FIN included */
     int64_t acked;        /* highest acknowledgement by the other side */
     uint64_t acked_packet;
+    struct interval_set seen;
+    uint64_t packets, segments, bytes, largest_segment;
+
     int64_t fin_position;
     int64_t acked_by_fin; /* what the other side's FIN acknowledges; 0 nothing */
     uint64_t fin_packet, fin_ack_packet; /* packet numbers; 0 not seen */
-    struct interval_set seen;
     struct claimed_bytes claim;
-
-    uint64_t packets, segments, bytes, missing_bytes;
-    uint64_t retransmitted_segments, retransmitted_bytes, out_of_order_segments;
+    uint64_t missing_bytes, retransmitted_segments, retransmitted_bytes, out_of_order_segments;
     uint64_t duplicate_acks, zero_windows, keep_alives;
-    uint32_t largest_segment;
 };
 
 enum teardown_kind { TEARDOWN_OPEN, TEARDOWN_HALF_CLOSED, TEARDOWN_FIN, TEARDOWN_RESET };
 
 struct tcp_connection {
-    struct tcp_side side[2];
     uint8_t client;      /* 0 or 1 */
     bool client_known;
     bool client_by_syn;  /* a SYN without ACK told; else a SYN+ACK did */
     bool complete;       /* the handshake */
     bool refused;
     uint8_t first_fin;   /* side; valid if that side's fin_seen */
-    uint64_t syn, syn_ack, ack; /* packet numbers; 0 not seen */
+    uint8_t reset_by;    /* side */
     bool syn_ack_valid;
+    bool steady;         /* tcp_steady.c */
+    bool ended;          /* tcp_teardown_kind() is TEARDOWN_FIN or TEARDOWN_RESET */
+    struct tcp_side side[2];
+    struct zeek zeek;
+    uint64_t syn, syn_ack, ack; /* packet numbers; 0 not seen */
     uint64_t syn_retransmissions;
     uint64_t reset;      /* packet number of the first RST; 0 none, or only after both FINs
                             were acknowledged */
-    uint8_t reset_by;    /* side */
-    bool steady;         /* tcp_steady.c */
-    struct zeek zeek;
 };
 
-/* Starts an empty connection (all bits 0 is one too) whose first packet, from side 0, is `p`. */
+/* Starts a connection, all bits of which are 0 (as such it is an empty one), whose first packet,
+ * from side 0, is `p`. */
 void tcp_start(struct tcp_connection *c, const struct packet *p);
 
 /* True if the packet, from `side`, belongs to a new connection between the same ends. */
 bool tcp_starts_anew(const struct tcp_connection *c, unsigned side, const struct packet *p);
 
 /* Learns from the next packet of the connection and tells what it meant. */
-void tcp_add(struct tcp_connection *c, unsigned side, const struct packet *p,
-             struct tcp_note *note);
+static inline void tcp_add(struct tcp_connection *c, unsigned side, const struct packet *p,
+                           struct tcp_note *note);
 
 /* No more packets: settles what only the end can tell. */
 void tcp_finish(struct tcp_connection *c);
@@ -170,5 +172,23 @@ bool tcp_simultaneous_close(const struct tcp_connection *c);
 bool tcp_fins_cross(const struct tcp_connection *c, unsigned side);
 
 const char *tcp_state_name(enum tcp_state state);
+
+/* ---- tcp_add(): two ways ---- */
+
+/* tcp_steady.c: takes the next packet in order, of a steady connection; returns false, and has
+ * done nothing, if it is another. */
+bool tcp_take_steady(struct tcp_connection *c, unsigned side, const struct packet *p,
+                     struct tcp_note *note);
+
+/* Takes any packet. */
+void tcp_take_any(struct tcp_connection *c, unsigned side, const struct packet *p,
+                  struct tcp_note *note);
+
+static inline void tcp_add(struct tcp_connection *c, unsigned side, const struct packet *p,
+                           struct tcp_note *note)
+{
+    if (!c->steady || !tcp_take_steady(c, side, p, note))
+        tcp_take_any(c, side, p, note);
+}
 
 #endif

@@ -140,6 +140,11 @@ void tcp_take_reset(struct tcp_connection *c, const struct segment *g)
     }
 }
 
+bool tcp_has_ended(const struct tcp_connection *c)
+{
+    return c->reset != 0 || both_fins_acknowledged(c);
+}
+
 /* Both FINs without both acknowledgements, and no reset: closed by half as far as was seen. */
 enum teardown_kind tcp_teardown_kind(const struct tcp_connection *c)
 {
@@ -172,7 +177,7 @@ bool tcp_simultaneous_close(const struct tcp_connection *c)
 /* ---- States (RFC 9293, section 3.3.2) ---- */
 
 /* Each transition of figure 5 that a FIN or its acknowledgement makes. */
-static enum tcp_state closing_state(const struct tcp_side *s, bool peer_closed)
+static inline enum tcp_state closing_state(const struct tcp_side *s, bool peer_closed)
 {
     bool acknowledged = s->fin_ack_packet != 0;
 
@@ -187,7 +192,7 @@ static enum tcp_state closing_state(const struct tcp_side *s, bool peer_closed)
 
 /* Before any FIN. A passive side is known to be in SYN-RECEIVED once it answers; that it
  * listens is what a SYN hopes for. */
-static enum tcp_state opening_state(const struct tcp_side *s, const struct tcp_side *peer)
+static inline enum tcp_state opening_state(const struct tcp_side *s, const struct tcp_side *peer)
 {
     if (!s->syn_seen) /* no SYN of its own: it listens, or its SYN was not captured */
         return peer->plain_syn && !s->sent_past_syn ? TCP_LISTEN : TCP_ESTABLISHED;
@@ -198,7 +203,7 @@ static enum tcp_state opening_state(const struct tcp_side *s, const struct tcp_s
     return TCP_SYN_RECEIVED;
 }
 
-static enum tcp_state state_of(const struct tcp_connection *c, unsigned side, bool peer_closed)
+static inline enum tcp_state state_of(const struct tcp_connection *c, unsigned side, bool peer_closed)
 {
     const struct tcp_side *s = &c->side[side], *peer = &c->side[side ^ 1];
 

@@ -1,7 +1,7 @@
 /* tcp_steady.c - the short way for what most packets are: data in order, or its acknowledgement,
  * between two sides that are established and of which everything was seen.
  *
- * Nothing here is a rule of its own: each line is what is left of the long way (tcp_add()) under
+ * Nothing here is a rule of its own: each line is what is left of the long way (tcp_take_any()) under
  * these conditions. */
 #include <string.h>
 
@@ -19,9 +19,9 @@ static bool is_gapless(const struct tcp_side *s)
 
 static bool is_steady_side(const struct tcp_side *s)
 {
-    return s->syn_seen && s->syn_acked && s->sent_past_syn && !s->fin_seen && s->ack_sent &&
-           s->last_window != 0 && !s->asks && s->has_acked && s->acked <= s->next &&
-           !s->claim.pending && is_gapless(s);
+    return s->syn_seen && s->syn_acked && !s->fin_seen && s->ack_sent && s->last_window != 0 &&
+           !s->asks && s->has_acked && s->acked <= s->next && !s->claim.pending &&
+           is_gapless(s);
 }
 
 bool tcp_is_steady(const struct tcp_connection *c)
@@ -75,9 +75,9 @@ bool tcp_take_steady(struct tcp_connection *c, unsigned side, const struct packe
     if (s->window_scale >= 0 && peer->window_scale >= 0)
         note->window <<= s->window_scale;
     s->packets++;
-    s->window = note->window;
-    if (s->window > s->window_max)
-        s->window_max = s->window;
+    s->sent_past_syn = true;
+    if (note->window > s->window_max)
+        s->window_max = note->window;
     if (repeats_ack(s, peer, p, ack)) {
         s->duplicate_acks++;
         note->marks = MARK_DUPLICATE_ACK;

@@ -16,10 +16,10 @@
 
 enum {
     ERROR_SIZE = 512,
-    AHEAD = 4 /* packets that are decoded while memory for the first of them is fetched */
+    AHEAD = 8 /* packets that are decoded while memory for the first of them is fetched */
 };
 
-static void count(struct trace *t, enum decode_result result, uint64_t number)
+static inline void count(struct trace *t, enum decode_result result, uint64_t number)
 {
     switch (result) {
     case DECODE_OK:
@@ -59,10 +59,10 @@ struct reading {
     struct retiring retiring;
     bool looks_ahead; /* nobody wants packets as they come, nor their bytes */
     struct decoded waiting[AHEAD];
-    unsigned first, waiting_count;
+    unsigned waiting_count;
 };
 
-static void tell_flow(void *context, const struct flow *flow)
+static void tell_flow(void *context, struct flow *flow)
 {
     const struct reading *r = context;
 
@@ -88,11 +88,10 @@ static void take_packet(struct reading *r, const struct packet *packet,
         memset(note, 0, sizeof *note);
         return;
     }
-    flow_table_add(t->flows, packet, note);
-    if (flow_table_duplicates(t->flows) > t->duplicates)
-        t->duplicates++;
-    else
+    if (flow_table_add(t->flows, packet, note))
         count(t, result, packet->number);
+    else
+        t->duplicates++;
     if (r->listener.packet != NULL && note->flow != NULL)
         r->listener.packet(r->listener.context, packet, note);
     if (r->listener.other != NULL && note->flow == NULL)
@@ -151,26 +150,24 @@ static void decode(const struct reading *r, const struct reader_frame *frame, st
     d->packet.time_ns = frame->time_ns;
 }
 
-/* Takes the packets that wait until no more than `left` do. */
-static void take_waiting(struct reading *r, unsigned left)
+static void take_waiting(struct reading *r)
 {
-    while (r->waiting_count > left) {
-        const struct decoded *d = &r->waiting[r->first];
-        struct flow_note note;
+    struct flow_note note;
 
-        take_packet(r, &d->packet, d->result, &note);
-        r->first = (r->first + 1) % AHEAD;
-        r->waiting_count--;
-    }
+    for (unsigned i = 0; i < r->waiting_count; i++)
+        flow_table_prefetch(r->trace->flows, &r->waiting[i].packet);
+    for (unsigned i = 0; i < r->waiting_count; i++)
+        take_packet(r, &r->waiting[i].packet, r->waiting[i].result, &note);
+    r->waiting_count = 0;
 }
 
 static void take_later(struct reading *r, const struct reader_frame *frame)
 {
-    struct decoded *d = &r->waiting[(r->first + r->waiting_count++) % AHEAD];
+    struct decoded *d = &r->waiting[r->waiting_count++];
 
     decode(r, frame, d);
-    flow_table_prefetch(r->trace->flows, &d->packet);
-    take_waiting(r, AHEAD - 1);
+    if (r->waiting_count == AHEAD)
+        take_waiting(r);
 }
 
 void trace_take(struct reading *r, const struct reader_frame *frame)
@@ -179,7 +176,7 @@ void trace_take(struct reading *r, const struct reader_frame *frame)
     struct flow_note note;
 
     if (is_mark(r, frame)) {
-        take_waiting(r, 0);
+        take_waiting(r);
         points_mark(r->points, frame->number);
         r->trace->marks += frame->chosen;
         watch(r, true);
@@ -258,14 +255,17 @@ static void settle(struct reading *r)
 {
     struct trace *t = r->trace;
 
-    take_waiting(r, 0);
-    flow_table_finish(t->flows);
+    take_waiting(r);
+    if (r->listener.flow == NULL)
+        flow_table_finish(t->flows);
     points_finish(r->points);
     t->two_points = points_two(r->points, &t->points_from);
     t->early = r->retiring.early;
     t->first_early = r->retiring.first_early;
     t->left_out = flow_table_left_out(t->flows);
     t->unmatched = points_unmatched(r->points, &t->first_unmatched);
+    if (r->listener.flow != NULL)
+        flow_table_tell(t->flows, tell_flow, r);
 }
 
 /* Fragments whose first one never came belong to no flow: they are counted as left out. */
@@ -284,19 +284,9 @@ static void end(struct reading *r)
     free(r);
 }
 
-static void tell_flows(struct reading *r)
-{
-    const struct flow *flow;
-    size_t at = 0;
-
-    while (r->listener.flow != NULL && (flow = flow_next(r->trace->flows, &at)) != NULL)
-        tell_flow(r, flow);
-}
-
 void trace_end(struct reading *r)
 {
     settle(r);
-    tell_flows(r);
     end(r);
 }
 
@@ -323,7 +313,6 @@ int trace_read(struct trace *trace, const char *path, const char *filter,
     trace->complete = result == READER_END;
     trace->drops = reader_drops(reader);
     settle(reading);
-    tell_flows(reading);
     status = complain(trace, reader);
     end(reading);
     reader_close(reader);

@@ -46,17 +46,18 @@ static void append_when_moved(struct zeek *z, unsigned side, unsigned bit, char 
     *last = seq;
 }
 
+static bool is_power_of_ten(uint32_t n)
+{
+    while (n >= 10 && n % 10 == 0)
+        n /= 10;
+    return n == 1;
+}
+
 /* Appends at the 1st, 10th, 100th ... time. */
 static void append_counted(struct zeek *z, unsigned side, unsigned which, char letter)
 {
-    struct zeek_side *s = &z->side[side];
-
-    if (s->threshold[which] == 0)
-        s->threshold[which] = 1;
-    if (++s->count[which] != s->threshold[which])
-        return;
-    append_of(z, side, letter);
-    s->threshold[which] = s->count[which] < 100000000 ? s->count[which] * 10 : UINT32_MAX;
+    if (is_power_of_ten(++z->side[side].count[which]))
+        append_of(z, side, letter);
 }
 
 void zeek_flip(struct zeek *z)
@@ -241,8 +242,12 @@ bool zeek_take_ordinary(struct zeek *z, unsigned side, uint32_t seq, uint32_t pa
     struct zeek_side *s = &z->side[side];
     int32_t advance = (int32_t)(seq + payload_len - s->last);
 
-    if (!(s->once & (payload_len > 0 ? ONCE_DATA : ONCE_ACK)) || (payload_len > 0 && advance <= 0))
+    if (payload_len > 0 && advance <= 0)
         return false;
+    if (payload_len > 0)
+        append_once(z, side, ONCE_DATA, 'D');
+    else
+        append_once(z, side, ONCE_ACK, 'A');
     if (advance > 0)
         s->last = seq + payload_len;
     return true;

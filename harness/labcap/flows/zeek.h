@@ -31,7 +31,6 @@ struct zeek_side {
     uint32_t start, last;    /* wire numbers: the ISN, one past the highest */
     uint32_t last_syn, last_fin, last_rst;
     uint32_t count[3];       /* of t, w, g */
-    uint32_t threshold[3];   /* of the next letter; 0 stands for 1 */
 };
 
 struct zeek {
@@ -55,8 +54,8 @@ void zeek_flip(struct zeek *z);
 
 void zeek_add(struct zeek *z, unsigned side, const struct zeek_packet *p);
 
-/* The same for a packet without SYN, FIN, RST, zero window or gaps, both sides established. False,
- * and nothing is done, if it has a letter. */
+/* The same for an ACK without SYN, FIN, RST, zero window or gaps, both sides established. False,
+ * and nothing is done, if its payload is not new. */
 bool zeek_take_ordinary(struct zeek *z, unsigned side, uint32_t seq, uint32_t payload_len);
 
 /* One of S0 S1 SF REJ S2 S3 RSTO RSTR RSTOS0 RSTRH SH SHR OTH. */

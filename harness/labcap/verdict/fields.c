@@ -133,11 +133,6 @@ static void read_reset_by(const struct field *f, const struct subject *of, struc
     v->text = role(of, tcp_of(of)->reset_by);
 }
 
-static void read_largest(const struct field *f, const struct subject *of, struct value *v)
-{
-    v->count = (f->offset == 0 ? client_of(of) : server_of(of))->largest_segment;
-}
-
 static void read_state(const struct field *f, const struct subject *of, struct value *v)
 {
     const struct tcp_side *c = client_of(of), *s = server_of(of);
@@ -174,24 +169,6 @@ static const struct transit_side *transit_to_server(const struct flow *flow)
 static const struct transit_side *transit_to_client(const struct flow *flow)
 {
     return flow->transit != NULL ? &flow->transit->side[flow_client(flow) ^ 1] : NULL;
-}
-
-static void set_transit(struct value *v, const struct transit_side *side, size_t offset)
-{
-    v->is_null = side == NULL;
-    v->count = side != NULL ? count_at(side, offset) : 0;
-}
-
-static void read_transit_to_server(const struct field *f, const struct subject *of,
-                                   struct value *v)
-{
-    set_transit(v, transit_to_server(of->flow), f->offset);
-}
-
-static void read_transit_to_client(const struct field *f, const struct subject *of,
-                                   struct value *v)
-{
-    set_transit(v, transit_to_client(of->flow), f->offset);
 }
 
 static void read_longest_transit(const struct field *f, const struct subject *of,
@@ -240,7 +217,8 @@ static void read_flow_total(const struct field *f, const struct subject *of, str
 
 #define AT(type, member) offsetof(struct type, member)
 #define COUNT(n, b, o) {.name = n, .type = FIELD_COUNT, .base = b, .offset = o}
-#define PACKET(n, b, o) {.name = n, .type = FIELD_COUNT, .base = b, .offset = o, .nullable = true}
+#define PACKET(n, b, o) \
+    {.name = n, .type = FIELD_COUNT, .base = b, .offset = o, .nullable = true, .zero_is_null = true}
 #define FIELD(n, t, r, o) {.name = n, .type = t, .read = r, .offset = o}
 #define NULLABLE(n, t, r, o) {.name = n, .type = t, .read = r, .offset = o, .nullable = true}
 #define CHOICE(n, r, null, c) \
@@ -262,18 +240,19 @@ static void read_flow_total(const struct field *f, const struct subject *of, str
 
 #define SIDE(to, base, member) COUNT(to "." #member, base, AT(tcp_side, member))
 
-#define TRANSIT(to, member) \
-    NULLABLE(#to "." #member, FIELD_COUNT, read_transit_##to, AT(transit_side, member))
+#define TRANSIT(to, b, member) \
+    {.name = to "." #member, .type = FIELD_COUNT, .base = b, .offset = AT(transit_side, member), \
+     .nullable = true}
 
-#define TRANSIT_SIDE(to, which) \
-    TRANSIT(to, arrived), \
-    TRANSIT(to, lost), \
-    TRANSIT(to, duplicated), \
-    TRANSIT(to, reordered), \
-    TRANSIT(to, corrupted), \
-    NULLABLE(#to ".longest_transit", FIELD_SECONDS, read_longest_transit, which)
+#define TRANSIT_SIDE(to, base, which) \
+    TRANSIT(to, base, arrived), \
+    TRANSIT(to, base, lost), \
+    TRANSIT(to, base, duplicated), \
+    TRANSIT(to, base, reordered), \
+    TRANSIT(to, base, corrupted), \
+    NULLABLE(to ".longest_transit", FIELD_SECONDS, read_longest_transit, which)
 
-#define TCP_SIDE(to, base, which) \
+#define TCP_SIDE(to, base) \
     SIDE(to, base, packets), \
     SIDE(to, base, segments), \
     SIDE(to, base, bytes), \
@@ -284,7 +263,7 @@ static void read_flow_total(const struct field *f, const struct subject *of, str
     SIDE(to, base, duplicate_acks), \
     SIDE(to, base, zero_windows), \
     SIDE(to, base, keep_alives), \
-    FIELD(to ".largest_segment", FIELD_COUNT, read_largest, which)
+    SIDE(to, base, largest_segment)
 
 #define UDP_SIDE(to, read) \
     FIELD(to ".datagrams", FIELD_COUNT, read, AT(udp_side, datagrams)), \
@@ -313,10 +292,10 @@ static const struct field tcp_table[] = {
     NULLABLE("teardown.segments", FIELD_COUNT, read_segments, 0),
     CHOICE("teardown.reset_by", read_reset_by, true, "client server"),
     PACKET("teardown.reset", BASE_TCP, AT(tcp_connection, reset)),
-    TCP_SIDE("to_server", BASE_CLIENT, 0),
-    TRANSIT_SIDE(to_server, 0),
-    TCP_SIDE("to_client", BASE_SERVER, 1),
-    TRANSIT_SIDE(to_client, 1),
+    TCP_SIDE("to_server", BASE_CLIENT),
+    TRANSIT_SIDE("to_server", BASE_SENT, 0),
+    TCP_SIDE("to_client", BASE_SERVER),
+    TRANSIT_SIDE("to_client", BASE_ANSWERED, 1),
     FIELD("state", FIELD_TEXT, read_state, 0),
     FIELD("history", FIELD_TEXT, read_history, 0),
 };
@@ -325,9 +304,9 @@ static const struct field udp_table[] = {
     FLOW_HEAD,
     FLOW_TIMES,
     UDP_SIDE("to_server", read_udp_to_server),
-    TRANSIT_SIDE(to_server, 0),
+    TRANSIT_SIDE("to_server", BASE_SENT, 0),
     UDP_SIDE("to_client", read_udp_to_client),
-    TRANSIT_SIDE(to_client, 1),
+    TRANSIT_SIDE("to_client", BASE_ANSWERED, 1),
     NULLABLE("unreachable", FIELD_OBJECT, read_unreachable, 0),
     NULLABLE("unreachable.packet", FIELD_COUNT, read_unreachable, 0),
     NULLABLE("unreachable.type", FIELD_COUNT, read_unreachable, 1),
@@ -374,6 +353,8 @@ void field_find_bases(const void *bases[FIELD_BASES], const struct subject *of)
     bases[BASE_TCP] = tcp ? tcp_of(of) : NULL;
     bases[BASE_CLIENT] = tcp ? client_of(of) : NULL;
     bases[BASE_SERVER] = tcp ? server_of(of) : NULL;
+    bases[BASE_SENT] = of->flow != NULL ? transit_to_server(of->flow) : NULL;
+    bases[BASE_ANSWERED] = of->flow != NULL ? transit_to_client(of->flow) : NULL;
     bases[BASE_TRACE] = of->trace;
 }
 
@@ -388,8 +369,7 @@ void field_read(const struct field *field, const struct subject *of, struct valu
         return;
     }
     field_find_bases(bases, of);
-    value->count = field_count(field, bases);
-    value->is_null = field->nullable && value->count == 0;
+    value->is_null = !field_count(field, bases, &value->count);
 }
 
 const struct field *field_find(const struct field_table *table, const char *name)
@@ -420,9 +400,8 @@ static uint64_t teardown_packet(const struct tcp_connection *c)
 /* The first packet that was lost, duplicated ...; all that arrived have none. */
 static uint64_t transit_packet(const struct field *field, const struct flow *flow)
 {
-    const struct transit_side *side = field->read == read_transit_to_server
-                                          ? transit_to_server(flow)
-                                          : transit_to_client(flow);
+    const struct transit_side *side =
+        field->base == BASE_SENT ? transit_to_server(flow) : transit_to_client(flow);
 
     if (side == NULL || field->offset == AT(transit_side, arrived))
         return 0;
@@ -434,7 +413,7 @@ uint64_t field_deciding_packet(const struct field *field, const struct flow *flo
     const struct tcp_connection *c = &flow->tcp;
     const char *name = field->name;
 
-    if (field->read == read_transit_to_server || field->read == read_transit_to_client)
+    if (field->base == BASE_SENT || field->base == BASE_ANSWERED)
         return transit_packet(field, flow);
     if (flow->protocol != IP_TCP)
         return 0;

@@ -20,7 +20,8 @@ enum field_type {
     FIELD_ADDRESS, /* value.text, as inet_ntop() writes it */
     FIELD_SECONDS, /* value.ns, nanoseconds */
     FIELD_SIZES,   /* a list; JSON only */
-    FIELD_OBJECT   /* null, or the object of the fields that follow; as a key, value.count */
+    FIELD_OBJECT   /* null, or the object of the fields that follow, which are a table's last; as a
+                      key, value.count */
 };
 
 struct value {
@@ -50,6 +51,8 @@ enum field_base {
     BASE_TCP,
     BASE_CLIENT, /* tcp_side */
     BASE_SERVER,
+    BASE_SENT,     /* transit_side: what the client sent, */
+    BASE_ANSWERED, /* and the server; neither is there in a trace with one point */
     BASE_TRACE,
     FIELD_BASES
 };
@@ -61,6 +64,7 @@ struct field {
     field_read_fn *read; /* NULL with a base */
     size_t offset;       /* for `read`'s use, or in the base */
     bool nullable;
+    bool zero_is_null;   /* of a count with a base */
     bool key_only;       /* not in the JSON */
     const char *choices; /* the texts there are, separated by spaces; NULL for any */
 };
@@ -80,13 +84,18 @@ void field_read(const struct field *field, const struct subject *of, struct valu
 /* The bases of a subject, for field_count(); those that it does not have are NULL. */
 void field_find_bases(const void *bases[FIELD_BASES], const struct subject *of);
 
-/* The count of a field that has a base. It is null if it is 0 and the field nullable. */
-static inline uint64_t field_count(const struct field *field, const void *const bases[FIELD_BASES])
+/* The count of a field that has a base. False where it is null: its base is not there, or 0
+ * stands for that. */
+static inline bool field_count(const struct field *field, const void *const bases[FIELD_BASES],
+                               uint64_t *count)
 {
-    uint64_t count;
+    const char *base = bases[field->base];
 
-    memcpy(&count, (const char *)bases[field->base] + field->offset, sizeof count);
-    return count;
+    *count = 0;
+    if (base == NULL)
+        return false;
+    memcpy(count, base + field->offset, sizeof *count);
+    return *count > 0 || !field->zero_is_null;
 }
 
 /* NULL if the table has no such name. */

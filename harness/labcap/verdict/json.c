@@ -11,11 +11,10 @@
 enum {
     NS_PER_S = 1000000000,
     TEXT_SIZE = 16 * 1024,
-    LABEL_SIZE = 32, /* of a name with its punctuation; always copied whole */
-    NAME_SIZE = 2 * LABEL_SIZE + 2,
+    LABEL_SIZE = 32, /* of what stands before a value; always copied whole */
     COUNT_SIZE = 20,
+    PLAIN_MAX = 1024, /* at once */
     TABLES = 3,
-    GROUPS_MAX = 8,
     FIELDS_MAX = 96
 };
 
@@ -71,15 +70,18 @@ static inline void write_digits(char *to, uint64_t number, size_t n)
 /* Returns the end of the COUNT_SIZE characters, at most, that it writes. */
 static inline char *write_count(char *to, uint64_t number)
 {
-    size_t digits = 1;
+    static const uint64_t powers[] = {
+        0, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000, 10000000000,
+        100000000000, 1000000000000, 10000000000000, 100000000000000, 1000000000000000,
+        10000000000000000, 100000000000000000, 1000000000000000000, 10000000000000000000u};
+    size_t digits;
 
     if (number < 10) {
         *to = (char)('0' + number);
         return to + 1;
     }
-    for (uint64_t power = 10; number >= power; power *= 10)
-        if (++digits == COUNT_SIZE) /* the next power is none of 64 bits */
-            break;
+    digits = (size_t)(64 - __builtin_clzll(number)) * 1233 / 4096; /* of so many bits, or one more */
+    digits += number >= powers[digits];
     write_digits(to, number, digits);
     return to + digits;
 }
@@ -117,6 +119,16 @@ static size_t utf8_length(const unsigned char *p)
     return n;
 }
 
+/* How many characters stand in a string as they are. */
+static size_t plain_length(const unsigned char *p)
+{
+    size_t n = 0;
+
+    while (n < PLAIN_MAX && p[n] >= 0x20 && p[n] < 0x80 && p[n] != '"' && p[n] != '\\')
+        n++;
+    return n;
+}
+
 /* A file name need not be UTF-8, JSON must be: a stray byte becomes U+FFFD. */
 static void put_string(const char *text)
 {
@@ -124,14 +136,14 @@ static void put_string(const char *text)
 
     put_char('"');
     while (*p != '\0') {
-        size_t n;
+        size_t n = plain_length(p);
 
-        if (*p >= 0x20 && *p < 0x80 && *p != '"' && *p != '\\') {
-            put_char((char)*p++);
+        if (n > 0) {
+            put_text((const char *)p, n);
+            p += n;
             continue;
         }
         n = utf8_length(p);
-
         if (n == 0) {
             PUT("\xef\xbf\xbd");
             n = 1;
@@ -168,53 +180,61 @@ void json_string(const char *text)
 
 /* ---- Names ---- */
 
+/* What stands between the value before a field and its own: of to_server.packets
+ * },"to_server":{"packets": */
 struct label {
     char text[LABEL_SIZE];
     size_t size;
 };
 
-/* A table's names: "to_server.bytes" has the label ,"bytes": and stands in the group to_server. */
 struct names {
     const struct field_table *table;
     struct label label[FIELDS_MAX];
-    uint8_t group[FIELDS_MAX];       /* 0 none */
-    struct label open[GROUPS_MAX];   /* by group: "to_server":{ */
+    bool ends_grouped; /* the last one stands in an object of its own */
 };
 
-static void make_label(struct label *label, const char *before, const char *name, size_t size,
-                       const char *behind)
+/* The length of the group's name: of to_server.packets that of to_server; 0 where it has none. */
+static size_t group_size(const char *name)
 {
-    int n = snprintf(label->text, LABEL_SIZE, "%s\"%.*s\":%s", before, (int)size, name, behind);
+    const char *dot = strchr(name, '.');
 
+    return dot != NULL ? (size_t)(dot - name) : 0;
+}
+
+/* `before`: the name of the field before, "" for the first one, which begins the object. */
+static void make_label(struct label *label, const char *before, const char *name)
+{
+    size_t was = group_size(before), is = group_size(name);
+    bool goes_on = was == is && strncmp(before, name, is) == 0;
+    const char *own = is > 0 ? name + is + 1 : name;
+    const char *comma = *before == '\0' ? "{" : was > 0 && !goes_on ? "}," : ",";
+    int n;
+
+    if (is > 0 && !goes_on)
+        n = snprintf(label->text, LABEL_SIZE, "%s\"%.*s\":{\"%s\":", comma, (int)is, name, own);
+    else
+        n = snprintf(label->text, LABEL_SIZE, "%s\"%s\":", comma, own);
     if (n >= LABEL_SIZE)
         abort(); /* a name in fields.c is too long */
     label->size = (size_t)n;
 }
 
+/* A FIELD_OBJECT leaves no trace where its fields follow, and where they do not it is the last. */
 static void make_names(struct names *names, const struct field_table *table)
 {
-    uint8_t group = 0;
-    const char *last = "";
-    size_t last_size = 0;
+    const char *before = "";
 
     if (table->count > FIELDS_MAX)
         abort();
     names->table = table;
     for (size_t i = 0; i < table->count; i++) {
-        const char *name = table->fields[i].name, *dot = strchr(name, '.');
-        size_t size = dot != NULL ? (size_t)(dot - name) : 0;
-
-        if (size > 0 && (size != last_size || memcmp(name, last, size) != 0)) {
-            if (++group == GROUPS_MAX)
-                abort();
-            make_label(&names->open[group], "", name, size, "{");
-        }
-        last = name;
-        last_size = size;
-        names->group[i] = size > 0 ? group : 0;
-        name = dot != NULL ? dot + 1 : name;
-        make_label(&names->label[i], ",", name, strlen(name), "");
+        if (table->fields[i].key_only)
+            continue;
+        make_label(&names->label[i], before, table->fields[i].name);
+        if (table->fields[i].type != FIELD_OBJECT)
+            before = table->fields[i].name;
     }
+    names->ends_grouped = group_size(before) > 0;
 }
 
 static const struct names *names_of(const struct field_table *table)
@@ -280,30 +300,10 @@ static void put_value(const struct field *field, const struct value *v)
     }
 }
 
-static inline char *write_label(char *to, const struct label *label, bool comma)
+static inline char *write_label(char *to, const struct label *label)
 {
-    memcpy(to, label->text + !comma, LABEL_SIZE - 1);
-    return to + label->size - !comma;
-}
-
-/* Closes and opens objects before field `i`, and names it, in NAME_SIZE characters at most. */
-static inline char *write_name(char *to, const struct names *names, size_t i, uint8_t *group,
-                               bool *comma)
-{
-    if (names->group[i] != *group) {
-        if (*group != 0)
-            *to++ = '}';
-        *comma |= *group != 0;
-        *group = names->group[i];
-        if (*group != 0) {
-            *to = ',';
-            to = write_label(to + *comma, &names->open[*group], true);
-            *comma = false;
-        }
-    }
-    to = write_label(to, &names->label[i], *comma);
-    *comma = true;
-    return to;
+    memcpy(to, label->text, LABEL_SIZE);
+    return to + label->size;
 }
 
 static inline char *write_null(char *to)
@@ -316,37 +316,33 @@ void json_object(const struct field_table *table, const struct subject *of)
 {
     const struct names *names = names_of(table);
     const void *bases[FIELD_BASES];
-    const char *absent = NULL;
-    uint8_t group = 0;
-    bool comma = false;
+    bool grouped = names->ends_grouped;
 
     field_find_bases(bases, of);
-    put_char('{');
     for (size_t i = 0; i < table->count; i++) {
         const struct field *field = &table->fields[i];
-        char *to = room(NAME_SIZE + COUNT_SIZE);
+        char *to = room(LABEL_SIZE + COUNT_SIZE);
         struct value v;
 
         if (field->base != BASE_NONE) {
-            v.count = field_count(field, bases);
-            to = write_name(to, names, i, &group, &comma);
-            to = field->nullable && v.count == 0 ? write_null(to) : write_count(to, v.count);
+            to = write_label(to, &names->label[i]);
+            to = field_count(field, bases, &v.count) ? write_count(to, v.count) : write_null(to);
             out.used = (size_t)(to - out.text);
             continue;
         }
-        if (field->key_only ||
-            (absent != NULL && strncmp(field->name, absent, strlen(absent)) == 0))
+        if (field->key_only)
             continue;
         field_read(field, of, &v);
         if (field->type == FIELD_OBJECT && !v.is_null)
             continue;
-        if (field->type == FIELD_OBJECT)
-            absent = field->name;
-        to = write_name(to, names, i, &group, &comma);
-        out.used = (size_t)(to - out.text);
+        out.used = (size_t)(write_label(to, &names->label[i]) - out.text);
         put_value(field, &v);
+        if (field->type == FIELD_OBJECT) {
+            grouped = false;
+            break;
+        }
     }
-    if (group != 0)
+    if (grouped)
         put_char('}');
     PUT("}\n");
     flush();

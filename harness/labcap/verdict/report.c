@@ -6,12 +6,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "commands.h"
 #include "fields.h"
 #include "json.h"
 #include "operands.h"
 #include "usage.h"
+
+enum { OUTPUT_BUFFER = 64 * 1024 };
 
 /* ---- Rows ---- */
 
@@ -269,6 +272,7 @@ int cmd_flows(int argc, char **argv)
     }
     if (optind == argc)
         return usage_error("flows", "no FILE given");
+    setvbuf(stdout, NULL, isatty(STDOUT_FILENO) ? _IOLBF : _IOFBF, OUTPUT_BUFFER);
     operands_split(&operands, argv + optind, argc - optind, o.filter);
     o.filter = operands.filter;
     status = operands_each(&operands, !o.json, report_file, &o);
