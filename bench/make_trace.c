@@ -9,6 +9,7 @@
  * short: 100,000 connections of 20 packets, 1,000 at a time: requests and short answers.
  * Packets of different connections follow each other at random (a fixed sequence).
  */
+#include "../harness/labcap/decode/bytes.h"
 #include "common.h"
 
 #include <stdio.h>
@@ -47,18 +48,6 @@ static FILE *out;
 static uint64_t time_us;
 static uint16_t ip_id;
 
-static void put16(uint8_t *p, uint32_t value)
-{
-    p[0] = (uint8_t)(value >> 8);
-    p[1] = (uint8_t)value;
-}
-
-static void put32(uint8_t *p, uint32_t value)
-{
-    put16(p, value >> 16);
-    put16(p + 2, value);
-}
-
 /* Of the IP header, RFC 1071. */
 static uint32_t checksum(const uint8_t *p)
 {
@@ -72,8 +61,8 @@ static uint32_t checksum(const uint8_t *p)
 
 static void put_end(uint8_t *address, uint8_t *port, const struct connection *c, int end)
 {
-    put32(address, end == SERVER ? 0x0a000001 : 0x0a010000 + c->number / 25000 * 256 + 2);
-    put16(port, end == SERVER ? 80 : 20000 + c->number % 25000);
+    put_be32(address, end == SERVER ? 0x0a000001 : 0x0a010000 + c->number / 25000 * 256 + 2);
+    put_be16(port, end == SERVER ? 80 : 20000 + c->number % 25000);
 }
 
 /* Writes a segment and counts it as sent. `unseen`: octets that it does not acknowledge yet. */
@@ -91,14 +80,14 @@ static void send_segment(struct connection *c, int sender, uint32_t flags, uint3
     memcpy(record, header, sizeof header);
     memcpy(frame, "\2\0\0\0\0\1\2\0\0\0\0\2\x08", 14);
     memcpy(ip, "\x45\0\0\0\0\0\x40\0\x40\6\0", 12);
-    put16(ip + 2, size - 14);
+    put_be16(ip + 2, size - 14);
     ip_id = ip_id == UINT16_MAX ? 1 : (uint16_t)(ip_id + 1);
-    put16(ip + 4, ip_id);
+    put_be16(ip + 4, ip_id);
     put_end(ip + 12, tcp, c, sender);
     put_end(ip + 16, tcp + 2, c, sender ^ 1);
-    put16(ip + 10, checksum(ip));
-    put32(tcp + 4, c->seq[sender]);
-    put32(tcp + 8, flags & ACK ? c->seq[sender ^ 1] - unseen : 0);
+    put_be16(ip + 10, checksum(ip));
+    put_be32(tcp + 4, c->seq[sender]);
+    put_be32(tcp + 8, flags & ACK ? c->seq[sender ^ 1] - unseen : 0);
     tcp[12] = (uint8_t)((20 + options) / 4 << 4);
     tcp[13] = (uint8_t)flags;
     memcpy(tcp + 14, "\xff\xff\0\0\0\0", 6);

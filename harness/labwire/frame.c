@@ -8,12 +8,6 @@
 
 enum { TYPE_AT = 12, SOURCE_AT = 6, TYPE_IPV4 = 0x0800, TYPE_IPV6 = 0x86dd };
 
-static void put_be16(uint8_t *p, unsigned value)
-{
-    p[0] = (uint8_t)(value >> 8);
-    p[1] = (uint8_t)value;
-}
-
 bool frame_is_ip(const struct frame *frame)
 {
     uint16_t type;

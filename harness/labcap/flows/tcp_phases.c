@@ -203,7 +203,8 @@ static inline enum tcp_state opening_state(const struct tcp_side *s, const struc
     return TCP_SYN_RECEIVED;
 }
 
-static inline enum tcp_state state_of(const struct tcp_connection *c, unsigned side, bool peer_closed)
+static inline enum tcp_state state_of(const struct tcp_connection *c, unsigned side,
+                                      bool peer_closed)
 {
     const struct tcp_side *s = &c->side[side], *peer = &c->side[side ^ 1];
 

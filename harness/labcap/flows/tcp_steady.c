@@ -1,8 +1,8 @@
 /* tcp_steady.c - the short way for what most packets are: data in order, or its acknowledgement,
  * between two sides that are established and of which everything was seen.
  *
- * Nothing here is a rule of its own: each line is what is left of the long way (tcp_take_any()) under
- * these conditions. */
+ * Nothing here is a rule of its own: each line is what is left of the long way (tcp_take_any())
+ * under these conditions. */
 #include <string.h>
 
 #include "tcp_internal.h"

@@ -4,6 +4,7 @@
 #include <pcap/dlt.h>
 #include <string.h>
 
+#include "bytes.h"
 #include "packet.h"
 #include "passage.h"
 #include "reader.h"
@@ -26,18 +27,6 @@ struct maker {
     struct frame frames[KEPT]; /* the latest */
 };
 
-static void put16(uint8_t *p, uint32_t value)
-{
-    p[0] = (uint8_t)(value >> 8);
-    p[1] = (uint8_t)value;
-}
-
-static void put32(uint8_t *p, uint32_t value)
-{
-    put16(p, value >> 16);
-    put16(p + 2, value);
-}
-
 static int32_t signed16(const uint8_t *p)
 {
     return (int16_t)((unsigned)p[0] << 8 | p[1]);
@@ -51,10 +40,10 @@ static uint32_t put_link(uint8_t *p, bool six, bool vlan)
 
     memset(p, 2, 12);
     if (vlan) {
-        put32(p + size, 0x81000007);
+        put_be32(p + size, 0x81000007);
         size += 4;
     }
-    put16(p + size, six ? 0x86dd : 0x0800);
+    put_be16(p + size, six ? 0x86dd : 0x0800);
     return size + 2;
 }
 
@@ -66,14 +55,14 @@ static uint32_t put_ip(uint8_t *p, bool six, unsigned side, uint8_t protocol, ui
     memset(p, 0, size);
     if (six) {
         p[0] = 0x60;
-        put16(p + 4, payload);
+        put_be16(p + 4, payload);
         p[6] = protocol;
         p[23] = (uint8_t)(1 + side);
         p[39] = (uint8_t)(2 - side);
     } else {
         p[0] = 0x45;
-        put16(p + 2, payload + size);
-        put16(p + 4, id);
+        put_be16(p + 2, payload + size);
+        put_be16(p + 4, id);
         p[9] = protocol;
         p[12] = p[16] = 10;
         p[15] = (uint8_t)(1 + side);
@@ -92,13 +81,13 @@ static uint32_t put_tcp(struct maker *m, uint8_t *p, const uint8_t *step, uint32
 
     memset(p, 0, size);
     seq = next[side] + (uint32_t)signed16(step + 2) * (step[1] & 128 ? 65537 : 1);
-    put16(p, side ? 80 : 40000 + flow);
-    put16(p + 2, side ? 40000 + flow : 80);
-    put32(p + 4, seq);
-    put32(p + 8, next[side ^ 1u] + (uint32_t)signed16(step + 4));
+    put_be16(p, side ? 80 : 40000 + flow);
+    put_be16(p + 2, side ? 40000 + flow : 80);
+    put_be32(p + 4, seq);
+    put_be32(p + 8, next[side ^ 1u] + (uint32_t)signed16(step + 4));
     p[12] = (uint8_t)(size / 4 << 4);
     p[13] = step[0];
-    put16(p + 14, step[7] == 255 ? 0 : 0x0100u * step[7] + 255);
+    put_be16(p + 14, step[7] == 255 ? 0 : 0x0100u * step[7] + 255);
     if (size > 20)
         memcpy(p + 20, options, sizeof options);
     end = seq + payload + (step[0] & TCP_SYN ? 1 : 0) + (step[0] & TCP_FIN ? 1 : 0);
@@ -111,10 +100,10 @@ static uint32_t put_udp(uint8_t *p, const uint8_t *step, uint32_t payload)
 {
     unsigned side = step[1] & 1, flow = step[1] >> 1 & 3;
 
-    put16(p, side ? 80 : 40000 + flow);
-    put16(p + 2, side ? 40000 + flow : 80);
-    put16(p + 4, step[3] != 0 ? step[3] : payload + 8);
-    put16(p + 6, (uint32_t)signed16(step + 4));
+    put_be16(p, side ? 80 : 40000 + flow);
+    put_be16(p + 2, side ? 40000 + flow : 80);
+    put_be16(p + 4, step[3] != 0 ? step[3] : payload + 8);
+    put_be16(p + 6, (uint32_t)signed16(step + 4));
     return 8;
 }
 
@@ -130,8 +119,8 @@ static uint32_t put_other(uint8_t *p, const uint8_t *step)
     size = 8 + put_ip(p + 8, step[1] & 8, (step[1] & 1) ^ 1, step[3] & 1 ? IP_UDP : IP_TCP, 20,
                       1);
     memset(p + size, 0, 8);
-    put16(p + size, step[1] & 1 ? 40000 + flow : 80);
-    put16(p + size + 2, step[1] & 1 ? 80 : 40000 + flow);
+    put_be16(p + size, step[1] & 1 ? 40000 + flow : 80);
+    put_be16(p + size + 2, step[1] & 1 ? 80 : 40000 + flow);
     return size + 8;
 }
 
@@ -148,14 +137,14 @@ static void put_checksum(uint8_t *ip, bool six, uint8_t *place, const uint8_t *t
         sum += (uint32_t)transport[i] << 8 | transport[i + 1];
     while (sum > 0xffff)
         sum = (sum >> 16) + (sum & 0xffff);
-    put16(place, ~sum);
+    put_be16(place, ~sum);
 }
 
 /* ---- Frames ---- */
 
 static void put_fragment(uint8_t *ip, const uint8_t *step)
 {
-    put16(ip + 6, (step[2] & 1 ? 0x2000u : 0) | (step[2] >> 1 & 15));
+    put_be16(ip + 6, (step[2] & 1 ? 0x2000u : 0) | (step[2] >> 1 & 15));
 }
 
 static void make_frame(struct maker *m, struct frame *f, const uint8_t *step)
@@ -205,8 +194,8 @@ static void make_arrival(struct maker *m, struct frame *f, const uint8_t *step)
     *f = *sent;
     f->bytes[6] = PASSAGE_MAC_0;
     f->bytes[7] = PASSAGE_MAC_1;
-    put16(f->bytes + 8, (uint32_t)key);
-    put16(f->bytes + 10, step[7] + 1u);
+    put_be16(f->bytes + 8, (uint32_t)key);
+    put_be16(f->bytes + 10, step[7] + 1u);
     if (step[9] & 64 && f->captured > at + 20)
         f->bytes[at + 20 + step[3] % 20] ^= (uint8_t)(step[2] | 1);
 }

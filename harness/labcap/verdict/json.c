@@ -80,7 +80,8 @@ static inline char *write_count(char *to, uint64_t number)
         *to = (char)('0' + number);
         return to + 1;
     }
-    digits = (size_t)(64 - __builtin_clzll(number)) * 1233 / 4096; /* of so many bits, or one more */
+    /* Of the lowest number of so many bits, or one fewer: log 2 is 1233/4096. */
+    digits = (size_t)(64 - __builtin_clzll(number)) * 1233 / 4096;
     digits += number >= powers[digits];
     write_digits(to, number, digits);
     return to + digits;

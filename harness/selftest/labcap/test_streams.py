@@ -128,9 +128,10 @@ def fed(labcap_binary: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]
     """Start labcap with a pipe as its stdin, which stays open."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(*arguments: str) -> subprocess.Popen[bytes]:
+    def start(*arguments: str, path: str = os.environ["PATH"]) -> subprocess.Popen[bytes]:
         process = subprocess.Popen([labcap_binary, *arguments], stdin=subprocess.PIPE,
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
+                                   env={**os.environ, "PATH": path})
         started.append(process)
         return process
 
@@ -149,6 +150,22 @@ def test_a_wrong_filter_does_not_wait_for_the_end_of_a_packed_stream(
         write_all(process, pack("gzip", pcap_header() + Random(8).randbytes(999_999))[:900_000])
     assert process.wait(DEADLINE) == 2
     assert b"tcp prot" in process.stderr.read()
+
+
+def test_who_feeds_the_unpacking_program_does_not_outlive_it(
+    fed: Callable[..., subprocess.Popen[bytes]], tmp_path: Path, pack: Pack
+) -> None:
+    """Here it has handed on all there is, and waits for more, when nobody wants it any longer."""
+    packed = pack("gzip", echo_conversation().write(tmp_path / "plain").read_bytes())
+    header, unpacker = tmp_path / "header", tmp_path / "gzip"
+    header.write_bytes(pcap_header())
+    unpacker.write_text(
+        f"#!/bin/sh\nhead -c {len(packed)} >/dev/null\ncat '{header}'\nexec cat\n"
+    )
+    unpacker.chmod(0o755)
+    process = fed("flows", "-", "tcp prot", path=f"{tmp_path}:{os.environ['PATH']}")
+    write_all(process, packed)
+    assert process.wait(DEADLINE) == 2
 
 
 # ---- Ctrl-C
