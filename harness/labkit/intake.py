@@ -36,6 +36,7 @@ def copy_submission(source: Path, target: Path, programs: tuple[str, ...]) -> li
     """
     left_out: list[str] = []
     total = 0
+    largest = 0, ""
     owner = os.stat(source).st_uid
     for entry, place in _walk(source, target, left_out):
         if place.parent == target and entry.name in programs:
@@ -51,8 +52,10 @@ def copy_submission(source: Path, target: Path, programs: tuple[str, ...]) -> li
                 left_out.append(f"{_shown(source, entry)}: larger than {FILE_BYTES >> 20} MiB")
                 continue
             total += size
+            largest = max(largest, (size, _shown(source, entry)))
             if total > TOTAL_BYTES:
-                raise Refused(f"the submission is larger than {TOTAL_BYTES >> 20} MiB")
+                raise Refused(f"the submission is larger than {TOTAL_BYTES >> 20} MiB, and "
+                              f"{largest[1]} has {largest[0]} bytes of that")
             if file.peek(8)[:8].startswith(_OBJECT_CODE):  # type: ignore[attr-defined]
                 left_out.append(f"{_shown(source, entry)}: object code")
                 continue

@@ -258,6 +258,16 @@ def test_a_submission_has_bounds(
     assert error.cause == "not-taken" and words in error.seen
 
 
+def test_a_file_that_is_much_of_too_much_is_named(
+    source: Path, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "TOTAL_BYTES", 9000)
+    for name, size in (("a", 10), ("b", 8985), ("c", 10)):
+        (source / name).write_bytes(bytes(size))
+    error = mismatch(build(LAB, source, work, reference=False), "server")
+    assert error.seen.endswith(", and b has 8985 bytes of that")
+
+
 def test_an_unreadable_file_is_not_the_submissions_fault(
     source: Path, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
