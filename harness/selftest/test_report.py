@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
+from random import Random
 from typing import Any, Optional
 
 import pytest
@@ -18,7 +19,7 @@ from labkit.report.crop import cropped
 from labkit.report.evidence import numbers_in
 from labkit.report.ladder import Ladder, ladder_of
 from labkit.report.page import write_report
-from labkit.report.rows import Call, Flow, Fold, Packet, read_rows, row_of
+from labkit.report.rows import Call, Flow, Fold, Packet, Side, read_rows, row_of
 from labkit.results import ERROR, FAILED, REPORT, Result
 from small_suite import SmallSuite
 
@@ -103,7 +104,7 @@ def test_logs_are_handed_to_labcap(tmp_path: Path, labcap: Path) -> None:
 
 
 ALL = """#!/bin/sh
-while case $1 in show|--*) ;; *) false;; esac; do shift; done
+while case $1 in show|--*|[0-9]*) ;; *) false;; esac; do shift; done
 echo "$#" >>{said}
 {before}
 for file; do cat -- "$file"; done
@@ -148,6 +149,32 @@ def test_what_is_wrong_with_one_of_many_is_told_of_that_one(tmp_path: Path, labc
     assert said == ["5"] + ["1"] * 5
     assert page.count("the file is cut") == 1
     assert page.count('<svg class="ladder"') == 5
+
+
+def test_of_a_test_that_passed_no_more_is_told_than_shown(tmp_path: Path, labcap: Path) -> None:
+    results = [samples.result(0, calls=None), samples.result(1, calls=None, packets="packet 3"),
+               samples.result(2, FAILED, calls=None), samples.result(3, FAILED, packets="")]
+    samples.leave(tmp_path, results, samples.told(*samples.echo()))
+    labcap.write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >>{tmp_path}/said\n')
+    written(tmp_path, results)
+    limited = [line for line in (tmp_path / "said").read_text().splitlines() if "--rows" in line]
+    [line] = limited
+    assert f" --rows {crop.ROWS_OF_PASSED + 1} {tmp_path}/{results[0].trace}" in line
+    assert line.count("pcapng") == 1
+
+
+def test_what_labcap_leaves_out_would_not_be_shown() -> None:
+    sizes = Random(7)
+    for _ in range(500):
+        flows = [Flow(number, "tcp", Side("", "", ()), Side("", "", ()), 0, 3, 0,
+                      [b'{"type":"phase","flow":1,"name":"x"}'] * sizes.choice((1, 9, 40, 79, 130)))
+                 for number in range(1, 1 + sizes.randrange(1, 40))]
+        shown = [flow.number for flow in cropped(flows, (), crop.ROWS_OF_PASSED)[0]]
+        told = 0
+        for flow in flows:
+            told, flow.lines = told + len(flow.lines), (
+                flow.lines if told <= crop.ROWS_OF_PASSED else [])
+        assert [flow.number for flow in cropped(flows, (), crop.ROWS_OF_PASSED)[0]] == shown
 
 
 def test_a_log_of_another_name_is_handed_over_by_itself(tmp_path: Path, labcap: Path) -> None:

@@ -34,6 +34,7 @@ struct show_options {
     size_t log_count;
     uint64_t only; /* flow id; 0: all */
     uint64_t max_flows;
+    uint64_t rows; /* 0: all */
     bool beside; /* each file has a log of its own */
     bool ascii, payload, all, merge, json;
     enum color_when color;
@@ -204,6 +205,7 @@ static int show_trace(struct show *show, const char *file)
                                       .max_flows = o->max_flows};
     struct ladder_wish wish = {.style = &show->style,
                                .only = o->only,
+                               .rows = o->rows,
                                .payload = o->payload,
                                .all = o->all,
                                .merged = o->merge,
@@ -246,6 +248,8 @@ static int take_option(struct show_options *o, int option)
         return usage_error("show", "-n: only one connection can be chosen");
     if (option == 'n' && !usage_number(optarg, 1, &o->only))
         return usage_error("show", "-n: a connection's number, from 1, is needed");
+    if (option == OPTION_ROWS && !usage_number(optarg, 1, &o->rows))
+        return usage_error("show", "--rows: a number, from 1, is needed");
     if (option == OPTION_COLOR && !parse_color(optarg, &o->color))
         return usage_error("show", "--color: auto, always or never is needed");
     if (option == OPTION_MAX_FLOWS && !usage_number(optarg, RETIRE_MIN, &o->max_flows))
@@ -279,6 +283,8 @@ static int parse_options(struct show_options *o, int argc, char **argv)
     }
     if (o->beside && o->log_count > 0)
         return usage_error("show", "--syscalls or --syscalls-beside, not both");
+    if (o->rows > 0 && (!o->json || o->merge))
+        return usage_error("show", "--rows goes with --json, and not with --merge");
     return optind < argc ? 0 : usage_error("show", "no FILE given");
 }
 

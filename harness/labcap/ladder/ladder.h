@@ -3,7 +3,7 @@
 #define LABCAP_LADDER_H
 
 /* labcap show FILE... [FILTER] [-n ID] [--syscalls LOG]... [--syscalls-beside] [--all] [--merge]
- * [--payload] [--json] [--ascii] [--color WHEN]: returns the exit status. */
+ * [--payload] [--json] [--rows N] [--ascii] [--color WHEN]: returns the exit status. */
 int cmd_show(int argc, char **argv);
 
 #endif

@@ -24,6 +24,7 @@ struct ladder_wish {
     const struct style *style; /* looked at for each row: its owner may change it in between */
     struct calls *calls;       /* NULL none; used until the end, not closed */
     uint64_t only;             /* flow id; 0: all */
+    uint64_t rows;             /* flows behind so many rows are told without any; 0: none is */
     bool payload, all /* nothing is folded */, merged /* in the order of time */, json;
 };
 

@@ -30,6 +30,7 @@ struct ladder_stream {
     uint64_t highest;  /* flow id so far */
     uint64_t turn;     /* the flow that is drawn, or will be next */
     uint64_t packets, last_packet;
+    uint64_t rows_told;
     uint64_t points_from;
 
     struct rows rows, raw; /* where all flows are merged */

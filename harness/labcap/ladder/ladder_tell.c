@@ -156,6 +156,7 @@ void tell_row(struct ladder_stream *s, struct row *row)
 {
     struct strand *strand = row->strand;
 
+    s->rows_told++;
     if (row->kind == ROW_OTHER) {
         s->sink.kind->other(&s->sink, &row->other, row->other.time_ns - s->latest_ns);
         leave_time(s, row->other.time_ns);

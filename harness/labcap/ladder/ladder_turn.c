@@ -75,13 +75,22 @@ void strand_free(struct strand *strand)
     free(strand);
 }
 
+/* Its rows are not wanted, for there were enough before it. */
+static bool is_left_out(const struct ladder_stream *s, const struct strand *strand)
+{
+    return s->wish.rows > 0 && s->rows_told >= s->wish.rows && !strand->begun;
+}
+
 /* All that is kept of it, and its end. */
 static void draw_rest(struct ladder_stream *s, struct strand *strand)
 {
     uint64_t id = strand->flow->id;
 
     rows_settle(&strand->rows);
-    drain(s, &strand->rows);
+    if (is_left_out(s, strand))
+        tell_beginning(s, strand);
+    else
+        drain(s, &strand->rows);
     tell_ending(s, strand);
     strand_free(strand);
     s->strands[id] = NULL;
@@ -207,10 +216,12 @@ static void finish_flow(struct ladder_stream *s, uint64_t id)
 
     if (strand == NULL)
         return;
-    drain(s, &strand->rows);
-    calls = list_calls(s->sink.calls, s->strands, id, id);
-    replay(s, &strand->raw, &calls);
-    free(calls.list);
+    if (!is_left_out(s, strand)) {
+        drain(s, &strand->rows);
+        calls = list_calls(s->sink.calls, s->strands, id, id);
+        replay(s, &strand->raw, &calls);
+        free(calls.list);
+    }
     draw_rest(s, strand);
 }
 

@@ -77,6 +77,9 @@ static const struct command_option show_options[] = {
     PAYLOAD_OPTION,
     {OPTION_JSON, "json", NULL, COMPLETE_NOTHING, false, false,
      "Print what would be drawn as JSON, an object a line."},
+    {OPTION_ROWS, "rows", "N", COMPLETE_NOTHING, false, false,
+     "Of a FILE's connections behind the first N rows tell only the beginning and the outcome. "
+     "Only with --json, and without --merge."},
     ASCII_OPTION,
     COLOR_OPTION,
     MAX_FLOWS_OPTION(LEFT_OUT),

@@ -5,6 +5,7 @@ Several processes draw at once; a trace that cannot be drawn costs its own ladde
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import re
@@ -65,12 +66,23 @@ def of_some(results: Sequence[tuple[int, Result]], out: Path) -> list[Evidence]:
 
 def _read_alike(results: Sequence[tuple[int, Result]], out: Path) -> dict[int, Told]:
     """What the traces of RESULTS tell that one labcap can tell without a fault; by number."""
-    alike = {number: out / result.trace for number, result in results
-             if result.trace is not None and _calls_beside(result, out)}
-    try:
-        return dict(zip(alike, (read_all([*alike.values()]) if alike else None) or ()))
-    except Exception:
-        return {}  # each is read by itself then, and what is wrong with it is told
+    alike: dict[bool, dict[int, Path]] = {True: {}, False: {}}
+    for number, result in results:
+        if result.trace is not None and _calls_beside(result, out):
+            alike[_is_short(result)][number] = out / result.trace
+    found: dict[int, Told] = {}
+    for short, traces in alike.items():
+        # What is wrong with one of them is told where each is read by itself.
+        with contextlib.suppress(Exception):
+            most = ROWS_OF_PASSED + 1 if short else 0
+            told = read_all([*traces.values()], most) if traces else None
+            found.update(zip(traces, told or ()))
+    return found
+
+
+def _is_short(result: Result) -> bool:
+    """Of RESULT's trace no flow is shown that comes behind ROWS_OF_PASSED rows; see cropped()."""
+    return result.status == PASSED and not result.packets
 
 
 def _calls_beside(result: Result, out: Path) -> bool:

@@ -143,12 +143,14 @@ def read_rows(trace: Path, logs: Sequence[Path] = ()) -> Told:
     return told
 
 
-def read_all(traces: Sequence[Path]) -> Optional[list[Told]]:
+def read_all(traces: Sequence[Path], most: int = 0) -> Optional[list[Told]]:
     """What each of TRACES shows, with the system calls in the log that stands beside it, if any.
 
+    most: flows of a trace that come behind so many rows have none, unless it is 0.
     One labcap does it, and is started once. None where anything fails: read_rows() tells what.
     """
-    output, problem = _output_of([str(LABCAP), "show", "--json", "--syscalls-beside",
+    limit = ["--rows", str(most)] if most else []
+    output, problem = _output_of([str(LABCAP), "show", "--json", "--syscalls-beside", *limit,
                                   *map(str, traces)])
     whole, _ = _told_in(output)
     return whole if not problem and len(whole) == len(traces) else None

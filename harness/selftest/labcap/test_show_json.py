@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-from calls import Json, Labcap
+from calls import Argument, Json, Labcap
 from journeys import TwoPoints
 from ladders import environment
+from test_show_calls import server_log, talk_on_loopback
 from trace_files import ETHERNET
 from traces import CLIENT, SERVER, Conversation, echo_conversation, port_unreachable
 
@@ -171,3 +172,47 @@ def test_a_file_name_that_is_no_text_is_escaped(labcap: Labcap, tmp_path: Path) 
     echo_conversation().write(file)
     told = labcap("show", "--json", file).stdout.splitlines()
     assert json.loads(told[-1])["file"] == str(file)
+
+
+def told_within(lines: list[str], rows: int) -> list[str]:
+    """LINES of one trace without those of flows that come behind so many ROWS."""
+    told, kept, left_out = 0, [], False
+    for line in lines:
+        kind = json.loads(line)["type"]
+        if kind == "flow":
+            left_out = told >= rows
+        if kind not in ("phase", "packet", "call", "fold"):
+            kept.append(line)
+        elif not left_out:
+            kept.append(line)
+            told += kind != "phase"
+    return kept
+
+
+@pytest.mark.parametrize("calls", [False, True])
+def test_flows_behind_enough_rows_have_none(
+    labcap: Labcap, trace: Path, tmp_path: Path, calls: bool
+) -> None:
+    talk = talk_on_loopback()
+    for port in (50002, 50003, 50004):
+        talk = talk.then(client_port=port).handshake()
+        talk.close()
+    talk.write(trace)
+    chosen: list[Argument] = ["--json"]
+    if calls:
+        chosen += ["--syscalls", server_log().write(tmp_path / "calls")]
+    whole = labcap("show", *chosen, trace).stdout.splitlines()
+    seen = set()
+    for rows in (*range(1, 60), 999):
+        done = labcap("show", *chosen, "--rows", str(rows), trace)
+        assert (done.returncode, done.stdout.splitlines()) == (0, told_within(whole, rows))
+        seen.add(len(done.stdout))
+    assert len(seen) == 4
+
+
+@pytest.mark.parametrize("options", [["--rows", "0", "--json"], ["--rows", "x", "--json"],
+                                     ["--rows", "3"], ["--rows", "3", "--json", "--merge"]])
+def test_rows_are_limited_in_json_alone(labcap: Labcap, trace: Path, options: list[str]) -> None:
+    done = labcap("show", *options, trace)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("labcap show: --rows")
