@@ -1,19 +1,21 @@
 """scapy reads the same trace: an independent eye on what labcap counts.
 
-It dissects with code that no one here wrote, and adds up with a few lines of its own.
+It dissects with code that no one here wrote, takes the file apart (pcapng.py) and adds up with a
+few lines of its own.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
+import struct
 import warnings
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Callable, Iterator, NamedTuple, Optional, Sequence
+from typing import Any, Callable, NamedTuple, Optional, Sequence
 
 from labkit.feedback import HarnessError
+from labkit.pcapng import packets
 
 _FIN, _SYN, _RST = 0x01, 0x02, 0x04
 _IPV4, _IPV6 = b"\x08\x00", b"\x86\xdd"
@@ -131,25 +133,29 @@ def _read(trace: Path) -> tuple[int, int, dict[_Key, _Sender]]:
     total = arrivals = 0
     seen: dict[_Key, _Sender] = {}
     scapy = _scapy()
-    for arrived, packet in _packets(trace):
+    for link_type, data in packets(trace):
+        link = _LINKS[link_type]
+        kind = data[link.type_at:link.type_at + 2]
+        arrived = data[link.source_at:link.source_at + 2] == _ARRIVED and kind in (_IPV4, _IPV6)
         total += 1
         arrivals += arrived
-        if packet is None or packet.protocol not in _NAMES:
+        ip, size, at = _ip(kind, data, link.size)
+        if ip is None or ip.protocol not in _NAMES:
             continue
-        header = packet.payload
-        key = (_NAMES[packet.protocol], packet.source, scapy.source_port(header),
-               packet.target, scapy.target_port(header))
+        is_tcp = ip.protocol == _TCP
+        source, target, number = (scapy.tcp if is_tcp else scapy.udp)(data, at)
+        key = (_NAMES[ip.protocol], ip.source, source, ip.target, target)
         sender = seen.get(key)
         if sender is None:
             sender = seen[key] = _Sender()
-        sender.in_fragments |= packet.in_fragments
+        sender.in_fragments |= ip.in_fragments
         if arrived:
             sender.arrivals += 1
-        elif packet.protocol == _TCP:
-            size, flags = _tcp(header[12:14])
-            sender.add_segment(scapy.sequence_number(header), packet.size - size, flags)
+        elif is_tcp:
+            header, flags = _tcp(data[at + 12:at + 14])
+            sender.add_segment(number, size - header, flags)
         else:
-            sender.sizes.append(scapy.udp_length(header) - 8)
+            sender.sizes.append(number - 8)
     return total, arrivals, seen
 
 
@@ -160,13 +166,11 @@ def _scapy() -> SimpleNamespace:
         warnings.simplefilter("ignore")  # what scapy says of itself is no fault of a test
         from scapy.layers.inet import IP, TCP, UDP
         from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment
-        from scapy.utils import RawPcapNgReader
 
     return SimpleNamespace(
-        IP=IP, IPv6=IPv6, Fragment=IPv6ExtHdrFragment, TCP=TCP, Reader=RawPcapNgReader,
-        ipv4_length=_number(IP, "len"), ipv6_length=_number(IPv6, "plen"),
-        source_port=_number(TCP, "sport"), target_port=_number(TCP, "dport"),  # UDP's, too
-        sequence_number=_number(TCP, "seq"), udp_length=_number(UDP, "len"))
+        IP=IP, IPv6=IPv6, Fragment=IPv6ExtHdrFragment, TCP=TCP,
+        ipv4_length=_numbers(IP, "len"), ipv6_length=_numbers(IPv6, "plen"),
+        tcp=_numbers(TCP, "sport", "dport", "seq"), udp=_numbers(UDP, "sport", "dport", "len"))
 
 
 def load() -> None:
@@ -174,48 +178,32 @@ def load() -> None:
     _scapy()
 
 
-class _Packet(NamedTuple):
-    """An IP packet, or the first fragment of one: only that has a transport header."""
+def _ip(kind: bytes, data: bytes, at: int) -> tuple[Optional[_Ip], int, int]:
+    """The IP packet at AT in DATA, the size of its payload by the header, and where that begins.
 
-    protocol: int
-    source: str
-    target: str
-    payload: bytes
-    size: int
-    """Of the payload, by the IP header: the trace may have cut it."""
-    in_fragments: bool
-
-
-def _packets(trace: Path) -> Iterator[tuple[bool, Optional[_Packet]]]:
-    """Each packet of TRACE: whether it is an arrival; None for no IP, or a later fragment."""
-    with contextlib.closing(_scapy().Reader(str(trace))) as reader:
-        for data, how in reader:
-            link = _LINKS[how.linktype]
-            kind = data[link.type_at:link.type_at + 2]
-            delivered = data[link.source_at:link.source_at + 2] == _ARRIVED
-            yield delivered and kind in (_IPV4, _IPV6), _ip(kind, data[link.size:])
-
-
-def _ip(kind: bytes, data: bytes) -> Optional[_Packet]:
+    The trace may have cut it. None for what is no IP, and for a later fragment: only the first
+    has a transport header.
+    """
     if kind == _IPV4:
         # Identification, time to live and checksum are not asked for.
-        v4 = _ipv4(data[:2] + bytes(4) + data[6:8] + b"\0" + data[9:10] + bytes(2) + data[12:20])
-        return None if v4.later_fragment else _Packet(
-            v4.protocol, v4.source, v4.target, data[v4.size:],
-            _scapy().ipv4_length(data) - v4.size, v4.in_fragments)
+        v4 = _ipv4(b"%b%b%b%b" % (data[at:at + 2], data[at + 6:at + 8], data[at + 9:at + 10],
+                                  data[at + 12:at + 20]))
+        [size] = _scapy().ipv4_length(data, at)
+        return None if v4.later_fragment else v4, size - v4.size, at + v4.size
     if kind != _IPV6:
-        return None
-    v6 = _ipv6(data[:4] + bytes(2) + data[6:7] + b"\0" + data[8:40])
-    size = _scapy().ipv6_length(data)
+        return None, 0, 0
+    v6 = _ipv6(data[at:at + 4] + data[at + 6:at + 7] + data[at + 8:at + 40])
+    [size] = _scapy().ipv6_length(data, at)
+    at += v6.size
     if v6.protocol != _FRAGMENT:
-        return _Packet(v6.protocol, v6.source, v6.target, data[40:], size, False)
-    piece = _scapy().Fragment(data[40:48])
-    return None if piece.offset else _Packet(piece.nh, v6.source, v6.target, data[48:],
-                                             size - 8, True)
+        return v6, size, at
+    piece = _scapy().Fragment(data[at:at + 8])
+    return (None if piece.offset else v6._replace(protocol=piece.nh, in_fragments=True),
+            size - 8, at + 8)
 
 
-# Headers. A field that differs from packet to packet is read by itself and made 0 in its header:
-# so most headers are like one before, and scapy, which takes 0.1 ms for one, dissects each once.
+# Headers. A field that differs from packet to packet is read by itself and is 0 in its header: so
+# most headers are like one before, and scapy, which takes 0.1 ms for one, dissects each once.
 
 
 class _Ip(NamedTuple):
@@ -230,15 +218,17 @@ class _Ip(NamedTuple):
 
 
 @functools.lru_cache(maxsize=4096)
-def _ipv4(header: bytes) -> _Ip:
-    """Of HEADER without its options."""
-    v4 = _scapy().IP(header)
+def _ipv4(fields: bytes) -> _Ip:
+    """Of a header by its first two bytes, flags and offset, protocol, and addresses."""
+    v4 = _scapy().IP(fields[:2] + bytes(4) + fields[2:4] + b"\0" + fields[4:5] + bytes(2)
+                     + fields[5:])
     return _Ip(v4.proto, v4.src, v4.dst, v4.ihl * 4, bool(v4.frag), bool(v4.flags.MF))
 
 
 @functools.lru_cache(maxsize=4096)
-def _ipv6(header: bytes) -> _Ip:
-    v6 = _scapy().IPv6(header)
+def _ipv6(fields: bytes) -> _Ip:
+    """Of a header by its first four bytes, next header, and addresses."""
+    v6 = _scapy().IPv6(fields[:4] + bytes(2) + fields[4:5] + b"\0" + fields[5:])
     return _Ip(v6.nh, v6.src, v6.dst, 40)
 
 
@@ -249,20 +239,18 @@ def _tcp(middle: bytes) -> tuple[int, int]:
     return header.dataofs * 4, int(header.flags)
 
 
-def _number(layer: Any, name: str) -> Callable[[bytes], int]:
-    """What reads the field NAME, of whole bytes, in a header of scapy's LAYER."""
-    at = 0.0
+def _numbers(layer: Any, *names: str) -> Callable[[bytes, int], tuple[int, ...]]:
+    """What reads the fields NAMES, of whole bytes and in this order, in a header of scapy's LAYER.
+
+    Where they are, and of what kind, is scapy's to know: it takes some microseconds for each.
+    """
+    layout, at, end = "!", 0.0, 0
     for field in layer.fields_desc:
-        if field.name == name:
-            break
+        if field.name in names:
+            layout += f"{int(at) - end}x{field.fmt.strip('!')}"
+            end = int(at + field.sz)
         at += field.sz
-    start, end, getfield = int(at), int(at + field.sz), field.getfield
-
-    def read(header: bytes) -> int:
-        value: int = getfield(None, header[start:end])[1]
-        return value
-
-    return read
+    return struct.Struct(layout).unpack_from
 
 
 _NAMES = {_TCP: "tcp", _UDP: "udp"}
