@@ -13,6 +13,8 @@ from labkit.network import PrivateNetwork
 
 PATIENCE = 20.0
 """Seconds that a tool has for each thing, also after the test's own deadline."""
+_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "TZ": "UTC0"}
+"""Without a time zone in it, strace looks for the system's at each line that it writes."""
 READY_FD = 3
 """Where a tool writes when it is ready: what its option --ready-fd is to say."""
 
@@ -42,8 +44,7 @@ class Tool:
         stdin, self._stdin = os.pipe()
         fds = [stdin, self._reader(self.out), self._reader(self.said), self._reader(self._ready)]
         try:
-            self._process = network.run([*argv], [*fds, *give],
-                                        env={"PATH": "/usr/bin:/bin"}, host=host)
+            self._process = network.run([*argv], [*fds, *give], env=_ENVIRONMENT, host=host)
         except OSError as error:
             self.close()
             raise HarnessError(f"{name} cannot be run: {error.strerror}; run 'make'") from error
