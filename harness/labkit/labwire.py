@@ -35,11 +35,12 @@ class Labwire:
     """A network that follows rules: on the only host's loopback, or between two hosts.
 
     It prepares itself from the start, beside other things; packets pass from begin() on.
+    buffer: MiB for what it has not taken yet, each way.
     """
 
-    def __init__(self, loop: EventLoop, network: PrivateNetwork) -> None:
+    def __init__(self, loop: EventLoop, network: PrivateNetwork, buffer: int) -> None:
         where = ["lo"] if len(network.names) == 1 else ["link", "a", "b"]
-        argv = [str(LABWIRE), "--ready-fd", str(READY_FD), *where, "-"]
+        argv = [str(LABWIRE), "--ready-fd", str(READY_FD), "-B", str(buffer), *where, "-"]
         self._tool = Tool(loop, network, argv, "labwire")
         self._answers = 0
         self.begun = False

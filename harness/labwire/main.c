@@ -1,8 +1,11 @@
 /* labwire - a network that loses, doubles, delays, reorders and damages the packets you name.
  *
- *     labwire [--ready-fd FD] lo [RULE...]        between the programs of this network
- *     labwire [--ready-fd FD] link A B [RULE...]  between two interfaces, as a cable is
- *     labwire --check RULE...                     are the rules good?
+ *     labwire [OPTION...] lo [RULE...]        between the programs of this network
+ *     labwire [OPTION...] link A B [RULE...]  between two interfaces, as a cable is
+ *     labwire --check RULE...                 are the rules good?
+ *
+ * --ready-fd FD   gets a newline once every packet passes here; without it stderr gets `ready`
+ * -B MIB          memory in which packets wait to be taken, each way; 24 hold 14,000 of 1,500 bytes
  *
  * In place of RULE... a '-' has them read from stdin, one a line, up to an empty line: so the
  * network can be made while its rules are still unknown.
@@ -21,10 +24,12 @@
 #include "fail.h"
 #include "relay.h"
 
+enum { RING_MIB = 24, RING_MIB_MAX = 1024 };
+
 static int usage(void)
 {
-    fputs("usage: labwire [--ready-fd FD] lo [RULE...]\n"
-          "       labwire [--ready-fd FD] link INTERFACE INTERFACE [RULE...]\n"
+    fputs("usage: labwire [--ready-fd FD] [-B MIB] lo [RULE...]\n"
+          "       labwire [--ready-fd FD] [-B MIB] link INTERFACE INTERFACE [RULE...]\n"
           "       labwire --check RULE...\n"
           "RULE... or, from lines of stdin up to an empty one, -\n"
           "RULE: ACTION KIND [from PORT] [to PORT] WHICH, one argument each\n"
@@ -47,21 +52,34 @@ static bool read_rules(struct relay_options *options, int argc, char **argv)
     return true;
 }
 
-/* Reads "--ready-fd FD". Returns how many arguments that took, or -1. */
-static int read_ready_fd(struct relay_options *options, int argc, char **argv)
+/* Reads a number from LEAST to MOST. */
+static bool read_number(const char *text, long least, long most, long *number)
 {
     char *end;
+
+    *number = strtol(text, &end, 10);
+    return end != text && *end == '\0' && *number >= least && *number <= most;
+}
+
+/* Reads "--ready-fd FD" and "-B MIB". Returns how many arguments that took, or -1. */
+static int read_options(struct relay_options *options, int argc, char **argv)
+{
+    int taken = 0;
     long number;
 
-    if (argc < 1 || strcmp(argv[0], "--ready-fd") != 0)
-        return 0;
-    if (argc < 2)
-        return -1;
-    number = strtol(argv[1], &end, 10);
-    if (end == argv[1] || *end != '\0' || number < 0 || number > 1 << 20)
-        return -1;
-    options->ready_fd = (int)number;
-    return 2;
+    for (; taken < argc && argv[taken][0] == '-' && argv[taken][1] != '\0'; taken += 2) {
+        if (taken + 1 == argc)
+            return -1;
+        if (strcmp(argv[taken], "--ready-fd") == 0 &&
+            read_number(argv[taken + 1], 0, 1 << 20, &number))
+            options->ready_fd = (int)number;
+        else if (strcmp(argv[taken], "-B") == 0 &&
+                 read_number(argv[taken + 1], 1, RING_MIB_MAX, &number))
+            options->ring_bytes = (size_t)number << 20;
+        else
+            return -1;
+    }
+    return taken;
 }
 
 /* Reads which interfaces. Returns how many arguments that took, or -1. */
@@ -83,14 +101,15 @@ static int read_interfaces(struct relay_options *options, int argc, char **argv)
 int main(int argc, char **argv)
 {
     struct rules rules = {0};
-    struct relay_options options = {.ready_fd = -1, .rules = &rules};
+    struct relay_options options = {
+        .ready_fd = -1, .rules = &rules, .ring_bytes = (size_t)RING_MIB << 20};
     bool check = argc > 1 && strcmp(argv[1], "--check") == 0;
     int taken, at = 1, status = EXIT_USAGE;
 
     if (check) {
         at++;
     } else {
-        if ((taken = read_ready_fd(&options, argc - at, argv + at)) < 0)
+        if ((taken = read_options(&options, argc - at, argv + at)) < 0)
             return usage();
         at += taken;
         if ((taken = read_interfaces(&options, argc - at, argv + at)) < 0)

@@ -16,7 +16,6 @@
 #include "filter.h"
 
 enum {
-    RING_BYTES = 24 << 20, /* 14,000 frames of 1,500 bytes */
     BLOCK_BYTES = 64 << 10,
     SLOT_HEAD = 128        /* at least what the kernel puts in front of a frame */
 };
@@ -91,7 +90,7 @@ static uint32_t read_interface(struct port *port)
     return (uint32_t)request.ifr_mtu;
 }
 
-static void make_ring(struct port *port, uint32_t mtu)
+static void make_ring(struct port *port, uint32_t mtu, size_t bytes)
 {
     struct tpacket_req request;
     uint32_t slot = SLOT_HEAD + ETHERNET_HEADER + mtu;
@@ -100,25 +99,26 @@ static void make_ring(struct port *port, uint32_t mtu)
     for (port->block_size = BLOCK_BYTES; port->block_size < port->frame_size;)
         port->block_size *= 2;
     port->frames_in_block = port->block_size / port->frame_size;
-    port->frames = RING_BYTES / port->block_size * port->frames_in_block;
+    port->ring_bytes = bytes / port->block_size * port->block_size;
+    port->frames = (uint32_t)(port->ring_bytes / port->block_size) * port->frames_in_block;
     request = (struct tpacket_req){
         .tp_block_size = port->block_size,
         .tp_frame_size = port->frame_size,
-        .tp_block_nr = RING_BYTES / port->block_size,
+        .tp_block_nr = (uint32_t)(port->ring_bytes / port->block_size),
         .tp_frame_nr = port->frames,
     };
     set_option(port, SOL_PACKET, PACKET_VERSION, TPACKET_V2, "PACKET_VERSION");
     set_option(port, SOL_PACKET, PACKET_VNET_HDR, 1, "PACKET_VNET_HDR");
     if (setsockopt(port->fd, SOL_PACKET, PACKET_RX_RING, &request, sizeof request) < 0)
         fail_port(port, "PACKET_RX_RING");
-    port->ring = mmap(NULL, RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, port->fd, 0);
+    port->ring = mmap(NULL, port->ring_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, port->fd, 0);
     if (port->ring == MAP_FAILED)
         fail_port(port, "map the ring");
 }
 
 static uint64_t dropped_on_sending(const struct port *port);
 
-void port_open(struct port *port, enum port_kind kind, const char *name)
+void port_open(struct port *port, enum port_kind kind, const char *name, size_t ring_bytes)
 {
     memset(port, 0, sizeof *port);
     port->name = name;
@@ -128,7 +128,7 @@ void port_open(struct port *port, enum port_kind kind, const char *name)
         fail_port(port, errno == EPERM ? "no CAP_NET_RAW in this network: `unshare -Urn` gives it"
                                        : "packet socket");
     set_option(port, SOL_SOCKET, SO_MARK, PORT_MARK, "SO_MARK");
-    make_ring(port, read_interface(port));
+    make_ring(port, read_interface(port), ring_bytes);
     set_filter(port);
     bind_port(port);
     port_begin(port);
@@ -137,7 +137,7 @@ void port_open(struct port *port, enum port_kind kind, const char *name)
 /* A ring that is still mapped would keep the socket open. */
 void port_close(struct port *port)
 {
-    munmap(port->ring, RING_BYTES);
+    munmap(port->ring, port->ring_bytes);
     close(port->fd);
 }
 

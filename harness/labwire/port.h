@@ -26,6 +26,7 @@ struct port {
     uint8_t address[6];
     int fd;
     uint8_t *ring;
+    size_t ring_bytes;
     uint32_t frame_size, block_size, frames_in_block, frames;
     uint32_t next;     /* the slot that the next frame will be in */
     uint64_t sent;     /* frames */
@@ -33,8 +34,9 @@ struct port {
     uint64_t dropped_before;
 };
 
-/* Opens the interface; ends the program where that cannot be done. */
-void port_open(struct port *port, enum port_kind kind, const char *name);
+/* Opens the interface; ends the program where that cannot be done. RING_BYTES: at least 1 MiB; what
+ * has come and was not taken yet has room there. */
+void port_open(struct port *port, enum port_kind kind, const char *name, size_t ring_bytes);
 
 void port_close(struct port *port);
 

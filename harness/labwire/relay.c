@@ -271,13 +271,14 @@ struct opening {
     struct port *port;
     enum port_kind kind;
     const char *name;
+    size_t ring_bytes;
 };
 
 static void *open_one(void *argument)
 {
     const struct opening *opening = argument;
 
-    port_open(opening->port, opening->kind, opening->name);
+    port_open(opening->port, opening->kind, opening->name, opening->ring_bytes);
     return NULL;
 }
 
@@ -285,8 +286,10 @@ static void *open_one(void *argument)
 static void open_ports(struct relay *relay, const struct relay_options *options)
 {
     struct opening openings[2] = {
-        {&relay->ports[0], relay->link ? PORT_LINK : PORT_LOOPBACK_IPV4, options->interfaces[0]},
-        {&relay->ports[1], relay->link ? PORT_LINK : PORT_LOOPBACK_IPV6, options->interfaces[1]},
+        {&relay->ports[0], relay->link ? PORT_LINK : PORT_LOOPBACK_IPV4, options->interfaces[0],
+         options->ring_bytes},
+        {&relay->ports[1], relay->link ? PORT_LINK : PORT_LOOPBACK_IPV6, options->interfaces[1],
+         options->ring_bytes},
     };
     pthread_t thread;
 

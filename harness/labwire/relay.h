@@ -12,6 +12,7 @@ struct relay_options {
     const char *interfaces[2];
     struct rules *rules;
     bool rules_on_stdin;
+    size_t ring_bytes; /* of each port: see port_open() */
     int ready_fd; /* gets a newline once every packet passes here; -1: stderr gets "ready" */
 };
 

@@ -88,7 +88,8 @@ def test_more_rules_than_a_frame_holds_are_refused() -> None:
 
 
 @pytest.mark.parametrize("arguments", [
-    (), ("eth0",), ("link", "a"), ("--ready-fd",), ("--ready-fd", "x", "lo"), ("-h",)])
+    (), ("eth0",), ("link", "a"), ("--ready-fd",), ("--ready-fd", "x", "lo"), ("-h",), ("-h", "lo"), ("-B",),
+    ("-B", "0", "lo"), ("-B", "1025", "lo"), ("-B", "8M", "lo")])
 def test_a_wrong_command_line_is_2_and_the_usage(arguments: Sequence[str]) -> None:
     done = run(*arguments)
     assert (done.returncode, done.stdout) == (2, "")

@@ -27,7 +27,7 @@ class Faults(World):
         self._labwire: Optional[Labwire] = None
         if self.hosts == 2:
             try:
-                self._labwire = Labwire(self._loop, self.network)
+                self._labwire = Labwire(self._loop, self.network, self.buffer)
             except BaseException:
                 super().close()
                 raise
@@ -47,7 +47,7 @@ class Faults(World):
             raise HarnessError("disturb() must come once, and before any program and peer")
         self.rules = rules
         if self._labwire is None:
-            self._labwire = Labwire(self._loop, self.network)
+            self._labwire = Labwire(self._loop, self.network, self.buffer)
         self.ready()
 
     @property

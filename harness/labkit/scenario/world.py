@@ -56,7 +56,7 @@ class World:
     snaplen: see Capture. hosts: 1 or 2; with two, every program and peer is on "a" or "b"
     (see PrivateNetwork), and where a method takes a host, one must be given. calls: the file
     for the programs' system calls (see Calls); None where they are not to be recorded.
-    buffer: see Capture.
+    buffer: MiB for packets that nobody has taken yet: see Capture, and Labwire.
     """
 
     def __init__(
@@ -66,6 +66,7 @@ class World:
         raise_descriptor_limit()
         self._work = work
         self.hosts = hosts
+        self.buffer = buffer
         self._find = programs
         self.trace = trace
         self.programs: list[Program] = []
@@ -82,7 +83,6 @@ class World:
         self._loop.add_probe(self._probe)
         self.network = PrivateNetwork(self._loop, hosts)
         try:
-            self._buffer = buffer
             self._capture = Capture(self._loop, self.network, trace, snaplen, buffer)
         except BaseException:
             self.network.close()
@@ -92,7 +92,7 @@ class World:
     def unrecorded(self: W) -> W:
         """A world as this one, which is closed, was at first; calls are not recorded in it."""
         world = type(self)(self._work, self._find, self.trace, hosts=self.hosts,
-                           buffer=self._buffer)
+                           buffer=self.buffer)
         world.calls.problem = "to record them made a difference: this was seen without"
         return world
 
