@@ -3,6 +3,7 @@
 
 #include "link.h"
 #include "loopback.h"
+#include "setting.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -44,6 +45,7 @@ const char *hosts_make(bool link)
         return loopback_up();
     if ((namespaces[0] = own_namespace()) < 0)
         return "open /proc/self/ns/net";
+    setting_small_tables();
     for (int number = 1; number <= LINK_HOSTS && failed == NULL; number++)
         failed = make_host(number);
     return failed;

@@ -1,12 +1,18 @@
 /*
- * labhost - a private network: its own hosts and its own processes, without root.
+ * labhost - private networks: each with its own hosts and its own processes, without root.
  *
- *     labhost CONTROL_FD [link]
+ *     labhost NETWORKS_FD
  *
- * Makes new user, network, process, mount, IPC and host-name namespaces
- * (namespaces(7)), in them one host with a loopback, or two that a link joins
- * (hosts.h, link.h), and then does what the harness asks over CONTROL_FD, a
- * SOCK_SEQPACKET socket:
+ * The first message over NETWORKS_FD, a SOCK_SEQPACKET socket as all here, is READY, or FAILED
+ * with errno and the name of the call. From then on each request NETWORK link, with a descriptor,
+ * makes a network: new user, network, process, mount, IPC and host-name namespaces
+ * (namespaces(7)), in them one host with a loopback, or two that a link joins (hosts.h, link.h).
+ * The answer is NETWORK with a pidfd of the network's pid 1, or FAILED. When NETWORKS_FD is
+ * closed, or the caller dies, everything ends. To make a network in a process that is there
+ * already is faster than to start one, and this one's own network namespace is made for nothing
+ * but to have those that are made from it begin with small tables (setting.h).
+ *
+ * Pid 1 of a network does what the harness asks over the descriptor, CONTROL_FD:
  *
  *     request                               answer
  *     SOCKET host domain type protocol      SOCKET errno
@@ -21,16 +27,15 @@
  * answer. Once the answer is there labhost has no descriptor that it gave or was given: the
  * caller's close() is the last one, and a FIN or an end of file comes of it.
  *
- * The first message is READY with the pid (as its caller sees it) whose /proc
- * entry shows this network, or FAILED with errno and the name of the call.
- * Numbers are 32-bit in host byte order. When CONTROL_FD is closed, or the caller
- * dies, everything in here ends: this process is pid 1 of its namespace.
+ * The first message is READY, or FAILED as above. Numbers are 32-bit in host byte order. When
+ * CONTROL_FD is closed, everything in here ends: this process is pid 1 of its namespace.
  *
  * A guest is a process that gets no privilege in here; where the caller is the
  * real root, it runs as GUEST_ID, so that no submission is root outside.
  */
 #include "hosts.h"
 #include "message.h"
+#include "setting.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -51,14 +56,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { READY = 1, FAILED, SOCKET, RUN, ENDED, GIVEN, FOLDER };
+enum { READY = 1, FAILED, SOCKET, RUN, ENDED, GIVEN, FOLDER, NETWORK };
 enum { GUEST_ID = 65534, MAX_STRINGS = 512, MAX_FILES = 10000 };
 
-static int control_fd;
+static int control_fd; /* whom this process answers; the first one's is NETWORKS_FD */
 static sigset_t original_mask;
 static int guests_switch; /* guests run as GUEST_ID, not as the caller */
 
-static _Noreturn void fail(const char *what)
+static void tell_failed(const char *what)
 {
     struct {
         int32_t kind, error;
@@ -67,6 +72,11 @@ static _Noreturn void fail(const char *what)
 
     snprintf(message.what, sizeof message.what, "%s", what);
     message_send(control_fd, &message, 8 + strlen(message.what), NULL, 0);
+}
+
+static _Noreturn void fail(const char *what)
+{
+    tell_failed(what);
     _exit(1);
 }
 
@@ -108,22 +118,55 @@ static int map_users(pid_t pid)
     return write_proc(pid, "gid_map", own) < 0 ? -1 : 0;
 }
 
-/* The caller's part: maps the users, tells pid 1 so, and waits for its end. */
-static int stand_by(pid_t pid, int to_child)
-{
-    int32_t facts[2] = {(int32_t)pid, map_users(pid)};
-    int status;
+/* A process in namespaces of its own, which waits until its users are mapped. */
+struct cloned {
+    pid_t pid;     /* 0 in the process itself; -1: there is none, errno tells why */
+    int to_child;  /* the caller's */
+    int from_parent; /* its own */
+};
 
-    if (facts[1] < 0)
-        fail("write to /proc/PID/uid_map");
-    if (write(to_child, facts, sizeof facts) != sizeof facts)
-        fail("write to the new host");
-    close(to_child);
-    close(control_fd); /* pid 1 alone speaks from here on */
-    while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            return 1;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+static struct cloned clone_into(long namespaces)
+{
+    int ends[2];
+    struct cloned made = {.pid = -1};
+
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return made;
+    made.pid = (pid_t)syscall(SYS_clone, namespaces | SIGCHLD, NULL, NULL, NULL, NULL);
+    int error = errno;
+    made.to_child = ends[1];
+    made.from_parent = ends[0];
+    close(made.pid == 0 ? ends[1] : ends[0]);
+    if (made.pid < 0)
+        close(ends[1]);
+    errno = error;
+    return made;
+}
+
+/* Maps the users of MADE and lets it go on. NULL, or what failed, with errno: it ends then. */
+static const char *let_go_on(const struct cloned *made)
+{
+    int32_t switches = map_users(made->pid);
+    const char *failed = switches < 0 ? "write to /proc/PID/uid_map" : NULL;
+
+    if (failed == NULL && write(made->to_child, &switches, sizeof switches) != sizeof switches)
+        failed = "write to the new host";
+    int error = errno;
+    close(made->to_child);
+    errno = error;
+    return failed;
+}
+
+/* In MADE itself: returns once its users are mapped; it ends with its parent. */
+static void wait_until_mapped(const struct cloned *made)
+{
+    int32_t switches;
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (read(made->from_parent, &switches, sizeof switches) != sizeof switches)
+        _exit(1); /* the parent said why, or is gone */
+    close(made->from_parent);
+    guests_switch = switches;
 }
 
 /* -- The network --------------------------------------------------------- */
@@ -388,42 +431,85 @@ static _Noreturn void serve(void)
     }
 }
 
-static _Noreturn void run_network(int from_parent, bool link)
-{
-    int32_t facts[2];
+/* -- Networks ------------------------------------------------------------ */
 
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (read(from_parent, facts, sizeof facts) != sizeof facts)
-        _exit(1); /* the caller said why, or is gone */
-    close(from_parent);
-    guests_switch = facts[1];
+/* Pid 1 of a network, from its first step on; FD is its CONTROL_FD. */
+static _Noreturn void run_network(const struct cloned *self, int fd, bool link)
+{
+    close(control_fd);
+    control_fd = fd;
+    wait_until_mapped(self);
+    signal(SIGCHLD, SIG_DFL);
     setsid();
     make_network(link);
-    answer(READY, facts[0], facts[1], -1);
+    tell(READY, 0, 0, -1);
     serve();
+}
+
+static void do_network(int fd, bool link)
+{
+    struct cloned made = clone_into(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWNS |
+                                    CLONE_NEWIPC | CLONE_NEWUTS);
+    const char *failed = made.pid < 0 ? "make namespaces" : NULL;
+
+    if (made.pid == 0)
+        run_network(&made, fd, link);
+    int pidfd = made.pid < 0 ? -1 : (int)syscall(SYS_pidfd_open, made.pid, 0);
+    if (failed == NULL && pidfd < 0)
+        failed = "pidfd_open";
+    if (made.pid > 0) {
+        const char *stopped = let_go_on(&made);
+        failed = failed != NULL ? failed : stopped;
+    }
+    if (failed != NULL)
+        tell_failed(failed);
+    else
+        tell(NETWORK, 0, 0, pidfd);
+    if (pidfd >= 0)
+        close(pidfd);
+}
+
+/* Makes networks, until nobody asks for them any more. */
+static _Noreturn void make_networks(const struct cloned *self)
+{
+    int32_t request[2];
+    int fds[MESSAGE_FDS];
+    size_t count;
+
+    wait_until_mapped(self);
+    setting_small_tables();
+    signal(SIGCHLD, SIG_IGN); /* a pidfd tells of each end; nobody is to be waited for */
+    tell(READY, 0, 0, -1);
+    for (;;) {
+        ssize_t n = message_receive(control_fd, request, sizeof request, fds, &count);
+        if (n <= 0)
+            _exit(0);
+        if (n == sizeof request && request[0] == NETWORK && count == 1)
+            do_network(fds[0], request[1] != 0);
+        close_all(fds, count);
+    }
 }
 
 int main(int argc, char **argv)
 {
-    int parent_child[2];
+    const char *failed;
+    int status;
 
-    bool link = argc == 3 && strcmp(argv[2], "link") == 0;
-    control_fd = argc == 2 || link ? atoi(argv[1]) : -1;
+    control_fd = argc == 2 ? atoi(argv[1]) : -1;
     if (fcntl(control_fd, F_SETFD, FD_CLOEXEC) < 0) {
-        fprintf(stderr, "usage: labhost CONTROL_FD [link] (the harness calls it)\n");
+        fprintf(stderr, "usage: labhost NETWORKS_FD (the harness calls it)\n");
         return 2;
     }
-    if (pipe2(parent_child, O_CLOEXEC) < 0)
-        fail("pipe");
-    long flags = CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC |
-                 CLONE_NEWUTS | SIGCHLD;
-    pid_t pid = (pid_t)syscall(SYS_clone, flags, NULL, NULL, NULL, NULL);
-    if (pid < 0)
+    struct cloned maker = clone_into(CLONE_NEWUSER | CLONE_NEWNET);
+    if (maker.pid < 0)
         fail("make namespaces");
-    if (pid == 0) {
-        close(parent_child[1]);
-        run_network(parent_child[0], link);
-    }
-    close(parent_child[0]);
-    return stand_by(pid, parent_child[1]);
+    if (maker.pid == 0)
+        make_networks(&maker);
+    if ((failed = let_go_on(&maker)) != NULL)
+        fail(failed);
+    close(control_fd); /* the other one alone speaks from here on */
+    while (waitpid(maker.pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return 1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }

@@ -18,8 +18,8 @@ from labkit import sandbox
 from labkit.compiler_words import errors_of, tells_of
 from labkit.events import DeadlinePassed, EventLoop
 from labkit.feedback import HarnessError, Mismatch, clean, clean_line
-from labkit.network import NO_NAMESPACES
 from labkit.intake import Refused, copy_reference, copy_submission, misplaced
+from labkit.labhost import NO_NAMESPACES
 from labkit.paths import LABS
 from labkit.processes import tree_of
 from labkit.trees import DEPTH, measure

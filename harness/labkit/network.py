@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
+import select
 import selectors
 import signal
 import socket
 import struct
-import subprocess
 from pathlib import Path
 from typing import Mapping, NamedTuple, Optional, Protocol, Sequence
 
 from labkit.events import EventLoop
 from labkit.feedback import HarnessError
 from labkit.kernel_sockets import NETLINK_SOCK_DIAG, KernelSockets
-from labkit.paths import LABHOST
-
-_READY, _FAILED, _SOCKET, _RUN, _ENDED, _GIVEN, _FOLDER = range(1, 8)
-_MESSAGE_BYTES = 64 * 1024
+from labkit.labhost import (
+    ENDED, FOLDER, GIVEN, MESSAGE_BYTES, RUN, SOCKET, Message, make_network, no_descriptor, receive,
+)
 
 
 class Host(NamedTuple):
@@ -38,13 +36,6 @@ HOSTS = {"a": Host("10.9.0.1", "fd09::1"), "b": Host("10.9.0.2", "fd09::2")}
 OTHER: dict[Optional[str], str] = {"a": "b", "b": "a"}
 _NUMBERS = {None: 0, "a": 1, "b": 2}
 """What labhost calls them; None is the only host, or the middle of the link."""
-
-NO_NAMESPACES = (
-    "unprivileged user namespaces seem to be off "
-    "(docs/troubleshooting.md tells how to turn them on: "
-    "kernel.apparmor_restrict_unprivileged_userns=0 on Ubuntu 24.04, "
-    "kernel.unprivileged_userns_clone=1 on older Debian, user.max_user_namespaces>0)"
-)
 
 
 class Process:
@@ -94,23 +85,15 @@ class PrivateNetwork:
         self.names: tuple[Optional[str], ...] = tuple(HOSTS) if hosts == 2 else (None,)
         """Its hosts: None where it has one."""
         self._diag: dict[Optional[str], socket.socket] = {}
+        self._first: Optional[int] = None
+        """The process that ends last, as a pidfd."""
         with theirs:
             try:
-                self._host = subprocess.Popen(
-                    [str(LABHOST), str(theirs.fileno()), *(["link"] if hosts == 2 else [])],
-                    pass_fds=[theirs.fileno()],
-                    stdin=subprocess.DEVNULL,
-                    start_new_session=True,  # Ctrl-C is for the harness, which then ends it
-                )
-            except OSError as error:
-                ours.close()
-                raise HarnessError(f"{LABHOST.name} cannot be started: {error.strerror}; "
-                                   "run 'make' first") from error
-        kind, numbers, _, text = self._receive()
-        if kind != _READY:
-            why = os.strerror(numbers[0])
-            self.close()
-            raise HarnessError(f"no private network: {text.decode()}: {why}; {NO_NAMESPACES}")
+                self._first = make_network(theirs, hosts == 2)
+            except BaseException:
+                self.close()
+                raise
+        self._receive()  # that it is ready
         for host in self.names:
             self._diag[host] = self.socket(
                 socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG, host=host)
@@ -129,12 +112,12 @@ class PrivateNetwork:
 
         It is the caller's alone: close() is the last one.
         """
-        request = struct.pack("=5i", _SOCKET, _NUMBERS[host], family, kind, protocol)
-        numbers, given = self._ask(request, [], _SOCKET)
+        request = struct.pack("=5i", SOCKET, _NUMBERS[host], family, kind, protocol)
+        numbers, given = self._ask(request, [], SOCKET)
         if numbers[0]:
             raise OSError(numbers[0], os.strerror(numbers[0]))
         if not given:
-            raise _no_descriptor()
+            raise no_descriptor()
         return socket.socket(fileno=given[0])
 
     def folder(self, path: Path, size: int) -> int:
@@ -143,12 +126,12 @@ class PrivateNetwork:
         Only what runs in here sees it, and its descriptor, which is returned, leads to it:
         the caller's to close. It is gone when nobody has it any more. Raises OSError.
         """
-        request = struct.pack("=2i", _FOLDER, size) + os.fsencode(path) + b"\0"
-        numbers, given = self._ask(request, [], _FOLDER)
+        request = struct.pack("=2i", FOLDER, size) + os.fsencode(path) + b"\0"
+        numbers, given = self._ask(request, [], FOLDER)
         if numbers[0]:
             raise OSError(numbers[0], os.strerror(numbers[0]), str(path))
         if not given:
-            raise _no_descriptor()
+            raise no_descriptor()
         return given[0]
 
     def run(
@@ -167,15 +150,15 @@ class PrivateNetwork:
         Raises OSError when it cannot be executed.
         """
         strings = [str(cwd), *argv, *(f"{name}={value}" for name, value in env.items())]
-        request = struct.pack("=5i", _RUN, _NUMBERS[host], guest, len(argv), len(env))
+        request = struct.pack("=5i", RUN, _NUMBERS[host], guest, len(argv), len(env))
         request += b"".join(os.fsencode(text) + b"\0" for text in strings)
-        if len(request) > _MESSAGE_BYTES:
+        if len(request) > MESSAGE_BYTES:
             raise OSError(errno.E2BIG, os.strerror(errno.E2BIG), argv[0])
-        numbers, given = self._ask(request, fds, _RUN)
+        numbers, given = self._ask(request, fds, RUN)
         if numbers[0]:
             raise OSError(numbers[0], os.strerror(numbers[0]), argv[0])
         if not given:
-            raise _no_descriptor()
+            raise no_descriptor()
         process = Process(numbers[1], given[0])
         process.status = self._early.pop(process.inner_pid, None)
         self._processes[process.inner_pid] = process
@@ -186,7 +169,12 @@ class PrivateNetwork:
         if self._control.fileno() >= 0:
             self._loop.watch(self._control.fileno(), 0, lambda _: None)
             self._control.close()
-        self._host.wait()
+        if self._first is not None:
+            ended = select.poll()
+            ended.register(self._first, select.POLLIN)
+            ended.poll()
+            os.close(self._first)
+            self._first = None
         for sock in self._diag.values():
             sock.close()
         self._diag.clear()
@@ -201,40 +189,30 @@ class PrivateNetwork:
         socket.send_fds(self._control, [request], list(fds))
         given: list[int] = []
         while True:
-            got, numbers, passed, _ = self._receive()
-            if got == kind:
-                return numbers, given
-            if got == _GIVEN:
-                given = passed
+            said = self._receive()
+            if said.kind == kind:
+                return said.numbers, given
+            if said.kind == GIVEN:
+                given = said.fds
             else:
-                self._note(got, numbers)
+                self._note(said)
 
     def _take_unasked(self) -> None:
-        kind, numbers, _, _ = self._receive()
-        self._note(kind, numbers)
+        self._note(self._receive())
 
-    def _note(self, kind: int, numbers: list[int]) -> None:
-        if kind != _ENDED:
-            raise HarnessError(f"labhost said {kind}, which was not asked for")
-        process = self._processes.get(numbers[0])
+    def _note(self, said: Message) -> None:
+        if said.kind != ENDED:
+            raise HarnessError(f"labhost said {said.kind}, which was not asked for")
+        pid, status = said.numbers
+        process = self._processes.get(pid)
         if process is None:
-            self._early[numbers[0]] = numbers[1]
+            self._early[pid] = status
         else:
-            process.status = numbers[1]
+            process.status = status
 
-    def _receive(self) -> tuple[int, list[int], list[int], bytes]:
-        data, fds, _, _ = socket.recv_fds(self._control, _MESSAGE_BYTES, 4)
-        if not data:
+    def _receive(self) -> Message:
+        try:
+            return receive(self._control)
+        except HarnessError:
             self.close()
-            raise HarnessError("labhost ended by itself: the private network is gone")
-        if struct.unpack_from("=i", data)[0] == _FAILED:
-            return _FAILED, [struct.unpack_from("=i", data, 4)[0]], [], data[8:]
-        numbers = list(struct.unpack(f"={len(data) // 4}i", data))
-        return numbers[0], numbers[1:], list(fds), b""
-
-
-def _no_descriptor() -> HarnessError:
-    """The kernel had to leave out what labhost gave (unix(7), MSG_CTRUNC)."""
-    return HarnessError("the harness can have no more descriptors open; its limit is "
-                        f"{resource.getrlimit(resource.RLIMIT_NOFILE)[0]} "
-                        "(ulimit -n, limits.conf(5))")
+            raise

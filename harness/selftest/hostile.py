@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Iterator
 
-from labkit.processes import tree_of
+from labkit.processes import pid_of, tree_of
 from labkit.scenario import Scenario
 
 HEAD = r"""
@@ -63,7 +63,7 @@ def hold_namespaces_of(lab: Scenario, held: contextlib.ExitStack) -> set[str]:
     """
     found: set[str] = set()
     own = set(_namespaces("self"))
-    for pid in tree_of(lab.network._host.pid):
+    for pid in tree_of(pid_of(lab.network._first)):
         for name, path in _namespaces(str(pid)).items():
             with contextlib.suppress(OSError):  # it has ended just now
                 if name not in own | found:
