@@ -39,7 +39,10 @@ class Message(NamedTuple):
 def receive(sock: socket.socket) -> Message:
     """The next message over SOCK. Raises HarnessError at its end, and where it tells of a failure.
     """
-    data, fds, _, _ = socket.recv_fds(sock, MESSAGE_BYTES, 4)
+    try:
+        data, fds, _, _ = socket.recv_fds(sock, MESSAGE_BYTES, 4)
+    except ConnectionResetError:  # it ended without reading what it was sent
+        data, fds = b"", []
     if not data:
         raise HarnessError("labhost ended by itself: the private network is gone")
     if struct.unpack_from("=i", data)[0] == FAILED:
@@ -54,17 +57,22 @@ def make_network(control: socket.socket, link: bool) -> int:
 
     Returns a pidfd of the first process in it, with which it ends. Raises HarnessError.
     """
-    for pid in _begun.keys() - {os.getpid()}:
-        _begun[pid].leave()
-    own = _begun.get(os.getpid())
-    if own is None:
-        own = _begun[os.getpid()] = _Labhost()
+    labhost = of_this_process()
     try:
-        return own.make_network(control, link)
+        return labhost.make_network(control, link)
     except HarnessError:
         del _begun[os.getpid()]  # the next network has another
-        own.end()
+        labhost.end()
         raise
+
+
+def of_this_process() -> Labhost:
+    """The one that makes this process its networks. Raises HarnessError."""
+    for pid in _begun.keys() - {os.getpid()}:
+        _begun[pid].leave()
+    if os.getpid() not in _begun:
+        _begun[os.getpid()] = Labhost()
+    return _begun[os.getpid()]
 
 
 def no_descriptor() -> HarnessError:
@@ -74,14 +82,14 @@ def no_descriptor() -> HarnessError:
                         "(ulimit -n, limits.conf(5))")
 
 
-class _Labhost:
+class Labhost:
     """labhost, as long as it runs."""
 
     def __init__(self) -> None:
         self._asks, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             try:
-                self._process = subprocess.Popen(
+                self.process = subprocess.Popen(
                     [str(LABHOST), str(theirs.fileno())], pass_fds=[theirs.fileno()],
                     stdin=subprocess.DEVNULL,
                     start_new_session=True)  # Ctrl-C is for the harness, which then ends it
@@ -114,8 +122,8 @@ class _Labhost:
     def end(self) -> None:
         """Ends it, and every network that it made."""
         self.leave()
-        self._process.wait()
+        self.process.wait()
 
 
-_begun: dict[int, _Labhost] = {}
+_begun: dict[int, Labhost] = {}
 """By the process it is for."""

@@ -16,7 +16,9 @@ from typing import Any, Iterator, Optional
 
 import pytest
 
+from labkit import labhost
 from labkit.events import EventLoop
+from labkit.feedback import HarnessError
 from labkit.kernel_sockets import LISTEN
 from labkit.network import HOSTS, OTHER, PrivateNetwork
 from labkit.paths import HARNESS
@@ -333,6 +335,42 @@ def test_the_death_of_the_harness_ends_it(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, timeout=20,
                           check=False)  # returns once nobody holds its stdout
     assert done.returncode == -signal.SIGKILL
+
+
+def test_labhost_that_is_killed_takes_its_network_along_and_another_one_begins(
+    loop: EventLoop
+) -> None:
+    network = PrivateNetwork(loop)
+    labhost.of_this_process().process.kill()
+    network.close()  # returns, as all in it has ended, and so has who would make the next one
+    with pytest.raises(HarnessError, match="labhost ended by itself"):
+        PrivateNetwork(loop)
+    PrivateNetwork(loop).close()
+
+
+def test_a_copy_of_the_process_has_a_labhost_of_its_own() -> None:
+    script = textwrap.dedent(f"""
+        import os, socket, sys
+        sys.path.insert(0, {str(HARNESS)!r})
+        from labkit import labhost
+        from labkit.events import EventLoop
+        from labkit.network import PrivateNetwork
+        network = PrivateNetwork(EventLoop(20))
+        first = labhost.of_this_process()
+        if os.fork() == 0:
+            other = PrivateNetwork(EventLoop(20))
+            other.socket(socket.AF_INET, socket.SOCK_STREAM).close()
+            other.close()
+            os._exit(7 if labhost.of_this_process() is not first else 1)
+        print(os.waitstatus_to_exitcode(os.wait()[1]))
+        network.socket(socket.AF_INET, socket.SOCK_STREAM).close()
+        network.close()
+        PrivateNetwork(EventLoop(20)).close()
+        print("well")
+    """)
+    done = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True,
+                          text=True, timeout=20, check=False)
+    assert (done.stdout, done.stderr) == ("7\nwell\n", "")
 
 
 def refuse_namespaces() -> list[str]:
