@@ -1,10 +1,14 @@
 """The seeds of labcap's fuzz targets: small inputs of every kind that a target knows.
 
 usage: fuzz_seeds.py FOLDER        writes FOLDER/TARGET/NAME for each target of labcap-replay
+
+Most are made here, by kind. Some are what a fuzzer made of them (fuzz_learn.py): inputs that take
+ways through labcap which no other seed takes.
 """
 
 from __future__ import annotations
 
+import base64
 import struct
 import sys
 from pathlib import Path
@@ -17,7 +21,9 @@ from test_syscalls_hostile import varied as varied_log
 from trace_files import ETHERNET, LINKS, RAW, SLL2, NgWriter, write_pcap, write_pcapng
 from traces import echo_conversation, ipv6_conversation
 
+TARGETS = ("file", "packet", "tcp", "ladder", "calls")
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "traces"
+LEARNED = Path(__file__).resolve().parents[2] / "labcap" / "fuzz" / "learned"
 SMALL = 4096  # bytes; a fuzzer learns little from a longer trace
 
 # The link types of fuzz_packet.c, in its order.
@@ -193,15 +199,29 @@ def log_seeds(folder: Path) -> None:
             (folder / path.name).write_bytes(path.read_bytes())
 
 
-def write_seeds(folder: Path) -> None:
-    """The seeds of every target, each in a folder of its own."""
-    for target in ("file", "packet", "tcp", "ladder", "calls"):
+def learned_seeds(folder: Path) -> None:
+    """What fuzz_learn.py has kept for the target of this folder: an input a line, in base64."""
+    kept = LEARNED / folder.name
+    for number, line in enumerate(kept.read_text().split() if kept.exists() else [], 1):
+        (folder / f"learned-{number:03}").write_bytes(base64.b64decode(line))
+
+
+def made_seeds(folder: Path) -> None:
+    """The seeds of every target that are made here."""
+    for target in TARGETS:
         (folder / target).mkdir(parents=True, exist_ok=True)
     trace_seeds(folder / "file")
     packet_seeds(folder / "packet")
     step_seeds(folder / "tcp", b"\0", b"\x81")
     step_seeds(folder / "ladder", b"\x01\x28\0", b"\x1d\x50\1", b"\x30\x00\1", b"\x84\x00\0")
     log_seeds(folder / "calls")
+
+
+def write_seeds(folder: Path) -> None:
+    """The seeds of every target, each in a folder of its own."""
+    made_seeds(folder)
+    for target in TARGETS:
+        learned_seeds(folder / target)
 
 
 if __name__ == "__main__":

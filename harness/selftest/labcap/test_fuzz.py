@@ -15,8 +15,8 @@ import fuzz_seeds
 import pytest
 from calls import SANITIZED_DEADLINE
 from conftest import LABCAP_DIR, build
+from fuzz_seeds import TARGETS
 
-TARGETS = ("file", "packet", "tcp", "ladder", "calls")
 FINDS = LABCAP_DIR / "fuzz" / "finds"
 MEMCHECK = ["valgrind", "-q", "--error-exitcode=99", "--leak-check=full",
             "--show-leak-kinds=definite,indirect",
