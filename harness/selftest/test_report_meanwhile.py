@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
+
 import report_samples as samples
 from labkit.report.evidence import AT_ONCE, evidence_of
 from labkit.report.meanwhile import PARTS_AT_ONCE, Meanwhile
@@ -14,6 +16,12 @@ from labkit.results import FAILED, PASSED, REPORT, Result
 from labkit.run import Run
 
 MANY = PARTS_AT_ONCE * AT_ONCE
+
+
+@pytest.fixture(autouse=True)
+def not_nice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here it gives way to nobody: what it has drawn hangs on no load."""
+    monkeypatch.setattr("labkit.report.meanwhile._NICE", 0)
 
 
 def some(out: Path, count: int) -> list[Result]:
@@ -63,6 +71,15 @@ def test_what_has_changed_since_is_drawn_anew(tmp_path: Path, labcap: Path) -> N
     results[6].trace = None
     results[8], results[9] = results[9], results[8]
     assert sorted(set(range(MANY)) - set(meanwhile.drawn(results))) == [1, 4, 5, 6, 8, 9]
+
+
+def test_a_trace_that_could_not_be_read_is_read_again(tmp_path: Path, labcap: Path) -> None:
+    results = some(tmp_path, MANY)
+    results[2].trace = None
+    labcap.write_text("#!/bin/sh\ncase $* in *test_7*) exit 3;; esac\n"
+                      'for file; do :; done\nexec cat -- "$file"\n')
+    found = taken(tmp_path, results).drawn(results)
+    assert sorted(set(range(MANY)) - set(found)) == [2, 7]
 
 
 def test_a_process_that_ends_too_early_has_drawn_nothing(tmp_path: Path, labcap: Path) -> None:

@@ -40,6 +40,8 @@ class Evidence:
     markup: str = ""
     remarks: Sequence[str] = ()
     """Why there is less to see than one would expect."""
+    whole: bool = True
+    """All that the trace shows was read."""
 
 
 def evidence_of(
@@ -105,15 +107,17 @@ def _read(result: Result, out: Path) -> Told:
 def _draw(number: int, result: Result, told: Told) -> Evidence:
     named = numbers_in(result.packets)
     remarks = [remark for remark in (told.problem, _no_calls(result, told)) if remark]
+    whole = not told.problem
     if not told.flows:
-        return Evidence(remarks=[told.problem or "No packet of a connection is in the trace."])
+        nothing = told.problem or "No packet of a connection is in the trace."
+        return Evidence(remarks=[nothing], whole=whole)
     try:
         most = ROWS_OF_PASSED if result.status == PASSED else ROWS_OF_TEST
         flows, left_out = cropped(told.flows, named, most)
         ladders = [ladder_of(flow, number, named,
                              at < OPEN_FLOWS or any(is_named(row, named) for row in flow.rows))
                    for at, flow in enumerate(flows)]
-        return Evidence(markup_of(ladders, left_out), remarks)
+        return Evidence(markup_of(ladders, left_out), remarks, whole)
     except Exception as error:
         return Evidence(remarks=[f"The trace cannot be drawn: {_line(error)}"])
 

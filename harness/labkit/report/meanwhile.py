@@ -47,12 +47,16 @@ class Meanwhile:
             self._begin()
 
     def drawn(self, results: Sequence[Result]) -> dict[int, Evidence]:
-        """Of RESULTS what is drawn by now, and as it is to be; what is not done yet is given up."""
+        """Of RESULTS what is drawn by now, and as it is to be; what is not done yet is given up.
+
+        A labcap that had no time beside the tests may have some at the end.
+        """
         self._end()
         found: dict[int, Evidence] = {}
         for part in self._parts:
             for (number, result), evidence in zip(part.results, _left_by(part)):
-                if number < len(results) and _looks(results[number]) == _looks(result):
+                same = number < len(results) and _looks(results[number]) == _looks(result)
+                if same and evidence.whole:
                     found[number] = evidence
         self.close()
         return found
