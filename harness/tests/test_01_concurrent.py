@@ -222,7 +222,7 @@ def test_server_does_with_few_descriptors(lab: Scenario, program: str) -> None:
     """32 clients for 32 descriptors: most are served, the others wait or are refused."""
     server = lab.start_server(program, port=PORT, descriptors=32)
     before = lab.footprint(server)
-    lab.stall = max(lab.stall, 2.5)  # a server may look again a second later
+    lab.be_patient(2.5)  # a server may look again a second later
     peers = lab.connect_some(32, PORT)
     for peer in peers:
         peer.send(TEXT)
