@@ -290,12 +290,20 @@ static int become_guest(void)
     return setresuid(GUEST_ID, GUEST_ID, GUEST_ID);
 }
 
+/* Who started all this may ignore signals, as a shell's job in the background does SIGINT. */
+static void take_signals_as_usual(void)
+{
+    for (int number = 1; number < NSIG; number++)
+        signal(number, SIG_DFL); /* which fails for SIGKILL and the like */
+}
+
 /* The child's way to the program; on failure its errno goes to REPORT_FD. */
 static _Noreturn void execute(struct command *command, int *fds, size_t count, int report_fd)
 {
     /* Needed past place_fds(), which fills the low numbers, and so the hosts' too. */
     int report = fcntl(report_fd, F_DUPFD_CLOEXEC, 2 * MESSAGE_FDS);
 
+    take_signals_as_usual();
     if (report >= 0 && hosts_enter(command->host) == 0 && place_fds(fds, count) == 0 &&
         chdir(command->cwd) == 0 && (!command->guest || become_guest() == 0) &&
         sigprocmask(SIG_SETMASK, &original_mask, NULL) == 0)

@@ -6,10 +6,13 @@ import os
 import signal
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+import labkit.events
 from labkit import sandbox
+from labkit.events import EventLoop
 from labkit.feedback import HarnessError, Mismatch
 from labkit.peer import Peer
 from labkit.scenario import Scenario
@@ -372,3 +375,38 @@ def test_a_scenario_gives_back_its_descriptors(workspace: Path) -> None:
         lab.close()
         counts.append(len(os.listdir("/proc/self/fd")))
     assert counts[0] == counts[1] == counts[2]
+
+
+def test_a_program_ignores_no_signal_that_the_grader_ignores(world: World) -> None:
+    """A shell's job in the background is started so."""
+    before = {number: signal.signal(number, signal.SIG_IGN)
+              for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)}
+    try:
+        lab = world(prog="grep SigIgn /proc/self/status\n")
+        program = lab.start("prog")
+        lab.expect_exit(program, 0)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert program.stdout == b"SigIgn:\t0000000000000000\n"
+
+
+def test_events_have_their_time_where_a_look_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look at a thousand processes does not take all of it."""
+    now, looks, turns = 0.0, 0, 0
+
+    def look() -> None:
+        nonlocal now, looks
+        now, looks = now + 1.0, looks + 1
+
+    def turn(self: EventLoop, timeout: float = 0.0) -> None:
+        nonlocal now, turns
+        now, turns = now + 0.01, turns + 1
+
+    monkeypatch.setattr(labkit.events, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(EventLoop, "turn", turn)
+    loop = EventLoop(deadline=60.0)
+    loop.add_probe(look)
+    loop.wait(lambda: turns == 300)
+    assert 1 < looks < 5
+    loop.close()
