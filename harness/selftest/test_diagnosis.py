@@ -110,6 +110,10 @@ CASES: dict[str, tuple[Evidence, str]] = {
         'connect(3<TCP:[1]>, {sa_family=AF_INET, sin_port=htons(57616), '
         'sin_addr=inet_addr("127.0.0.1")}, 16) = -1 ECONNREFUSED (Connection refused) <0>',
         status=1), suspicion="no-packets"), "byte-order"),
+    "a client's port that is a count of clients with its bytes exchanged": (evidence(program(
+        'sendto(3<UDP:[127.0.0.1:4321]>, "x", 1, 0, {sa_family=AF_INET, sin_port=htons(59395), '
+        'sin_addr=inet_addr("127.0.0.1")}, 16) = 1 <0>', transport="udp"),
+        suspicion="no-answer", expected="client 1000 of 1100 receives a datagram"), "no-answer"),
     "an address in host byte order": (evidence(program(
         'bind(3<TCP:[1]>, {sa_family=AF_INET, sin_port=htons(4321), '
         'sin_addr=inet_addr("1.0.0.127")}, 16) = -1 EADDRNOTAVAIL (Cannot assign) <0>',

@@ -400,9 +400,11 @@ def port_swapped(evidence: Evidence) -> Optional[str]:
 
 
 def _asked_ports(evidence: Evidence) -> set[int]:
-    """The ports that the test expects, or told to the programs."""
-    told = " ".join([evidence.expected, *(program.command for program in evidence.programs)])
-    return {int(number) for number in re.findall(r"\b\d{2,5}\b", told) if int(number) < 65536}
+    """The ports that the test expects, or told to the programs; not all else that it counts."""
+    told = " ".join(program.command for program in evidence.programs)
+    numbers = [*re.findall(r"\b\d{2,5}\b", told),
+               *re.findall(r"\bport (\d{2,5})\b", evidence.expected)]
+    return {int(number) for number in numbers if int(number) < 65536}
 
 
 def address_swapped(evidence: Evidence) -> Optional[str]:
