@@ -13,7 +13,7 @@ import struct
 import warnings
 from collections import Counter, deque
 from pathlib import Path
-from typing import Any, Iterator, NamedTuple, Optional, Sequence
+from typing import Any, Iterable, Iterator, NamedTuple, Optional, Sequence
 
 from labkit.datagrams import Address
 from labkit.feedback import HarnessError, Mismatch
@@ -204,6 +204,21 @@ def expect_answered(found: Sequence[Sent], side: Side, seconds: float, cause: st
     took = next(sent.time for sent in found if sent.target == side.address) - asked
     if took > seconds:
         raise Mismatch(f"{side.sock.label} is answered at once", f"after {took:.1f} s", cause)
+
+
+def expect_no_more(found: Sequence[Sent], sides: Iterable[Side], cause: str) -> None:
+    """To each of SIDES, which sent an ERROR, nothing was sent after it; else CAUSE is why.
+
+    One packet may have crossed it. FOUND: all there was.
+    """
+    for side in sides:
+        end = next(number for number, sent in enumerate(found)
+                   if sent.source == side.address and sent.is_a(ERROR))
+        late = [sent for sent in found[end:] if sent.target == side.address]
+        if len(late) > 1:
+            raise Mismatch(f"after its ERROR nothing is sent to {side.sock.label}",
+                           f"{tell(late[-1].data)}, {late[-1].time - found[end].time:.1f} s later",
+                           cause, packets=[sent.packet for sent in late])
 
 
 def _place(address: Address) -> str:

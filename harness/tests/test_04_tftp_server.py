@@ -26,7 +26,7 @@ from labkit.tftp_lab import (
     expect_refused_if_answered, expect_saved, expect_served, expect_spacing, send_as, serve,
     write_file,
 )
-from labkit.tftp_wire import expect_answered, expect_wire
+from labkit.tftp_wire import expect_answered, expect_no_more, expect_wire
 
 LAB = "04-file-transfer"
 
@@ -388,7 +388,7 @@ def test_udp_server_ends_a_transfer_by_an_error(lab: Scenario) -> None:
         reader.send(error(code, ""))
     expect_ended(lab, server, before)
     expect_nothing_of(lab, folder, "new", "a.txt")
-    expect_wire(lab, tftp.sides)
+    expect_no_more(expect_wire(lab, tftp.sides), tftp.sides, "vanished-client")
 
 
 # -- Step 27: only new ACKs move on ----------------------------------------------

@@ -15,7 +15,7 @@ from labkit.tftp_lab import (
     LINES, TEXT, agree_on, content, expect_ended, expect_nothing_of, expect_options,
     expect_saved, serve,
 )
-from labkit.tftp_wire import expect_wire
+from labkit.tftp_wire import expect_no_more, expect_wire
 
 LAB = "04-file-transfer"
 
@@ -165,7 +165,7 @@ def test_udp_server_ends_a_transfer_whose_options_are_refused(lab: Scenario) -> 
         client.send(error(8, "not this one"))
     expect_ended(lab, server, before)
     expect_nothing_of(lab, folder, "new", "a.txt")
-    expect_wire(lab, tftp.sides, "bad-options")
+    expect_no_more(expect_wire(lab, tftp.sides, "bad-options"), tftp.sides, "vanished-client")
 
 
 # -- Step 31: windows ------------------------------------------------------------

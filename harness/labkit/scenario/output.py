@@ -80,12 +80,14 @@ class Output(World):
             raise Mismatch(expected=f"`{program.command}` prints nothing more to stdout",
                            seen=describe(bytes(program.stdout)), cause="messages")
 
-    def expect_complaint(self, program: Program, pattern: str) -> None:
-        """A line of stderr, of a program that has ended, begins as PATTERN says."""
+    def expect_complaint(
+        self, program: Program, pattern: str, cause: str = "messages"
+    ) -> None:
+        """A line of stderr, of a program that has ended, begins as PATTERN says; or else CAUSE."""
         text = program.stderr.decode(errors="replace")
         if not re.search(f"^(?:{pattern})", text, re.MULTILINE):
             raise Mismatch(expected=f"`{program.command}` prints a line like `{pattern}` to stderr",
-                           seen=f"on stderr: {describe(bytes(program.stderr))}", cause="messages")
+                           seen=f"on stderr: {describe(bytes(program.stderr))}", cause=cause)
 
     def expect_stderr_line(
         self, program: Program, line: str, cause: Optional[str] = None

@@ -212,7 +212,7 @@ REQUEST = [
     ),
     client(
         "tells-no-message", "the server's message is not told",
-        "tells_the_server_s_error[get]", "messages",
+        "tells_the_server_s_error[get]", "no-error-told",
         (REASON, REASON.replace("read_error", "if (0) read_error")), file=PEER,
     ),
     client(
