@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 import labkit.events
-from labkit import sandbox
+from labkit import labhost, sandbox
 from labkit.events import EventLoop
 from labkit.feedback import HarnessError, Mismatch
 from labkit.peer import Peer
@@ -377,17 +377,22 @@ def test_a_scenario_gives_back_its_descriptors(workspace: Path) -> None:
     assert counts[0] == counts[1] == counts[2]
 
 
-def test_a_program_ignores_no_signal_that_the_grader_ignores(world: World) -> None:
+def test_a_program_ignores_no_signal_that_the_grader_ignores(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A shell's job in the background is started so."""
+    monkeypatch.setattr(labhost, "_begun", {})  # a labhost that is begun now
     before = {number: signal.signal(number, signal.SIG_IGN)
               for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)}
     try:
         lab = world(prog="grep SigIgn /proc/self/status\n")
         program = lab.start("prog")
         lab.expect_exit(program, 0)
+        lab.close()
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        labhost.of_this_process().end()
     assert program.stdout == b"SigIgn:\t0000000000000000\n"
 
 
