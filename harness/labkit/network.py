@@ -151,7 +151,7 @@ class PrivateNetwork:
         """
         strings = [str(cwd), *argv, *(f"{name}={value}" for name, value in env.items())]
         request = struct.pack("=5i", RUN, _NUMBERS[host], guest, len(argv), len(env))
-        request += b"".join(os.fsencode(text) + b"\0" for text in strings)
+        request += os.fsencode("\0".join(strings)) + b"\0"
         if len(request) > MESSAGE_BYTES:
             raise OSError(errno.E2BIG, os.strerror(errno.E2BIG), argv[0])
         numbers, given = self._ask(request, fds, RUN)
