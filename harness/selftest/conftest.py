@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import signal
 from pathlib import Path
 from typing import Iterator
 
@@ -22,6 +23,8 @@ from workbench import Benches, Workbench, World, compile_c
 def pytest_configure(config: pytest.Config) -> None:
     """Where graded tests run beside the suite's own, more is asked of them than in grading."""
     config.pluginmanager.register(CallsInOrder(), "calls-in-order")
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # by a shell that runs this with '&'
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -114,6 +114,12 @@ CASES: dict[str, tuple[Evidence, str]] = {
         'sendto(3<UDP:[127.0.0.1:4321]>, "x", 1, 0, {sa_family=AF_INET, sin_port=htons(59395), '
         'sin_addr=inet_addr("127.0.0.1")}, 16) = 1 <0>', transport="udp"),
         suspicion="no-answer", expected="client 1000 of 1100 receives a datagram"), "no-answer"),
+    "the port of a reply to PASV with its bytes exchanged": (evidence(program(
+        'recvfrom(3<TCP:[1]>, "227 Entering Passive Mode (127,0,0,1,4,0).\\r\\n", 512, 0, '
+        'NULL, NULL) = 44 <0>',
+        'connect(4<TCP:[2]>, {sa_family=AF_INET, sin_port=htons(4), '
+        'sin_addr=inet_addr("127.0.0.1")}, 16) = -1 ECONNREFUSED (Connection refused) <0>',
+        status=1), suspicion="transfer-port"), "byte-order"),
     "an address in host byte order": (evidence(program(
         'bind(3<TCP:[1]>, {sa_family=AF_INET, sin_port=htons(4321), '
         'sin_addr=inet_addr("1.0.0.127")}, 16) = -1 EADDRNOTAVAIL (Cannot assign) <0>',

@@ -404,7 +404,11 @@ def _asked_ports(evidence: Evidence) -> set[int]:
     told = " ".join(program.command for program in evidence.programs)
     numbers = [*re.findall(r"\b\d{2,5}\b", told),
                *re.findall(r"\bport (\d{2,5})\b", evidence.expected)]
-    return {int(number) for number in numbers if int(number) < 65536}
+    received = "\n".join(call.arguments for program in evidence.programs
+                         for call in program.log.calls if call.name in RECEIVE)
+    in_bytes = re.findall(r"\b(?:\d{1,3},){4}(\d{1,3}),(\d{1,3})\b", received)  # PASV and PORT
+    return {port for port in (*map(int, numbers), *(int(high) * 256 + int(low)
+                                                    for high, low in in_bytes)) if port < 65536}
 
 
 def address_swapped(evidence: Evidence) -> Optional[str]:
