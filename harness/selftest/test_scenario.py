@@ -393,7 +393,8 @@ def test_a_program_ignores_no_signal_that_the_grader_ignores(
         for number, handler in before.items():
             signal.signal(number, handler)
         labhost.of_this_process().end()
-    assert program.stdout == b"SigIgn:\t0000000000000000\n"
+    ignored = int(program.stdout.split()[1], 16)
+    assert ignored & (1 << 31) - 1 == 0  # the C library has signals from 32 on for itself
 
 
 def test_events_have_their_time_where_a_look_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
