@@ -32,8 +32,8 @@ from labkit.workers import Workers
 _FORMATS = ("table", "tap", "autolab")
 """What can be printed."""
 
-_JOBS = 3
-"""Tests at a time for each processor: they wait more than they work."""
+_JOBS, _MORE = 3, 4
+"""Tests at a time for each processor, and for all together: they wait more than they work."""
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
@@ -47,7 +47,7 @@ def _parse(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     parser.add_submission("a folder to grade as that LAB; without it labs/ is graded")
     parser.add_out(DEFAULT_OUT, "results and traces")
     parser.add_argument("-j", dest="jobs", metavar="JOBS", type=_jobs,
-                        default=_JOBS * len(os.sched_getaffinity(0)),
+                        default=_JOBS * len(os.sched_getaffinity(0)) + _MORE,
                         help="tests at a time (%(default)s)")
     parser.add_argument("-k", dest="expression", metavar="EXPRESSION", default="",
                         type=_expression,
