@@ -213,6 +213,21 @@ def test_a_program_that_no_processor_has_time_for_is_waited_for(world: World) ->
     assert program.looks <= -5
 
 
+class Spinning(Starved):
+    """A program that never waits, and has a processor for a part of the time only."""
+
+    def activity(self) -> Activity:
+        self.looks += 1
+        passed = time.monotonic() - self.begun
+        return Activity(False, 0, 100 * passed, 0, False, (), 100 * passed)
+
+
+def test_a_program_that_never_rests_is_not_waited_for_long(world: World) -> None:
+    program = Spinning(0)
+    world().wait_blocked(cast(Program, program), seconds=0.01)
+    assert program.looks < 100
+
+
 class SlowlyTaken:
     """A peer of whose bytes some are under way at the first LOOKS."""
 

@@ -123,7 +123,7 @@ class Reach(Datagrams):
             for side, way in ways)
 
 
-_PATIENCE = 10.0
+_PATIENCE = 20.0
 """Seconds more for a test that has failed: enough to see that a program spins."""
 
 

@@ -35,6 +35,8 @@ it may stand still where those are more, for it may spin until its time is over.
 _UNSEEN = 4 * PROBE
 """Seconds between two looks that count as standstill, though the processor may have had no time
 for the test for longer."""
+_RAN = 0.5
+"""Seconds of processor time, after which a program had time enough to come to rest."""
 _LOOKS = 20
 """How often a program that does not come to rest is looked at: the test itself may have been
 kept from running."""
@@ -143,7 +145,7 @@ class World:
         also: what must be so at the same time.
         """
         seen: list[int] = []
-        begun, delayed = time.monotonic(), program.activity().delayed
+        begun, before = time.monotonic(), program.activity()
 
         def settled() -> bool:
             state = program.activity()
@@ -151,7 +153,9 @@ class World:
             seen.append(state.switches if rests else -len(seen))
             if len(seen) >= 5 and len(set(seen[-5:])) == 1 and not packets_queue():
                 return True
-            longest = min(seconds + state.delayed - delayed, PATIENCE / 2)
+            longest = seconds
+            if state.seconds - before.seconds < _RAN:
+                longest = min(seconds + state.delayed - before.delayed, PATIENCE / 2)
             return len(seen) >= _LOOKS and time.monotonic() - begun > longest
 
         self._loop.wait(settled, poll=0.004, at_least=PATIENCE)
