@@ -228,6 +228,18 @@ def test_a_program_that_never_rests_is_not_waited_for_long(world: World) -> None
     assert program.looks < 100
 
 
+class Hindered(Starved):
+    """A program that would spin, and gets no processor at all."""
+
+    traced, exit, command = False, None, "prog"
+
+
+def test_a_program_that_only_lacks_a_processor_is_not_idle(world: World) -> None:
+    with pytest.raises(Mismatch) as caught:
+        world().expect_idle(cast(Program, Hindered(1000)), seconds=0.01)
+    assert caught.value.cause == "busy-wait"
+
+
 class SlowlyTaken:
     """A peer of whose bytes some are under way at the first LOOKS."""
 
