@@ -23,5 +23,4 @@ void setting_small_tables(void)
 {
     /* Half as many connections can be in TIME-WAIT. A chain in it may be of any length. */
     (void)setting_write("ipv4/tcp_child_ehash_entries", "8192");
-    (void)setting_write("ipv4/udp_child_hash_entries", "256");
 }
