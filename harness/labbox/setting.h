@@ -10,8 +10,8 @@ int setting_write(const char *name, const char *value);
 
 /*
  * Gives each network namespace that is made from this one a table of TCP connections of its own,
- * and of UDP sockets, of a size for one test: Linux 6.1, 6.2. Else all share one, and who asks for
- * a host's sockets waits until the kernel has gone through the whole machine's.
+ * of a size for one test: from Linux 6.1 on. Else all share one, and who asks for a host's
+ * connections waits until the kernel has gone through the whole machine's.
  */
 void setting_small_tables(void);
 
