@@ -73,14 +73,17 @@ static ssize_t read_cookie(void *cookie, char *to, size_t most)
     }
     n = o->end - o->at < most ? o->end - o->at : most;
     memcpy(to, o->buffer + o->at, n);
+    o->passing(o->context, o->buffer + o->at, n);
     o->at += n;
     return (ssize_t)n;
 }
 
-FILE *octets_stream(struct octets *o)
+FILE *octets_stream(struct octets *o, octets_fn *passing, void *context)
 {
     FILE *file = fopencookie(o, "r", (cookie_io_functions_t){.read = read_cookie});
 
+    o->passing = passing;
+    o->context = context;
     if (file != NULL)
         setvbuf(file, NULL, _IONBF, 0);
     return file;

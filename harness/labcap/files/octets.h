@@ -16,12 +16,16 @@
 /* Of the buffer: the largest packet that libpcap reads, and room around it. */
 enum { OCTETS_MAX = BOUND(384, 16) * 1024 };
 
+typedef void octets_fn(void *context, const uint8_t *bytes, size_t size);
+
 struct octets {
     int fd;
     uint8_t *buffer;
     size_t at, end; /* what was read and not yet taken */
     bool moved;     /* the buffer no longer begins with the file's first octet */
     int error;      /* errno of the last octets_fetch() that failed; 0: the file ends there */
+    octets_fn *passing; /* through the stream */
+    void *context;
 };
 
 /* `fd` stays the caller's. Exits when out of memory. */
@@ -46,12 +50,6 @@ static inline void octets_take(struct octets *o, size_t n)
     o->at += n;
 }
 
-/* True if octets were read and not yet taken. */
-static inline bool octets_wait(const struct octets *o)
-{
-    return o->at < o->end;
-}
-
 /* The octets taken so far, or NULL if some are gone. */
 static inline const uint8_t *octets_taken(const struct octets *o, size_t *n)
 {
@@ -59,8 +57,8 @@ static inline const uint8_t *octets_taken(const struct octets *o, size_t *n)
     return o->moved ? NULL : o->buffer;
 }
 
-/* A stream that takes from the same place, and never more than it is asked for. fclose() leaves
- * the octets open. NULL with errno. */
-FILE *octets_stream(struct octets *o);
+/* A stream that takes from the same place, and never more than it is asked for; `passing` is shown
+ * what it takes. fclose() leaves the octets open. NULL with errno. */
+FILE *octets_stream(struct octets *o, octets_fn *passing, void *context);
 
 #endif

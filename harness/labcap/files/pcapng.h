@@ -52,22 +52,36 @@ void pcapng_statistics(struct pcapng_writer *w, uint64_t time_ns, uint64_t recei
 /* Passes everything on that was written so far. Returns false if that failed, now or before. */
 bool pcapng_flush(struct pcapng_writer *w);
 
-/* Reads from the Interface Statistics Blocks of a pcapng file of any writer, in either byte
- * order, how many packets its capturer lost. *drops is 0 where nothing tells: no pcapng, no such
- * block, a file that ends or goes wrong before it. Returns 0, or -1 if the file cannot be opened
- * or read (errno tells). */
-int pcapng_read_drops(const char *path, uint64_t *drops);
+/* ---- How many packets a capturer lost, by the Interface Statistics Blocks of any writer ---- */
 
-/* The same, from blocks of one section that somebody else reads. `body` is a statistics block
- * without its type and lengths. */
-enum { PCAPNG_INTERFACES_MAX = BOUND(64, 3) }; /* above it the largest count of them all counts */
-
-struct pcapng_drops {
-    uint64_t by_interface[PCAPNG_INTERFACES_MAX + 1];
+enum {
+    PCAPNG_INTERFACES_MAX = BOUND(64, 3), /* above it the largest count of them all counts */
+    PCAPNG_STATISTICS_MAX = BOUND(4096, 64) /* octets of a block's options that are read */
 };
 
-void pcapng_drops_take(struct pcapng_drops *drops, const uint8_t *body, size_t size,
-                       bool swapped);
+struct pcapng_drops {
+    uint64_t by_interface[PCAPNG_INTERFACES_MAX + 1]; /* of this section */
+    uint64_t before; /* of earlier ones */
+    /* For pcapng_drops_pass(): */
+    bool in_section, swapped;
+    bool lost_track; /* what came is no block of a pcapng file */
+    uint64_t to_pass; /* octets up to the next block */
+    uint32_t wanted, kept; /* of the next one */
+    uint8_t block[8 + PCAPNG_STATISTICS_MAX];
+};
+
+void pcapng_drops_begin(struct pcapng_drops *drops);
+
+/* Takes the next octets of the file, from its beginning, in pieces of any size; `drops` is a
+ * struct pcapng_drops. */
+void pcapng_drops_pass(void *drops, const uint8_t *bytes, size_t size);
+
+/* Takes a statistics block of the section at hand, without its type and lengths, which does not
+ * pass. */
+void pcapng_drops_block(struct pcapng_drops *drops, const uint8_t *body, size_t size,
+                        bool swapped);
+
+/* 0 where nothing has told of any. */
 uint64_t pcapng_drops_sum(const struct pcapng_drops *drops);
 
 #endif

@@ -1,58 +1,38 @@
 /* Finds the count of lost packets in a pcapng file.
  *
- * Only the heads of blocks and the options of Interface Statistics Blocks are read; everything
- * else is skipped over. A block's length is believed only as a distance to skip, which always
- * moves forward, so that any sequence of octets ends this. */
-#include "bound.h"
-#include "pcapng.h"
-
-#include <errno.h>
-#include <stdio.h>
+ * Only the heads of blocks and the options of Interface Statistics Blocks are looked at; everything
+ * else is passed over. A block's length is believed only as a distance to the next one, which
+ * always moves forward, so that any sequence of octets ends this. */
 #include <string.h>
-#include <sys/stat.h>
 
+#include "pcapng.h"
 #include "pcapng_format.h"
 
-/* Of a statistics block: more options than that are not read. */
-enum { BODY_MAX = BOUND(4096, 64) };
-
-struct scan {
-    FILE *file;
-    bool swapped;
-    uint64_t total;            /* of the sections that have ended */
-    struct pcapng_drops drops; /* of this section */
-};
+enum { HEAD = 8, SECTION_HEAD = 12, LENGTH_AGAIN = 4 };
 
 static uint64_t add_saturating(uint64_t a, uint64_t b)
 {
     return a > UINT64_MAX - b ? UINT64_MAX : a + b;
 }
 
-uint64_t pcapng_drops_sum(const struct pcapng_drops *drops)
+uint64_t pcapng_drops_sum(const struct pcapng_drops *d)
 {
-    uint64_t sum = 0;
+    uint64_t sum = d->before;
 
     for (size_t i = 0; i <= PCAPNG_INTERFACES_MAX; i++)
-        sum = add_saturating(sum, drops->by_interface[i]);
+        sum = add_saturating(sum, d->by_interface[i]);
     return sum;
 }
 
-static void end_section(struct scan *s)
-{
-    s->total = add_saturating(s->total, pcapng_drops_sum(&s->drops));
-    memset(&s->drops, 0, sizeof s->drops);
-}
-
 /* The counts are since the start of the capture, so that of several blocks the largest holds. */
-void pcapng_drops_take(struct pcapng_drops *drops, const uint8_t *body, size_t size,
-                       bool swapped)
+void pcapng_drops_block(struct pcapng_drops *d, const uint8_t *body, size_t size, bool swapped)
 {
     uint64_t lost = 0;
     uint32_t interface;
     size_t at = 12; /* behind the interface and the stamp */
 
-    if (size > BODY_MAX)
-        size = BODY_MAX;
+    if (size > PCAPNG_STATISTICS_MAX)
+        size = PCAPNG_STATISTICS_MAX;
     if (size < at)
         return;
     interface = ng_u32(body, swapped);
@@ -70,65 +50,86 @@ void pcapng_drops_take(struct pcapng_drops *drops, const uint8_t *body, size_t s
         length += -length & 3;
         at += length < size - at ? length : size - at;
     }
-    if (drops->by_interface[interface] < lost)
-        drops->by_interface[interface] = lost;
+    if (d->by_interface[interface] < lost)
+        d->by_interface[interface] = lost;
 }
 
-/* Reads the next block. Returns false at the end, wherever and whatever that is. */
-static bool next_block(struct scan *s)
-{
-    uint8_t head[12], body[BODY_MAX];
-    uint32_t type, length;
-    size_t taken = 8, size = 0;
+/* ---- Octets as they pass ---- */
 
-    if (fread(head, 1, 8, s->file) != 8)
+void pcapng_drops_begin(struct pcapng_drops *d)
+{
+    *d = (struct pcapng_drops){.wanted = HEAD};
+}
+
+static void end_section(struct pcapng_drops *d)
+{
+    d->before = pcapng_drops_sum(d);
+    memset(d->by_interface, 0, sizeof d->by_interface);
+}
+
+static void next_block(struct pcapng_drops *d, uint64_t passed)
+{
+    d->to_pass = passed;
+    d->kept = 0;
+    d->wanted = HEAD;
+}
+
+/* Looks at what is wanted of a block, which is all there. Returns false if it is no block. */
+static bool look(struct pcapng_drops *d)
+{
+    uint32_t type = ng_u32(d->block, d->swapped), length;
+
+    if (type != BLOCK_SECTION && !d->in_section)
         return false;
-    type = ng_u32(head, s->swapped);
+    if (type == BLOCK_SECTION && d->wanted == HEAD) {
+        d->wanted = SECTION_HEAD;
+        return true;
+    }
     if (type == BLOCK_SECTION) {
-        if (fread(head + 8, 1, 4, s->file) != 4)
+        d->swapped = ng_u32(d->block + HEAD, false) != BYTE_ORDER_MAGIC;
+        if (ng_u32(d->block + HEAD, d->swapped) != BYTE_ORDER_MAGIC)
             return false;
-        taken = 12;
-        s->swapped = false;
-        s->swapped = ng_u32(head + 8, s->swapped) != BYTE_ORDER_MAGIC;
-        if (ng_u32(head + 8, s->swapped) != BYTE_ORDER_MAGIC)
-            return false;
-        end_section(s);
+        d->in_section = true;
+        end_section(d);
     }
-    length = ng_u32(head + 4, s->swapped);
-    if (length < 12 || length % 4 != 0 || length < taken + 4)
+    length = ng_u32(d->block + 4, d->swapped);
+    if (length < d->wanted + LENGTH_AGAIN || length % 4 != 0)
         return false;
-    if (type == BLOCK_STATISTICS) {
-        size = length - 12 < BODY_MAX ? length - 12 : BODY_MAX;
-        size = fread(body, 1, size, s->file);
-        pcapng_drops_take(&s->drops, body, size, s->swapped);
+    if (type == BLOCK_STATISTICS && d->wanted == HEAD && length > HEAD + LENGTH_AGAIN) {
+        uint32_t body = length - HEAD - LENGTH_AGAIN;
+
+        d->wanted += body < PCAPNG_STATISTICS_MAX ? body : PCAPNG_STATISTICS_MAX;
+        return true;
     }
-    return fseeko(s->file, (off_t)(length - taken - size), SEEK_CUR) == 0;
+    next_block(d, length - d->wanted);
+    return true;
 }
 
-int pcapng_read_drops(const char *path, uint64_t *drops)
+/* The next octets of what is wanted. A block may be cut: what there is of it counts. */
+static void keep(struct pcapng_drops *d, const uint8_t *bytes, size_t size)
 {
-    struct scan scan = { 0 };
-    struct stat status;
-    uint8_t start[4];
-    int error = 0;
+    memcpy(d->block + d->kept, bytes, size);
+    d->kept += (uint32_t)size;
+    if (d->kept > HEAD && ng_u32(d->block, d->swapped) == BLOCK_STATISTICS)
+        pcapng_drops_block(d, d->block + HEAD, d->kept - HEAD, d->swapped);
+    if (d->kept == d->wanted)
+        d->lost_track = !look(d);
+}
 
-    *drops = 0;
-    scan.file = fopen(path, "rbe");
-    if (!scan.file)
-        return -1;
-    /* A pipe would be emptied before its reader comes to it. */
-    if (fstat(fileno(scan.file), &status) == 0 && S_ISREG(status.st_mode) &&
-        fread(start, 1, sizeof start, scan.file) == sizeof start &&
-        ng_u32(start, false) == BLOCK_SECTION) {
-        rewind(scan.file);
-        while (next_block(&scan))
-            ;
-        end_section(&scan);
-        *drops = scan.total;
+void pcapng_drops_pass(void *drops, const uint8_t *bytes, size_t size)
+{
+    struct pcapng_drops *d = drops;
+
+    while (size > 0 && !d->lost_track) {
+        bool passes = d->to_pass > 0;
+        uint64_t most = passes ? d->to_pass : d->wanted - d->kept;
+        size_t n = most < size ? (size_t)most : size;
+
+        if (passes)
+            d->to_pass -= n;
+        else
+            keep(d, bytes, n);
+        bytes += n;
+        size -= n;
     }
-    if (ferror(scan.file))
-        error = EIO;
-    fclose(scan.file);
-    errno = error;
-    return error ? -1 : 0;
 }

@@ -27,8 +27,8 @@ struct reader {
     bool badly_packed;
     struct octets octets;
     struct records records;
-    bool by_pcap; /* from here on libpcap reads: */
-    bool unread;  /* something is left for it */
+    struct pcapng_drops drops;
+    bool by_pcap; /* from here on libpcap reads */
     pcap_t *pcap;
     bool filtered;
     struct bpf_program program;
@@ -107,14 +107,15 @@ static enum reader_open_result open_pcap(struct reader *r, const char *path, cha
     octets_open(&r->octets, r->fd);
     if (unpack(r, why, sizeof why) != NULL)
         return fail(READER_BAD_FILE, error, size, path, why);
-    file = need(octets_stream(&r->octets));
+    pcapng_drops_begin(&r->drops);
+    file = need(octets_stream(&r->octets, pcapng_drops_pass, &r->drops));
     r->pcap = pcap_fopen_offline_with_tstamp_precision(file, PCAP_TSTAMP_PRECISION_NANO, why);
     if (r->pcap == NULL) {
         fclose(file);
         return fail(READER_BAD_FILE, error, size, path,
                     is_badly_packed(r) ? badly_packed : why);
     }
-    records_begin(&r->records, &r->octets, r->pcap);
+    records_begin(&r->records, &r->octets, r->pcap, &r->drops);
     return READER_OPEN;
 }
 
@@ -197,8 +198,6 @@ static enum reader_result next_by_pcap(struct reader *reader, struct reader_fram
     struct pcap_pkthdr *header;
     int result;
 
-    if (!reader->by_pcap)
-        reader->unread = reader->records.next == NULL || octets_wait(&reader->octets);
     reader->by_pcap = true;
     result = pcap_next_ex(reader->pcap, &header, &frame->bytes);
     if (result != 1)
@@ -244,21 +243,24 @@ const char *reader_error(const struct reader *reader)
     return reader->badly_packed ? badly_packed : pcap_geterr(reader->pcap);
 }
 
-/* What libpcap skips is looked for in a second pass, where there can be one. */
-static bool can_be_read_again(const struct reader *r)
+/* What libpcap did not get to. A pipe may have no end yet. */
+static void pass_the_rest(struct reader *r)
 {
     struct stat status;
+    const uint8_t *bytes;
 
-    return r->unpacker.program == NULL && !is_stdin(r->path) && fstat(r->fd, &status) == 0 &&
-           S_ISREG(status.st_mode);
+    if (fstat(r->fd, &status) != 0 || !S_ISREG(status.st_mode))
+        return;
+    while ((bytes = octets_look(&r->octets, 1)) != NULL) {
+        size_t size = r->octets.end - r->octets.at;
+
+        pcapng_drops_pass(&r->drops, bytes, size);
+        octets_take(&r->octets, size);
+    }
 }
 
-uint64_t reader_drops(const struct reader *reader)
+uint64_t reader_drops(struct reader *reader)
 {
-    uint64_t drops;
-
-    if (reader->unread && can_be_read_again(reader) &&
-        pcapng_read_drops(reader->path, &drops) == 0)
-        return drops;
-    return pcapng_drops_sum(&reader->records.drops);
+    pass_the_rest(reader);
+    return pcapng_drops_sum(&reader->drops);
 }

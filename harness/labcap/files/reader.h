@@ -50,7 +50,8 @@ int reader_link_type(const struct reader *reader);
 uint64_t reader_error_packet(const struct reader *reader);
 const char *reader_error(const struct reader *reader);
 
-/* Packets that the capturer lost, as the file itself tells; 0 where it does not. */
-uint64_t reader_drops(const struct reader *reader);
+/* No more packets: how many the capturer lost, as the file itself tells; 0 where it does not. Of a
+ * pipe only what was read counts. */
+uint64_t reader_drops(struct reader *reader);
 
 #endif

@@ -111,7 +111,7 @@ static bool next_pcapng(struct records *r, struct reader_frame *frame)
         case BLOCK_SIMPLE_PACKET:
             return false;
         case BLOCK_STATISTICS:
-            pcapng_drops_take(&r->drops, p + BLOCK_HEADER, length - BLOCK_ENDS, r->swapped);
+            pcapng_drops_block(r->drops, p + BLOCK_HEADER, length - BLOCK_ENDS, r->swapped);
             break;
         }
         octets_take(r->octets, length);
@@ -164,13 +164,14 @@ static int find_stamp_digits(const uint8_t *p, size_t size, bool swapped)
 
 /* ---- Both ---- */
 
-void records_begin(struct records *r, struct octets *octets, pcap_t *pcap)
+void records_begin(struct records *r, struct octets *octets, pcap_t *pcap,
+                   struct pcapng_drops *drops)
 {
     size_t size;
     const uint8_t *p = octets_taken(octets, &size);
     int digits = 0;
 
-    *r = (struct records){.octets = octets, .swapped = pcap_is_swapped(pcap)};
+    *r = (struct records){.octets = octets, .drops = drops, .swapped = pcap_is_swapped(pcap)};
     r->captured_max = (uint32_t)pcap_snapshot(pcap);
     if (r->captured_max > PCAPNG_SNAPLEN_MAX)
         r->captured_max = PCAPNG_SNAPLEN_MAX;

@@ -24,11 +24,12 @@ struct records {
     bool swapped;          /* the other byte order than this machine's */
     uint32_t captured_max;
     uint32_t units, unit_ns; /* of a fraction: in a second, of how many nanoseconds */
-    struct pcapng_drops drops; /* in the blocks so far */
+    struct pcapng_drops *drops; /* is told of statistics blocks */
 };
 
 /* libpcap has just opened the file: its first record is next. */
-void records_begin(struct records *records, struct octets *octets, pcap_t *pcap);
+void records_begin(struct records *records, struct octets *octets, pcap_t *pcap,
+                   struct pcapng_drops *drops);
 
 /* Sets all of the frame but `number` and `chosen`. False, and nothing is taken, if the next
  * record is for libpcap: then all later ones are, too. */

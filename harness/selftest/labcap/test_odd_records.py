@@ -3,11 +3,13 @@ that are larger than its buffer."""
 
 from __future__ import annotations
 
+import json
 import struct
+import subprocess
 from pathlib import Path
 
 import pytest
-from calls import Json, Labcap, ReadAll, ReadOne
+from calls import DEADLINE, Json, Labcap, ReadAll, ReadOne
 from trace_files import ETHERNET, Frame, NgWriter, pcap_header, pcap_record, write_pcap
 from traces import START_NS, Conversation, echo_conversation
 
@@ -108,26 +110,73 @@ def test_simple_packets_have_no_stamp(
     assert (told["history"], told["last_packet"]) == (usual["history"], usual["last_packet"])
 
 
-@pytest.mark.parametrize("extra", ["nothing", "second interface", "unknown block"])
-def test_drops_are_told_of_a_file_and_of_a_pipe(
-    trace: Path, report: ReadAll, labcap: Labcap, frames: list[Frame], extra: str
-) -> None:
+DROPS = {
+    "nothing": 7,
+    "unknown block": 7,
+    "second interface": 7,
+    "counts of two interfaces": 10,
+    "second section": 12,
+    "counts before the interface": 8,
+    "cut counts": 7,
+    "other byte order": 12,
+    "other link type": 7,
+}
+"""What a trace with drops has in its middle, and how many it tells of."""
+BEYOND_LIBPCAP = ["other byte order", "other link type"]
+
+
+def lossy_trace(frames: list[Frame], extra: str) -> bytes:
+    """Counts in its middle and at its end; what comes between leaves the rest to libpcap, or not."""
     writer = NgWriter()
+    if extra == "counts before the interface":
+        writer.statistics(dropped=8)
     writer.interface(1)
     writer.packet(frames[0])
     writer.statistics(dropped=5)
-    if extra == "second interface":
+    if extra in ("second interface", "counts of two interfaces"):
         writer.interface(1)
     elif extra == "unknown block":
         writer.blocks.append(writer._block(0x40000001, b"abcd"))
+    elif extra == "other link type":
+        writer.interface(101)
+    elif extra in ("second section", "other byte order"):
+        before, writer = writer, NgWriter(">" if extra == "other byte order" else "<")
+        writer.blocks[:0] = before.blocks
+        writer.interface(1)
     for frame in frames[1:]:
         writer.packet(frame)
-    writer.statistics(dropped=7)
-    *_, capture = report(writer.write(trace), status=UNTRUSTED)
-    assert capture["drops"] == 7
-    done = labcap("flows", "-", input=trace.read_bytes(), text=False)
+    if extra == "counts of two interfaces":
+        writer.statistics(dropped=5, interface=1)
+        writer.statistics(dropped=3)
+    else:
+        writer.statistics(dropped=7)
+    return b"".join(writer.blocks)[: -8 if extra == "cut counts" else None]
+
+
+@pytest.mark.parametrize("extra", DROPS)
+@pytest.mark.parametrize("way", ["file", "packed", "stdin", "pipe"])
+def test_drops_are_told_however_a_trace_comes(
+    trace: Path, labcap: Labcap, frames: list[Frame], way: str, extra: str
+) -> None:
+    trace.write_bytes(lossy_trace(frames, extra))
+    if way == "packed":
+        subprocess.run(["gzip", trace], check=True, timeout=DEADLINE)
+        done = labcap("flows", "--json", f"{trace}.gz")
+    elif way == "file":
+        done = labcap("flows", "--json", trace)
+    elif way == "stdin":
+        with trace.open() as file:
+            done = labcap("flows", "--json", "-", stdin=file)
+    else:
+        done = labcap("flows", "--json", "-", input=trace.read_bytes(), text=False)
+        done.stdout, done.stderr = done.stdout.decode(), done.stderr.decode()
     assert done.returncode == UNTRUSTED
-    assert b"packets were lost" in done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    ends_early = way == "pipe" and extra in BEYOND_LIBPCAP  # nothing behind it is waited for
+    whole = extra not in (*BEYOND_LIBPCAP, "cut counts")
+    drops = 5 if ends_early else DROPS[extra]
+    assert (told["drops"], told["complete"]) == (drops, whole)
+    assert f"{drops} packets were lost when it was recorded" in done.stderr
 
 
 @pytest.mark.parametrize("size", [1400, 40_000, 65_000])
