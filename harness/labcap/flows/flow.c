@@ -8,6 +8,7 @@
 #include "bound.h"
 #include "duplicate.h"
 #include "flow_index.h"
+#include "forgotten.h"
 #include "fragment.h"
 #include "memory.h"
 
@@ -33,6 +34,8 @@ struct flow_table {
     size_t used, capacity, held, limit;
     uint64_t count, tcp_count; /* of all there have been */
     uint64_t left_out;         /* packets */
+    struct forgotten forgotten;
+    uint64_t late, first_late;
     struct slab tcp, udp;
     uint64_t orphans;
     struct duplicate_table recent;
@@ -139,6 +142,7 @@ void flow_table_free(struct flow_table *t)
     free(t->flows);
     free(t->ids);
     flow_index_free(&t->index);
+    forgotten_free(&t->forgotten);
     free(t);
 }
 
@@ -201,7 +205,18 @@ static bool goes_on(const struct flow *f, const struct packet *p, unsigned side)
            !tcp_starts_anew(&f->tcp, side, p);
 }
 
-/* The flow of a packet, a new one if need be; NULL if there may be no more. */
+/* True if the packet, of no flow that is there, belongs to one that is no longer. A SYN begins a
+ * new one in any case. */
+static bool is_late(struct flow_table *t, uint64_t hash, const struct packet *p)
+{
+    if (p->protocol != IP_TCP || (p->flags & TCP_SYN) || !forgotten_has(&t->forgotten, hash))
+        return false;
+    if (t->late++ == 0)
+        t->first_late = p->number;
+    return true;
+}
+
+/* The flow of a packet, a new one if need be; NULL if it is late, or there may be no more. */
 static struct flow *look_up(struct flow_table *t, const struct flow_key *k,
                             const struct packet *p, unsigned *side, bool *first)
 {
@@ -210,6 +225,8 @@ static struct flow *look_up(struct flow_table *t, const struct flow_key *k,
     struct flow *f = slot->flow;
 
     if (f == NULL || !goes_on(f, p, *side)) {
+        if (f == NULL && is_late(t, hash, p))
+            return NULL;
         if (t->held >= t->limit) {
             t->left_out++;
             return NULL;
@@ -496,6 +513,8 @@ void flow_table_forget(struct flow_table *t, struct flow *f)
     struct flow_key k = key_of(f);
 
     flow_index_remove(&t->index, &k, f);
+    if (f->protocol == IP_TCP && f->tcp.ended)
+        forgotten_add(&t->forgotten, flow_index_hash(&t->index, &k));
     lose_datagrams(t, f);
     t->flows[place_of(t, f->id)] = NULL;
     t->held--;
@@ -523,6 +542,12 @@ void flow_table_limit(struct flow_table *t, size_t limit)
 uint64_t flow_table_left_out(const struct flow_table *t)
 {
     return t->left_out;
+}
+
+uint64_t flow_table_late(const struct flow_table *t, uint64_t *first)
+{
+    *first = t->first_late;
+    return t->late;
 }
 
 size_t flow_held(const struct flow_table *t)

@@ -82,6 +82,10 @@ void flow_table_free(struct flow_table *table);
 void flow_table_limit(struct flow_table *table, size_t limit);
 uint64_t flow_table_left_out(const struct flow_table *table);
 
+/* Packets of connections that had ended and were forgotten before, and the number of the first one.
+ * They belong to no flow. */
+uint64_t flow_table_late(const struct flow_table *table, uint64_t *first);
+
 /* The packet will be added soon: the processor may fetch what that takes. */
 void flow_table_prefetch(const struct flow_table *table, const struct packet *packet);
 
@@ -107,8 +111,8 @@ void flow_table_finish_flow(struct flow_table *table, struct flow *flow);
 /* Packets that were fragments without a first one (after flow_table_finish() only). */
 uint64_t flow_table_orphans(const struct flow_table *table);
 
-/* Frees a flow: it keeps its id, and no byte of memory. Packets of its ends belong to a new one
- * from then on. Only where nobody else keeps pointers to flows, as traces with two points do. */
+/* Frees a flow: it keeps its id, and hardly a byte of memory. What still comes of a connection that
+ * has ended is late (flow_table_late()); other packets of its ends belong to a new flow. Only where nobody else keeps pointers to flows, as traces with two points do. */
 void flow_table_forget(struct flow_table *table, struct flow *flow);
 
 /* This flow will be forgotten soon: the processor may fetch what that takes. */

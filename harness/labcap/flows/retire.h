@@ -4,7 +4,8 @@
  * have ended are told and forgotten once they have been silent for 2 s, and for a quarter of the
  * limit of new flows; at the limit, without waiting for the 2 s. If that is not enough, others
  * follow, the silent ones first: what still comes of them will look like another flow, so that the
- * trace cannot be trusted. Times are the trace's: the same file is always told alike. */
+ * trace cannot be trusted. Nor can it where more comes of one that has ended: that is no flow's,
+ * as it would begin one that never was (forgotten.h). Times are the trace's: the same file is always told alike. */
 #ifndef LABCAP_RETIRE_H
 #define LABCAP_RETIRE_H
 

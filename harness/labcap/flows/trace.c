@@ -222,8 +222,11 @@ static int complain(const struct trace *t, const struct reader *reader)
         message("labcap: %s: more than %" PRIu64 " connections and UDP flows: later ones are left "
                 "out, %" PRIu64 " packets in all (a filter, or --max-flows)",
                 t->file, t->max_flows, t->left_out);
+    if (t->late > 0)
+        message("labcap: %s: packet %" PRIu64 ": came for a connection that had ended and was told "
+                "before (%" PRIu64 " in all)", t->file, t->first_late, t->late);
     return t->complete && t->drops == 0 && t->cut == 0 && t->first_fragment == 0 &&
-                   t->unmatched == 0 && t->early == 0 && t->left_out == 0
+                   t->unmatched == 0 && t->early == 0 && t->left_out == 0 && t->late == 0
                ? EXIT_MET
                : EXIT_UNTRUSTED;
 }
@@ -264,6 +267,7 @@ static void settle(struct reading *r)
     t->early = r->retiring.early;
     t->first_early = r->retiring.first_early;
     t->left_out = flow_table_left_out(t->flows);
+    t->late = flow_table_late(t->flows, &t->first_late);
     t->unmatched = points_unmatched(r->points, &t->first_unmatched);
     if (r->listener.flow != NULL)
         flow_table_tell(t->flows, tell_flow, r);

@@ -219,6 +219,29 @@ def test_a_datagram_whose_flow_is_forgotten_is_incomplete(
     assert told_of(done)[-1]["skipped"]["fragment"] == 1
 
 
+@pytest.mark.parametrize("late, counts", [("A", False), ("RA", False), ("FA", False), ("S", True)])
+def test_what_comes_late_for_a_connection_that_was_forgotten_is_no_connection(
+    trace: Path, labcap: Labcap, late: str, counts: bool
+) -> None:
+    """Unless it is a SYN, which begins a new one in any case."""
+    talk = echo_conversation(client_port=1000)  # the first one of those that end
+    talk.packets.clear()
+    talk.client(late)
+    frames = short_connections()
+    again = [stamped(talk.packets[0].data, len(frames) + 2000 * n) for n in range(2)]
+    write_pcap(trace, frames + again, RAW.linktype)
+    done = labcap("flows", "--json", *ROOM, trace, timeout=DEADLINE)
+    *told, last = told_of(done)
+    assert sorted(flow["id"] for flow in told) == list(range(1, 4002 + counts))
+    assert last["packets"] == last["decoded"] == len(frames) + 2
+    if counts:
+        assert (done.returncode, done.stderr) == (0, "")
+        return
+    assert (done.returncode, done.stderr) == (3, (
+        f"labcap: {trace}: packet {len(frames) + 1}: came for a connection that had ended and "
+        "was told before (2 in all)\n"))
+
+
 PEAK = """
 import resource, subprocess, sys
 done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
