@@ -57,6 +57,12 @@ static inline const uint8_t *octets_taken(const struct octets *o, size_t *n)
     return o->moved ? NULL : o->buffer;
 }
 
+/* True if octets were read and not yet taken. */
+static inline bool octets_wait(const struct octets *o)
+{
+    return o->at < o->end;
+}
+
 /* A stream that takes from the same place, and never more than it is asked for; `passing` is shown
  * what it takes. fclose() leaves the octets open. NULL with errno. */
 FILE *octets_stream(struct octets *o, octets_fn *passing, void *context);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pcap/pcap.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +48,13 @@ static bool is_stdin(const char *path)
     return strcmp(path, "-") == 0;
 }
 
+static bool is_pipe(int fd)
+{
+    struct stat status;
+
+    return fstat(fd, &status) == 0 && (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode));
+}
+
 static void take_interrupt(int number)
 {
     (void)number;
@@ -57,11 +65,9 @@ static void take_interrupt(int number)
 static void survive_interrupt(int fd)
 {
     struct sigaction before, survive = {.sa_handler = take_interrupt};
-    struct stat status;
 
     survive.sa_flags = SA_RESTART | (int)SA_RESETHAND;
-    if (fstat(fd, &status) == 0 && (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode)) &&
-        sigaction(SIGINT, NULL, &before) == 0 && before.sa_handler == SIG_DFL)
+    if (is_pipe(fd) && sigaction(SIGINT, NULL, &before) == 0 && before.sa_handler == SIG_DFL)
         sigaction(SIGINT, &survive, NULL);
 }
 
@@ -226,6 +232,18 @@ enum reader_result reader_next(struct reader *reader, struct reader_frame *frame
     frame->number = ++reader->number;
     frame->chosen = !reader->filtered || passes(reader, frame);
     return READER_PACKET;
+}
+
+bool reader_is_stream(const struct reader *reader)
+{
+    return reader->unpacker.program == NULL && is_pipe(reader->fd);
+}
+
+bool reader_wait(const struct reader *reader, int milliseconds)
+{
+    struct pollfd fd = {.fd = reader->fd, .events = POLLIN};
+
+    return octets_wait(&reader->octets) || poll(&fd, 1, milliseconds) != 0;
 }
 
 int reader_link_type(const struct reader *reader)

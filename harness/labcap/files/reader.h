@@ -43,6 +43,13 @@ void reader_close(struct reader *reader);
 /* Reads the next packet. */
 enum reader_result reader_next(struct reader *reader, struct reader_frame *frame);
 
+/* True if the packets come through a pipe or a socket, unpacked: perhaps as they are recorded. */
+bool reader_is_stream(const struct reader *reader);
+
+/* Waits up to so many milliseconds until reader_next() has something to read. Returns false if
+ * nothing came. */
+bool reader_wait(const struct reader *reader, int milliseconds);
+
 /* The pcap link type (DLT_...) of all its packets. */
 int reader_link_type(const struct reader *reader);
 

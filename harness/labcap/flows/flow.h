@@ -44,6 +44,7 @@ struct flow {
     uint8_t protocol;   /* IP_TCP or IP_UDP */
     uint8_t ip_version; /* 4 or 6 */
     bool due;           /* the owner's: it is to be told and forgotten */
+    bool queued;        /* the owner's: it has ended, and waits for that */
     uint32_t id;
     uint64_t vlan;
     struct endpoint end[2]; /* by side; side 0 sent the first packet */

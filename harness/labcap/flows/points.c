@@ -100,6 +100,13 @@ static bool proves_itself(const struct packet *packet, const struct passage_tag 
     return (uint16_t)passage_key(packet->ip, packet->ip_captured, length) == tag->key;
 }
 
+bool points_after_an_end(struct points *p)
+{
+    if (p->decision == UNDECIDED)
+        decide_one(p);
+    return p->decision == ONE_POINT;
+}
+
 bool points_matter(const struct points *p)
 {
     return p->decision != ONE_POINT;

@@ -57,6 +57,7 @@ struct reading {
     uint32_t type_end, header; /* of a frame; no frame is so long where there is no type */
     struct trace_listener listener;
     struct retiring retiring;
+    bool streams; /* connections are told as they end */
     bool looks_ahead; /* nobody wants packets as they come, nor their bytes */
     struct decoded waiting[AHEAD];
     unsigned waiting_count;
@@ -99,6 +100,8 @@ static void take_packet(struct reading *r, const struct packet *packet,
     if (r->listener.datagram != NULL && note->whole)
         r->listener.datagram(r->listener.context, note->datagram->first_packet,
                              note->datagram->pieces);
+    if (r->streams && note->flow != NULL)
+        retire_queue(&r->retiring, note->flow);
     if (note->first && note->flow != NULL)
         make_room(r, packet);
 }
@@ -108,6 +111,15 @@ static void watch(struct reading *r, bool matter)
     if (matter != r->watching && r->listener.points != NULL)
         r->listener.points(r->listener.context, matter);
     r->watching = matter;
+}
+
+/* In a trace with two points flows stay, here too. */
+static void tell_ended(struct reading *r, int64_t now_ns)
+{
+    if (!retire_is_due(&r->retiring, now_ns) || !points_after_an_end(r->points))
+        return;
+    watch(r, false);
+    retire_ended(&r->retiring, r->trace->flows, now_ns, tell_flow, r);
 }
 
 /* In a trace that has, or may have, two points. */
@@ -156,8 +168,10 @@ static void take_waiting(struct reading *r)
 
     for (unsigned i = 0; i < r->waiting_count; i++)
         flow_table_prefetch(r->trace->flows, &r->waiting[i].packet);
-    for (unsigned i = 0; i < r->waiting_count; i++)
+    for (unsigned i = 0; i < r->waiting_count; i++) {
         take_packet(r, &r->waiting[i].packet, r->waiting[i].result, &note);
+        tell_ended(r, r->waiting[i].packet.time_ns);
+    }
     r->waiting_count = 0;
 }
 
@@ -193,6 +207,20 @@ void trace_take(struct reading *r, const struct reader_frame *frame)
         take_at_a_point(r, &now.packet, frame, now.result);
     else
         take_packet(r, &now.packet, now.result, &note);
+    tell_ended(r, now.packet.time_ns);
+}
+
+/* Whoever looks on sees what is known, and connections that have ended when nothing comes of them. */
+static void look_on(struct reading *r, const struct reader *reader)
+{
+    if (reader_wait(reader, 0))
+        return;
+    take_waiting(r);
+    fflush(stdout);
+    if (r->retiring.ended_count == 0 || reader_wait(reader, RETIRE_SILENCE_MS))
+        return;
+    tell_ended(r, INT64_MAX);
+    fflush(stdout);
 }
 
 /* Says what makes the trace untrustworthy; returns the exit status. */
@@ -286,6 +314,7 @@ static void end(struct reading *r)
 {
     count_orphans(r->trace);
     points_free(r->points);
+    retire_end(&r->retiring);
     free(r);
 }
 
@@ -313,8 +342,14 @@ int trace_read(struct trace *trace, const char *path, const char *filter,
         return opened == READER_BAD_FILTER ? EXIT_USAGE : EXIT_UNTRUSTED;
     }
     reading = trace_begin(trace, path, reader_link_type(reader), listener);
-    while ((result = reader_next(reader, &frame)) == READER_PACKET)
-        trace_take(reading, &frame);
+    reading->streams = reading->listener.as_they_end && reader_is_stream(reader);
+    do {
+        if (reading->streams)
+            look_on(reading, reader);
+        result = reader_next(reader, &frame);
+        if (result == READER_PACKET)
+            trace_take(reading, &frame);
+    } while (result == READER_PACKET);
     trace->complete = result == READER_END;
     trace->drops = reader_drops(reader);
     settle(reading);

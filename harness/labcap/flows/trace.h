@@ -68,6 +68,7 @@ struct trace_listener {
     trace_points_fn *points;
     trace_flow_fn *flow;
     uint64_t max_flows; /* at a time (retire.h); 0: RETIRE_LIMIT */
+    bool as_they_end; /* `flow` of a stream need not wait for its end, and prints to stdout */
 };
 
 /* Reads `path` ("-" is standard input), applies `filter` (NULL: none) to what was sent: an

@@ -122,7 +122,10 @@ const struct command commands[] = {
       "permission, full disk)"}},
     {"flows", "FILE... [FILTER]", "Tells what each TCP connection and UDP flow did.",
      "Prints a row for each: who opened it, how it opened and closed, the bytes of each "
-     "direction and Zeek's conn_state.\n" FILES,
+     "direction and Zeek's conn_state.\n"
+     "Of packets that come through a pipe, as from `labcap record -w -`, each connection is told "
+     "once it has ended and nothing has come of it for two seconds; what comes later is only "
+     "counted, and the exit status is 3. All others are told at the end.\n" FILES,
      flows_options, READ_STATUSES},
     {"show", "FILE... [FILTER]", "Draws each connection as a ladder.",
      "Client and server are columns, and each segment is an arrow, with its flags, its relative "

@@ -241,7 +241,7 @@ static int report_file(void *context, const char *file)
     const struct flows_options *o = context;
     struct report report = {.json = o->json};
     struct trace_listener listener = {
-        .flow = take_flow, .context = &report, .max_flows = o->max_flows};
+        .flow = take_flow, .context = &report, .max_flows = o->max_flows, .as_they_end = true};
     struct trace trace;
     int status = trace_read(&trace, file, o->filter, &listener);
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 from contextlib import suppress
 from pathlib import Path
 from random import Random
+from select import select
 from typing import Callable, Iterator
 
 import pytest
-from calls import DEADLINE, Labcap
+from calls import DEADLINE, Json, Labcap, ReadAll
+from journeys import TwoPoints, all_well
 from trace_files import ETHERNET, pcap_header, write_pcapng
 from traces import Conversation, echo_conversation
 
@@ -166,6 +169,93 @@ def test_who_feeds_the_unpacking_program_does_not_outlive_it(
     process = fed("flows", "-", "tcp prot", path=f"{tmp_path}:{os.environ['PATH']}")
     write_all(process, packed)
     assert process.wait(DEADLINE) == 2
+
+
+# ---- Told as they end
+
+SECOND = 10**9
+
+
+def piped(labcap: Labcap, trace: Path, *words: str) -> tuple[list[Json], str, int]:
+    """All of a trace waits in a pipe that has no writer any more: what is told, in its order."""
+    reading, writing = os.pipe()
+    with os.fdopen(reading) as pipe:
+        with os.fdopen(writing, "wb") as file:
+            file.write(trace.read_bytes())
+        done = labcap("flows", "--json", "-", *words, stdin=pipe)
+    return [json.loads(line) for line in done.stdout.splitlines()], done.stderr, done.returncode
+
+
+def two_that_end_the_other_way_round(trace: Path, silence_ns: int) -> Conversation:
+    """Flow 2 ends, then for so long there is nothing, then flow 1 goes on."""
+    first = Conversation().handshake()
+    second = echo_conversation(packets=first.packets, client_port=2, start_ns=first.now_ns)
+    first.now_ns = second.now_ns
+    first.client("A", b"still here", after_ns=silence_ns)
+    first.write(trace)
+    return second
+
+
+@pytest.mark.parametrize("silence_ns, order", [(2 * SECOND, [2, 1]), (2 * SECOND - 1, [1, 2])])
+def test_a_stream_is_told_in_the_order_of_ends_two_seconds_old(
+    trace: Path, labcap: Labcap, flows: ReadAll, silence_ns: int, order: list[int]
+) -> None:
+    two_that_end_the_other_way_round(trace, silence_ns)
+    (*told, last), errors, status = piped(labcap, trace)
+    assert (status, errors, [flow["id"] for flow in told]) == (0, "", order)
+    of_the_file = labcap("flows", "--json", trace).stdout.splitlines()
+    assert sorted(told, key=lambda flow: flow["id"]) == [*map(json.loads, of_the_file[:-1])]
+    assert last["packets"] == json.loads(of_the_file[-1])["packets"]
+
+
+def next_line(process: subprocess.Popen[bytes]) -> bytes:
+    """What it prints next; an assertion fails if that is nothing."""
+    assert process.stdout is not None
+    assert select([process.stdout], [], [], DEADLINE)[0]
+    return process.stdout.readline()
+
+
+def test_each_connection_of_a_pipe_is_told_when_it_has_ended(
+    fed: Callable[..., subprocess.Popen[bytes]], trace: Path
+) -> None:
+    """Nothing else comes, and the pipe stays open; a second one is told while a third goes on."""
+    process = fed("flows", "-")
+    talk = echo_conversation()
+    write_all(process, talk.write(trace).read_bytes())
+    assert b"CLIENT > SERVER" in next_line(process)
+    assert b"FIN client" in next_line(process)
+    before = trace.stat().st_size
+    talk = talk.then(client_port=2).handshake()
+    talk.client("R")
+    later = talk.then(client_port=3).handshake()
+    later.client("A", b"x", after_ns=2 * SECOND)
+    write_all(process, talk.write(trace).read_bytes()[before:])
+    assert b"RST client" in next_line(process)
+    rest, errors = process.communicate(timeout=DEADLINE)
+    assert (process.returncode, errors) == (0, b"")
+    assert b"10.0.0.1:3 > " in rest and rest.endswith(b"\n%d packets\n" % len(talk.packets))
+
+
+def test_what_comes_behind_a_connection_that_was_told_is_said(
+    trace: Path, labcap: Labcap
+) -> None:
+    second = two_that_end_the_other_way_round(trace, 3 * SECOND)
+    number = second.client("R", after_ns=8 * SECOND)
+    second.write(trace)
+    (*told, last), errors, status = piped(labcap, trace)
+    assert (status, [flow["id"] for flow in told]) == (3, [2, 1])
+    assert errors == (f"labcap: -: packet {number}: came for a connection that had ended and was "
+                      "told before (1 in all)\n")
+    assert last["decoded"] == number
+    assert labcap("flows", trace).returncode == 0
+
+
+def test_two_points_are_told_at_the_end_of_a_stream(trace: Path, labcap: Labcap) -> None:
+    """What has arrived of a connection that ended may be recorded later."""
+    later = echo_conversation(client_port=2)
+    TwoPoints().go(echo_conversation(), all_well(10)).go(later, "+3000 s1 a1").write(trace)
+    assert piped(labcap, trace)[0][:-1] == [
+        json.loads(line) for line in labcap("flows", "--json", trace).stdout.splitlines()[:-1]]
 
 
 # ---- Ctrl-C
