@@ -79,23 +79,23 @@ static const char *protocol_name(const struct packet *pk)
 }
 
 /* With ports, where the protocol has them. */
-static char *end_text(char *text, size_t size, const struct endpoint *end,
+static char *end_text(char text[ENDPOINT_TEXT_MAX], const struct endpoint *end,
                       const struct packet *pk)
 {
     bool ports = pk->protocol == IP_TCP || pk->protocol == IP_UDP;
 
-    return ports ? endpoint_text(text, size, end, pk->ip_version)
-                 : address_text(text, size, end, pk->ip_version);
+    return ports ? endpoint_text(text, end, pk->ip_version)
+                 : address_text(text, ENDPOINT_TEXT_MAX, end, pk->ip_version);
 }
 
 static void tell(struct network *network, const struct rule *rule, const struct packet *pk)
 {
-    char source[64], destination[64];
+    char source[ENDPOINT_TEXT_MAX], destination[ENDPOINT_TEXT_MAX];
 
     log_line(&network->log, "%zu %s %" PRIu64 " %s %s > %s %u\n",
              (size_t)(rule - network->rules->list) + 1, action_name(rule->action), rule->seen,
-             protocol_name(pk), end_text(source, sizeof source, &pk->source, pk),
-             end_text(destination, sizeof destination, &pk->destination, pk), pk->payload_len);
+             protocol_name(pk), end_text(source, &pk->source, pk),
+             end_text(destination, &pk->destination, pk), pk->payload_len);
 }
 
 /* The rule that decides, or NULL. All rules count the packet. */

@@ -35,11 +35,11 @@ static struct span plain(struct span s)
 static const char *address(struct calls *c, struct span s)
 {
     struct text_address told;
-    char text[56];
+    char text[ENDPOINT_TEXT_MAX];
 
     if (!text_sockaddr(s, &told))
         return "";
-    return calls_text(c, "%s", endpoint_text(text, sizeof text, &told.end, told.ip_version));
+    return calls_text(c, "%s", endpoint_text(text, &told.end, told.ip_version));
 }
 
 /* Bytes from iovecs: {iov_base="…", iov_len=…}. */

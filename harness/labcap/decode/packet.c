@@ -3,10 +3,10 @@
 
 #include <arpa/inet.h>
 #include <pcap/dlt.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "bytes.h"
+#include "digits.h"
 #include "packet_internal.h"
 
 /* Link types whose DLT_ name differs between systems or is missing; numbers of the files. */
@@ -223,21 +223,15 @@ const uint8_t *packet_link_source(int link_type, const uint8_t *frame, uint32_t 
 
 /* ---- Addresses as text ---- */
 
-/* inet_ntop() takes ten times as long. */
-static void ipv4_text(char *text, const uint8_t *address)
+/* inet_ntop() takes ten times as long. Returns the end of the text. */
+static char *ipv4_text(char *text, const uint8_t *address)
 {
     for (int i = 0; i < 4; i++) {
-        unsigned n = address[i];
-
-        if (i > 0)
-            *text++ = '.';
-        if (n >= 100)
-            *text++ = (char)('0' + n / 100);
-        if (n >= 10)
-            *text++ = (char)('0' + n / 10 % 10);
-        *text++ = (char)('0' + n % 10);
+        text = digits_all(text, address[i]);
+        *text++ = '.';
     }
-    *text = '\0';
+    *--text = '\0';
+    return text;
 }
 
 char *address_text(char *text, size_t size, const struct endpoint *end, uint8_t ip_version)
@@ -250,11 +244,19 @@ char *address_text(char *text, size_t size, const struct endpoint *end, uint8_t 
     return text;
 }
 
-char *endpoint_text(char *text, size_t size, const struct endpoint *end, uint8_t ip_version)
+char *endpoint_text(char text[ENDPOINT_TEXT_MAX], const struct endpoint *end, uint8_t ip_version)
 {
-    char address[INET6_ADDRSTRLEN];
+    char *p = text;
 
-    address_text(address, sizeof address, end, ip_version);
-    snprintf(text, size, ip_version == 4 ? "%s:%u" : "[%s]:%u", address, (unsigned)end->port);
+    if (ip_version == 4) {
+        p = ipv4_text(text, end->address);
+    } else {
+        *p++ = '[';
+        address_text(p, INET6_ADDRSTRLEN, end, ip_version);
+        p += strlen(p);
+        *p++ = ']';
+    }
+    *p++ = ':';
+    *digits_all(p, end->port) = '\0';
     return text;
 }

@@ -100,8 +100,9 @@ const uint8_t *packet_link_source(int link_type, const uint8_t *frame, uint32_t 
  * layer has none. */
 bool packet_link_type_at(int link_type, uint32_t *type_at, uint32_t *header);
 
-/* "[v6]:port" or "v4:port"; `size` 56 is always enough. Returns `text`. */
-char *endpoint_text(char *text, size_t size, const struct endpoint *end, uint8_t ip_version);
+/* "[v6]:port" or "v4:port". Returns `text`. */
+enum { ENDPOINT_TEXT_MAX = 56 };
+char *endpoint_text(char text[ENDPOINT_TEXT_MAX], const struct endpoint *end, uint8_t ip_version);
 
 /* The address alone; `size` 46 is always enough. Returns `text`. */
 char *address_text(char *text, size_t size, const struct endpoint *end, uint8_t ip_version);

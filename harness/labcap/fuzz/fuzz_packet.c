@@ -24,7 +24,7 @@ static void require(bool truth)
 static void check_packet(const struct packet *p, const uint8_t *frame, uint32_t captured,
                          uint32_t wire)
 {
-    char text[56];
+    char text[ENDPOINT_TEXT_MAX];
 
     require(p->ip_version == 4 || p->ip_version == 6);
     require(p->ip >= frame && p->ip_captured <= captured - (uint32_t)(p->ip - frame));
@@ -36,7 +36,7 @@ static void check_packet(const struct packet *p, const uint8_t *frame, uint32_t 
     }
     require(p->cut || p->fragment || p->payload_wire_len == p->payload_len);
     require(p->window_scale >= -1 && p->window_scale <= 14);
-    require(*endpoint_text(text, sizeof text, &p->source, p->ip_version) != '\0');
+    require(*endpoint_text(text, &p->source, p->ip_version) != '\0');
     require(*address_text(text, sizeof text, &p->destination, p->ip_version) != '\0');
 }
 

@@ -5,57 +5,21 @@
 #include <string.h>
 
 #include "ladder_draw_internal.h"
-#include "ladder_out.h"
 #include "ladder_text.h"
 
+enum { WORD_MAX = LADDER_NOTE_MAX - 1 }; /* a longer one is broken */
+
 /* ---- Pieces ---- */
-
-static bool has_time(const struct style *s)
-{
-    return s->width >= TIME_FROM;
-}
-
-bool has_states(const struct style *s)
-{
-    return s->width >= STATES_FROM;
-}
-
-int margin(const struct style *s)
-{
-    return s->number_width + 1 + (has_time(s) ? TIME_WIDTH + 1 : 0) +
-           (has_states(s) ? STATE_WIDTH + 1 : 0);
-}
 
 int ladder_area(const struct style *s)
 {
     return s->width - margin(s) - 2 - (has_states(s) ? STATE_WIDTH + 1 : 0);
 }
 
-static void begin_tone(const struct style *s, enum tone tone)
-{
-    static const char *const codes[] = {
-        [TONE_PLAIN] = "\033[0m",   [TONE_OPEN] = "\033[32m", [TONE_DATA] = "\033[1m",
-        [TONE_CLOSE] = "\033[36m",  [TONE_BAD] = "\033[31;1m", [TONE_NOTE] = "\033[33m",
-        [TONE_QUIET] = "\033[2m",   [TONE_CALL] = "\033[35m"};
-
-    if (s->color)
-        out_text(codes[tone]);
-}
-
-static void end_tone(const struct style *s)
-{
-    if (s->color)
-        out_text("\033[0m");
-}
-
-void put(const struct style *s, enum tone tone, const char *text)
-{
-    if (*text == '\0')
-        return;
-    begin_tone(s, tone);
-    out_text(text);
-    end_tone(s);
-}
+const char *const tone_codes[] = {
+    [TONE_PLAIN] = "\033[0m",   [TONE_OPEN] = "\033[32m", [TONE_DATA] = "\033[1m",
+    [TONE_CLOSE] = "\033[36m",  [TONE_BAD] = "\033[31;1m", [TONE_NOTE] = "\033[33m",
+    [TONE_QUIET] = "\033[2m",   [TONE_CALL] = "\033[35m"};
 
 void put_dashes(const struct style *s, enum tone tone, int count)
 {
@@ -64,40 +28,52 @@ void put_dashes(const struct style *s, enum tone tone, int count)
     end_tone(s);
 }
 
-/* Right-aligned, by columns. */
-static void put_right(const struct style *s, enum tone tone, const char *text, int width)
+/* Right-aligned, and a space behind it. */
+static void put_number(const struct style *s, uint64_t number)
 {
-    out_spaces(width - text_columns(text, s->utf8));
+    char digits[NUMBER_TEXT_MAX];
+    size_t length = number > 0 ? number_text(digits, (int64_t)number) : 0;
+
+    out_spaces(s->number_width - (int)length);
+    if (length > 0) {
+        begin_tone(s, TONE_QUIET);
+        OUT_SOME(digits, length);
+        end_tone(s);
+    }
+    out_char(' ');
+}
+
+static void put_right(const struct style *s, enum tone tone, const char *text, int columns,
+                      int width)
+{
+    out_spaces(width - columns);
     put(s, tone, text);
+    out_char(' ');
+}
+
+static void put_time(const struct style *s, const char *time)
+{
+    if (has_time(s))
+        put_right(s, TONE_QUIET, time, text_columns(time, s->utf8), TIME_WIDTH);
 }
 
 static void put_lane(const struct style *s, bool busy, enum lane lane)
 {
     if (lane == LANE_CUT)
-        put(s, TONE_QUIET, s->utf8 ? "\u250a" : ":");
+        put_sign(s, TONE_QUIET, "\u250a", ":");
     else if (busy)
-        put(s, TONE_CALL, s->utf8 ? "\u2503" : "#");
+        put_sign(s, TONE_CALL, "\u2503", "#");
     else
-        put(s, TONE_QUIET, s->utf8 ? "\u2502" : "|");
+        put_sign(s, TONE_QUIET, "\u2502", "|");
 }
 
 void left_of_lane(const struct style *s, uint64_t number, const char *time, const char *state,
                   enum lane lane)
 {
-    char text[NUMBER_TEXT_MAX] = "";
-
-    if (number > 0)
-        number_text(text, (int64_t)number);
-    put_right(s, TONE_QUIET, text, s->number_width);
-    out_char(' ');
-    if (has_time(s)) {
-        put_right(s, TONE_QUIET, time, TIME_WIDTH);
-        out_char(' ');
-    }
-    if (has_states(s)) {
-        put_right(s, TONE_PLAIN, state, STATE_WIDTH);
-        out_char(' ');
-    }
+    put_number(s, number);
+    put_time(s, time);
+    if (has_states(s))
+        put_right(s, TONE_PLAIN, state, (int)strlen(state), STATE_WIDTH);
     put_lane(s, s->busy[0], lane);
 }
 
@@ -283,16 +259,10 @@ void ladder_fold(const struct style *s, const char *time, const char *text)
 
 void ladder_across(const struct style *s, uint64_t number, const char *time, const char *text)
 {
-    char digits[NUMBER_TEXT_MAX];
     int room = s->width - s->number_width - 1 - (has_time(s) ? TIME_WIDTH + 1 : 0);
 
-    number_text(digits, (int64_t)number);
-    put_right(s, TONE_QUIET, digits, s->number_width);
-    out_char(' ');
-    if (has_time(s)) {
-        put_right(s, TONE_QUIET, time, TIME_WIDTH);
-        out_char(' ');
-    }
+    put_number(s, number);
+    put_time(s, time);
     while (*text != '\0') {
         const char *next;
         int length = line_of(text, room, &next);
@@ -324,25 +294,23 @@ void ladder_paragraph(const struct style *s, const char *text)
     int column = 0;
 
     while (*text != '\0') {
-        size_t length = strcspn(text, " ");
-        char word[LADDER_NOTE_MAX];
+        size_t length = 0;
         int columns;
 
-        if (length >= sizeof word)
-            length = sizeof word - 1;
-        memcpy(word, text, length);
-        word[length] = '\0';
-        columns = text_columns(word, s->utf8);
+        while (text[length] != '\0' && text[length] != ' ' && length < WORD_MAX)
+            length++;
+        columns = text_columns_of(text, length, s->utf8);
         if (column > 0 && column + 1 + columns > s->width) {
             out_line_end();
             column = 0;
         }
         if (column > 0)
             out_char(' ');
-        out_text(word);
+        out_bytes(text, length);
         column += (column > 0) + columns;
         text += length;
-        text += strspn(text, " ");
+        while (*text == ' ')
+            text++;
     }
     out_line_end();
 }

@@ -33,10 +33,20 @@ struct style {
 enum {
     LADDER_WIDTH_MIN = 40,
     LADDER_WIDTH_MAX = 120,
-    LADDER_TEXTS = 7,
-    LADDER_TEXT_MAX = 96,
+    LADDER_WORDINGS = 6,
+    LADDER_PARTS = 4,
+    LADDER_PART_MAX = 64,
+    LADDER_LABEL = 1 << LADDER_PARTS, /* a bit of a wording: the label comes first */
     LADDER_LABEL_MAX = 64,
+    LADDER_TEXT_MAX = 96,  /* a part that does not fit is left out */
+    LADDER_TEXT_ROOM = LADDER_TEXT_MAX + LADDER_PART_MAX,
     LADDER_NOTE_MAX = 256
+};
+
+/* A piece of what an arrow says. */
+struct ladder_part {
+    char text[LADDER_PART_MAX];
+    size_t length;
 };
 
 /* One row, in words. An empty text is left out. */
@@ -46,9 +56,13 @@ struct ladder_row {
     bool to_server;
     enum tone tone;
     char label[LADDER_LABEL_MAX]; /* what kind of packet: "1/3 SYN", "PSH+ACK" */
-    /* What the arrow says, the fullest wording first; the first that fits is taken. */
-    char texts[LADDER_TEXTS][LADDER_TEXT_MAX];
-    int ample; /* the first of them are taken only where there is room for the note, too */
+    size_t label_length;
+    /* What the arrow says, the fullest wording first; the first that fits is taken. Of each, bits:
+     * 1 << p for parts[p]. */
+    uint8_t wordings[LADDER_WORDINGS];
+    unsigned wording_count;
+    unsigned ample; /* the first of them are taken only where there is room for the note, too */
+    struct ladder_part parts[LADDER_PARTS];
     char note[LADDER_NOTE_MAX]; /* on the arrow where there is room, else beneath */
     const char *state[2];       /* client, server; "" where it is as before */
     bool lost;                  /* the arrow ends halfway */
@@ -68,6 +82,10 @@ struct ladder_call {
     const char *note;
     const char *state[2];
 };
+
+/* One of the row's wordings: how long it is; as a text, whose length is returned. */
+size_t wording_length(const struct ladder_row *row, unsigned wording);
+size_t wording_text(char text[LADDER_TEXT_ROOM], const struct ladder_row *row, unsigned wording);
 
 /* Columns between the lanes. */
 int ladder_area(const struct style *style);

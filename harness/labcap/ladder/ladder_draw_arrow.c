@@ -3,7 +3,6 @@
 
 #include "ladder_draw.h"
 #include "ladder_draw_internal.h"
-#include "ladder_out.h"
 
 enum { ARROW_DECORATION = 5 /* "- text ->" without the text */ };
 
@@ -11,30 +10,35 @@ static const char lost_word[] = "lost";
 
 /* What an arrow is made of: its texts, and how many columns each part takes. */
 struct arrow {
-    const char *text, *note; /* note "" for none */
-    int shaft;               /* dashes between text and head */
-    int beyond;              /* columns between a lost one's head and the lane */
+    char text[LADDER_TEXT_ROOM];
+    int length;
+    const char *note; /* "" for none */
+    int shaft;        /* dashes between text and head */
+    int beyond;       /* columns between a lost one's head and the lane */
 };
 
 /* The fullest wording that fits, or the shortest there is. `note`: columns of the note. */
-static const char *choose_text(const struct ladder_row *row, int room, int note)
+static unsigned choose_wording(const struct ladder_row *row, int room, int note)
 {
-    const char *text = "";
+    unsigned i = 0;
 
-    for (int i = 0; i < LADDER_TEXTS && row->texts[i][0] != '\0'; i++) {
+    for (; i + 1 < row->wording_count; i++) {
         int beside = i < row->ample && note > 0 ? 2 + note : 0;
 
-        text = row->texts[i];
-        if ((int)strlen(text) + beside <= room)
+        if ((int)wording_length(row, i) + beside <= room)
             break;
     }
-    return text;
+    return i;
 }
 
 static void put_texts(const struct style *s, const struct ladder_row *row, const struct arrow *a)
 {
     out_char(' ');
-    put(s, row->tone, a->text);
+    if (a->length > 0) {
+        begin_tone(s, row->tone);
+        OUT_SOME(a->text, (size_t)a->length);
+        end_tone(s);
+    }
     if (*a->note != '\0') {
         out_text(", ");
         put(s, TONE_NOTE, a->note);
@@ -45,11 +49,11 @@ static void put_texts(const struct style *s, const struct ladder_row *row, const
 static void put_head(const struct style *s, const struct ladder_row *row)
 {
     if (row->lost)
-        put(s, row->tone, s->utf8 ? "\u2573" : "x");
+        put_sign(s, row->tone, "\u2573", "x");
     else if (row->to_server)
-        put(s, row->tone, s->utf8 ? "\u25ba" : ">");
+        put_sign(s, row->tone, "\u25ba", ">");
     else
-        put(s, row->tone, s->utf8 ? "\u25c4" : "<");
+        put_sign(s, row->tone, "\u25c4", "<");
 }
 
 /* The word behind a lost one's head, and the way that it did not go. */
@@ -86,7 +90,7 @@ static void put_arrow(const struct style *s, const struct ladder_row *row, const
 /* A lost packet's arrow ends in the middle, or where its text ends. */
 static void measure(const struct style *s, const struct ladder_row *row, struct arrow *a)
 {
-    int texts = (int)strlen(a->text) + (*a->note != '\0' ? 2 + (int)strlen(a->note) : 0);
+    int texts = a->length + (*a->note != '\0' ? 2 + (int)strlen(a->note) : 0);
     int area = ladder_area(s), length = area;
 
     if (row->lost) {
@@ -100,11 +104,12 @@ void ladder_arrow(const struct style *s, const struct ladder_row *row)
 {
     int room = ladder_area(s) - ARROW_DECORATION - (row->lost ? (int)strlen(lost_word) + 1 : 0);
     int note = (int)strlen(row->note);
-    struct arrow arrow = {.text = choose_text(row, room, note), .note = ""};
-    bool inside = note > 0 && (int)strlen(arrow.text) + 2 + note <= room;
+    struct arrow arrow;
+    bool inside;
 
-    if (inside)
-        arrow.note = row->note;
+    arrow.length = (int)wording_text(arrow.text, row, choose_wording(row, room, note));
+    inside = note > 0 && arrow.length + 2 + note <= room;
+    arrow.note = inside ? row->note : "";
     measure(s, row, &arrow);
     left_of_lane(s, row->number, row->time, row->state[0], LANE_WHOLE);
     put_arrow(s, row, &arrow);

@@ -4,7 +4,6 @@
 
 #include "ladder_draw.h"
 #include "ladder_draw_internal.h"
-#include "ladder_out.h"
 #include "ladder_text.h"
 
 enum {

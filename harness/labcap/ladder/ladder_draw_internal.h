@@ -2,7 +2,10 @@
 #ifndef LABCAP_LADDER_DRAW_INTERNAL_H
 #define LABCAP_LADDER_DRAW_INTERNAL_H
 
+#include <string.h>
+
 #include "ladder_draw.h"
+#include "ladder_out.h"
 
 enum {
     TIME_WIDTH = 8,   /* -12.3 ms */
@@ -13,13 +16,60 @@ enum {
 
 enum lane { LANE_WHOLE, LANE_CUT /* rows are left out */ };
 
-bool has_states(const struct style *style);
+static inline bool has_time(const struct style *s)
+{
+    return s->width >= TIME_FROM;
+}
+
+static inline bool has_states(const struct style *s)
+{
+    return s->width >= STATES_FROM;
+}
 
 /* Columns to the left of the client's lane. */
-int margin(const struct style *style);
+static inline int margin(const struct style *s)
+{
+    return s->number_width + 1 + (has_time(s) ? TIME_WIDTH + 1 : 0) +
+           (has_states(s) ? STATE_WIDTH + 1 : 0);
+}
+
+/* Escape sequences; nothing where there is no colour. */
+extern const char *const tone_codes[];
+
+static inline void begin_tone(const struct style *s, enum tone tone)
+{
+    if (s->color)
+        out_text(tone_codes[tone]);
+}
+
+static inline void end_tone(const struct style *s)
+{
+    if (s->color)
+        out_text(tone_codes[TONE_PLAIN]);
+}
 
 /* The text in its colour. */
-void put(const struct style *style, enum tone tone, const char *text);
+static inline void put(const struct style *s, enum tone tone, const char *text)
+{
+    if (*text == '\0')
+        return;
+    begin_tone(s, tone);
+    out_text(text);
+    end_tone(s);
+}
+
+/* One sign, in UTF-8 or else in ASCII. */
+static inline void put_sign(const struct style *s, enum tone tone, const char *utf8,
+                            const char *ascii)
+{
+    begin_tone(s, tone);
+    if (s->utf8)
+        out_text(utf8);
+    else
+        out_text(ascii);
+    end_tone(s);
+}
+
 void put_dashes(const struct style *style, enum tone tone, int count);
 
 /* What stands left of the area between the lanes, the client's lane included; and right of it. */

@@ -81,23 +81,22 @@ static bool all_well(const struct transit_side *side)
 }
 
 /* " Of 12 packets to the server": what the sentence is about. */
-static void say_sent(const struct flow *flow, const struct transit_side *side, const char *to,
-                     char *text, size_t size)
+static void say_sent(const struct flow *flow, const struct transit_side *side, const char *to, struct growing *g)
 {
     const char *unit = flow->protocol == IP_TCP ? "packet" : "datagram";
 
     if (side->sent == 1)
-        say(text, size, " The %s %s", unit, to);
+        say(g, " The %s %s", unit, to);
     else if (!all_well(side))
-        say(text, size, " Of %" PRIu64 " %ss %s", side->sent, unit, to);
+        say(g, " Of %" PRIu64 " %ss %s", side->sent, unit, to);
     else if (side->sent == 2)
-        say(text, size, " Both %ss %s", unit, to);
+        say(g, " Both %ss %s", unit, to);
     else
-        say(text, size, " All %" PRIu64 " %ss %s", side->sent, unit, to);
+        say(g, " All %" PRIu64 " %ss %s", side->sent, unit, to);
 }
 
 static void say_direction(const struct flow *flow, const struct transit_side *side,
-                          const char *to, char *text, size_t size)
+                          const char *to, struct growing *g)
 {
     const struct {
         uint64_t count;
@@ -110,23 +109,23 @@ static void say_direction(const struct flow *flow, const struct transit_side *si
 
     if (side->sent == 0)
         return;
-    say_sent(flow, side, to, text, size);
+    say_sent(flow, side, to, g);
     if (all_well(side))
-        say(text, size, " arrived");
+        say(g, " arrived");
     for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
         if (events[i].count == 0)
             continue;
-        say(text, size, "%s", comma);
+        say(g, "%s", comma);
         if (side->sent > 1)
-            say(text, size, " %" PRIu64, events[i].count);
-        say(text, size, " %s %s", side->sent == 1 || events[i].count == 1 ? "was" : "were",
+            say(g, " %" PRIu64, events[i].count);
+        say(g, " %s %s", side->sent == 1 || events[i].count == 1 ? "was" : "were",
             events[i].what);
         comma = ",";
     }
-    say(text, size, ".");
+    say(g, ".");
 }
 
-void tell_transit(const struct flow *flow, char *text, size_t size)
+void tell_transit(const struct flow *flow, struct growing *g)
 {
     const struct transit_side *side;
     unsigned client = flow_client(flow);
@@ -134,6 +133,6 @@ void tell_transit(const struct flow *flow, char *text, size_t size)
     if (flow->transit == NULL)
         return;
     side = flow->transit->side;
-    say_direction(flow, &side[client], "to the server", text, size);
-    say_direction(flow, &side[client ^ 1], "to the client", text, size);
+    say_direction(flow, &side[client], "to the server", g);
+    say_direction(flow, &side[client ^ 1], "to the client", g);
 }

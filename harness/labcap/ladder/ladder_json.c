@@ -154,7 +154,7 @@ static void put_flags(const struct strand *strand, const struct segment_record *
         put(",\"flags\":null,\"seq\":null,\"ack\":null");
         return;
     }
-    flags_text(flags, sizeof flags, s->flags);
+    flags_text(flags, s->flags);
     text_field("flags", flags);
     signed_field("seq", s->seq);
     if (s->has_ack)
@@ -179,9 +179,10 @@ static void json_segment(struct ladder_sink *sink, struct strand *strand, const 
         [TONE_PLAIN] = "plain", [TONE_OPEN] = "open", [TONE_DATA] = "data",
         [TONE_CLOSE] = "close", [TONE_BAD] = "bad",   [TONE_NOTE] = "note"};
     const struct segment_record *s = &row->segment;
-    char comment[EXPLAIN_MAX];
+    char comment[EXPLAIN_MAX], text[LADDER_TEXT_ROOM];
 
     (void)sink;
+    wording_text(text, words, 0);
     if (phase != NULL) {
         begin("phase", strand);
         text_field("name", phase);
@@ -196,7 +197,7 @@ static void json_segment(struct ladder_sink *sink, struct strand *strand, const 
         put(",\"gap\":null");
     truth_field("to_server", words->to_server);
     text_field("label", words->label);
-    text_field("text", words->texts[0]);
+    text_field("text", text);
     put_flags(strand, s);
     put_acknowledged(s);
     count_field("length", s->payload_len);
@@ -288,10 +289,11 @@ static void json_other(struct ladder_sink *sink, const struct other_packet *othe
 static void json_outcome(struct ladder_sink *sink, struct strand *strand)
 {
     char text[1024];
+    struct growing g = text_begin(text, sizeof text);
 
-    tell_outcome(strand->flow, text, sizeof text);
+    tell_outcome(strand->flow, &g);
     if (sink->transits)
-        tell_transit(strand->flow, text, sizeof text);
+        tell_transit(strand->flow, &g);
     begin("outcome", strand);
     text_field("text", text);
     end();

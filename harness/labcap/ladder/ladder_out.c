@@ -2,79 +2,44 @@
 #include "ladder_out.h"
 
 #include <stdio.h>
-#include <string.h>
 
-enum { BUFFER_SIZE = 64 * 1024, RUN = 32 };
+struct out_buffer out_buffer;
 
-static char buffer[BUFFER_SIZE];
-static size_t used;
-
-static void write_out(void)
+void out_write(void)
 {
-    fwrite(buffer, 1, used, stdout);
-    used = 0;
+    fwrite(out_buffer.text, 1, out_buffer.used, stdout);
+    out_buffer.used = 0;
 }
 
-void out_bytes(const char *bytes, size_t count)
+void out_much(const char *bytes, size_t count)
 {
-    while (count > BUFFER_SIZE - used) {
-        size_t part = BUFFER_SIZE - used;
-
-        memcpy(buffer + used, bytes, part);
-        used = BUFFER_SIZE;
-        write_out();
-        bytes += part;
-        count -= part;
-    }
-    memcpy(buffer + used, bytes, count);
-    used += count;
-}
-
-void out_text(const char *text)
-{
-    out_bytes(text, strlen(text));
-}
-
-void out_char(char c)
-{
-    if (used == BUFFER_SIZE)
-        write_out();
-    buffer[used++] = c;
-}
-
-void out_line_end(void)
-{
-    out_char('\n');
+    out_write();
+    fwrite(bytes, 1, count, stdout);
 }
 
 #define DASHES_8 "\u2500\u2500\u2500\u2500\u2500\u2500\u2500\u2500"
 
-/* `run` holds RUN characters of `size` bytes. */
-static void repeat(const char *run, size_t size, int count)
-{
-    for (; count > RUN; count -= RUN)
-        out_bytes(run, RUN * size);
-    if (count > 0)
-        out_bytes(run, (size_t)count * size);
-}
-
-void out_spaces(int count)
-{
-    repeat("                                ", 1, count);
-}
-
 void out_dashes(int count, bool utf8)
 {
-    if (utf8)
-        repeat(DASHES_8 DASHES_8 DASHES_8 DASHES_8, sizeof "\u2500" - 1, count);
-    else
-        repeat("--------------------------------", 1, count);
+    static const char dashes[] = DASHES_8 DASHES_8 DASHES_8 DASHES_8;
+    enum { DASH = sizeof "\u2500" - 1 };
+
+    for (; count > 0; count -= OUT_RUN) {
+        size_t run = (size_t)(count < OUT_RUN ? count : OUT_RUN);
+        char *to = out_room(DASH * OUT_RUN);
+
+        if (utf8)
+            memcpy(to, dashes, DASH * OUT_RUN); /* all of them: a known number takes no time */
+        else
+            memset(to, '-', OUT_RUN);
+        out_buffer.used += utf8 ? DASH * run : run;
+    }
 }
 
 void out_flush(void)
 {
-    if (used == 0)
+    if (out_buffer.used == 0)
         return;
-    write_out();
+    out_write();
     fflush(stdout);
 }

@@ -15,74 +15,75 @@ static const char *side_name(const struct flow *flow, unsigned side)
     return side == flow_client(flow) ? "client" : "server";
 }
 
-static void say_beginning(const struct flow *flow, char *text, size_t size)
+static void say_beginning(const struct flow *flow, struct growing *g)
 {
     const struct tcp_connection *c = &flow->tcp;
 
     if (!c->client_known)
-        say(text, size, "The beginning was not recorded: which side is the client is a guess. ");
+        say(g, "The beginning was not recorded: which side is the client is a guess. ");
     else if (c->refused)
-        say(text, size,
+        say(g,
             "The server refused the connection: its reset answers the SYN, as a host does "
             "where no program listens on the port. ");
     else if (c->syn_ack == 0)
-        say(text, size, "The SYN was never answered. ");
+        say(g, "The SYN was never answered. ");
     else if (!c->complete)
-        say(text, size, "The handshake was never completed. ");
+        say(g, "The handshake was never completed. ");
 }
 
 /* A close with both FINs, each acknowledged. */
-static void say_fins(const struct flow *flow, char *text, size_t size)
+static void say_fins(const struct flow *flow, struct growing *g)
 {
     const struct tcp_connection *c = &flow->tcp;
     unsigned segments = tcp_teardown_segments(c);
 
     if (tcp_simultaneous_close(c)) {
-        say(text, size, "Both sides closed at the same time: neither FIN acknowledges the other. ");
+        say(g, "Both sides closed at the same time: neither FIN acknowledges the other. ");
         return;
     }
-    say(text, size, "The %s closed first; each FIN was acknowledged",
-        side_name(flow, c->first_fin));
+    text_add(g, "The ");
+    text_add(g, side_name(flow, c->first_fin));
+    text_add(g, " closed first; each FIN was acknowledged");
     if (segments > 0)
-        say(text, size, ", in %u segments", segments);
-    say(text, size, ". ");
+        text_add(g, segments == 3 ? ", in 3 segments" : ", in 4 segments");
+    text_add(g, ". ");
 }
 
-static void say_end(const struct flow *flow, char *text, size_t size)
+static void say_end(const struct flow *flow, struct growing *g)
 {
     const struct tcp_connection *c = &flow->tcp;
 
     switch (tcp_teardown_kind(c)) {
     case TEARDOWN_FIN:
-        say_fins(flow, text, size);
+        say_fins(flow, g);
         break;
     case TEARDOWN_RESET:
         if (c->refused)
             break;
         if (c->side[0].fin_seen || c->side[1].fin_seen)
-            say(text, size, "The %s closed first, but then the ", side_name(flow, c->first_fin));
+            say(g, "The %s closed first, but then the ", side_name(flow, c->first_fin));
         else
-            say(text, size, "The ");
-        say(text, size, "%s reset the connection (packet %" PRIu64 "). ",
+            say(g, "The ");
+        say(g, "%s reset the connection (packet %" PRIu64 "). ",
             side_name(flow, c->reset_by), c->reset);
         break;
     case TEARDOWN_HALF_CLOSED:
         /* Both FINs may be there and the last ACK not. */
         if (c->side[0].fin_seen && c->side[1].fin_seen)
-            say(text, size, "The %s closed first; the last FIN was never acknowledged. ",
+            say(g, "The %s closed first; the last FIN was never acknowledged. ",
                 side_name(flow, c->first_fin));
         else
-            say(text, size, "The %s closed its direction, the %s never did. ",
+            say(g, "The %s closed its direction, the %s never did. ",
                 side_name(flow, c->first_fin), side_name(flow, c->first_fin ^ 1u));
         break;
     case TEARDOWN_OPEN:
         if (c->complete || !c->client_known)
-            say(text, size, "No side had closed when the trace ended. ");
+            say(g, "No side had closed when the trace ended. ");
         break;
     }
 }
 
-static void say_bytes(const struct flow *flow, char *text, size_t size)
+static void say_bytes(const struct flow *flow, struct growing *g)
 {
     static const char *const direction[] = {"to the server", "to the client"};
     unsigned client = flow_client(flow);
@@ -90,37 +91,39 @@ static void say_bytes(const struct flow *flow, char *text, size_t size)
     for (unsigned i = 0; i < 2; i++) {
         const struct tcp_side *side = &flow->tcp.side[client ^ i];
 
-        say(text, size, "%s%" PRIu64 " byte%s %s", i > 0 ? ", " : "", side->bytes,
-            plural(side->bytes), direction[i]);
+        if (i > 0)
+            text_add(g, ", ");
+        text_add_number(g, (int64_t)side->bytes);
+        text_add(g, side->bytes == 1 ? " byte " : " bytes ");
+        text_add(g, direction[i]);
         if (side->missing_bytes > 0)
-            say(text, size, " (and %" PRIu64 " not recorded)", side->missing_bytes);
+            say(g, " (and %" PRIu64 " not recorded)", side->missing_bytes);
     }
-    say(text, size, ".");
+    text_add(g, ".");
 }
 
-static void tell_udp(const struct flow *flow, char *text, size_t size)
+static void tell_udp(const struct flow *flow, struct growing *g)
 {
     static const char *const direction[] = {"to the server", "to the client"};
 
     for (unsigned i = 0; i < 2; i++)
-        say(text, size, "%s%" PRIu64 " datagram%s with %" PRIu64 " byte%s %s", i > 0 ? ", " : "",
+        say(g, "%s%" PRIu64 " datagram%s with %" PRIu64 " byte%s %s", i > 0 ? ", " : "",
             flow->udp[i].datagrams, plural(flow->udp[i].datagrams), flow->udp[i].bytes,
             plural(flow->udp[i].bytes), direction[i]);
-    say(text, size, ".");
+    say(g, ".");
     if (flow->unreachable.packet != 0)
-        say(text, size, " The %s's host answered that it could not be delivered "
+        say(g, " The %s's host answered that it could not be delivered "
             "(packet %" PRIu64 ").", side_name(flow, flow->unreachable.side ^ 1u),
             flow->unreachable.packet);
 }
 
-void tell_outcome(const struct flow *flow, char *text, size_t size)
+void tell_outcome(const struct flow *flow, struct growing *g)
 {
-    *text = '\0';
     if (flow->protocol == IP_TCP) {
-        say_beginning(flow, text, size);
-        say_end(flow, text, size);
-        say_bytes(flow, text, size);
+        say_beginning(flow, g);
+        say_end(flow, g);
+        say_bytes(flow, g);
     } else {
-        tell_udp(flow, text, size);
+        tell_udp(flow, g);
     }
 }

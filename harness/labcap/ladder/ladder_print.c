@@ -6,8 +6,9 @@
 #include "ladder_out.h"
 #include "ladder_sink.h"
 #include "ladder_text.h"
+#include "ladder_words.h"
 
-enum { NS_PER_MS = 1000000, ENDPOINT_MAX = 56 };
+enum { NS_PER_MS = 1000000, NAME_SIZE = 64, COUNT_SIZE = 96 };
 
 /* The style for a row of this flow. */
 static struct style lanes(const struct ladder_sink *sink, const struct strand *strand)
@@ -21,45 +22,48 @@ static struct style lanes(const struct ladder_sink *sink, const struct strand *s
 
 /* ---- Headings ---- */
 
-static void name_flow(char *text, size_t size, const struct flow *flow)
+static void name_flow(struct growing *g, const struct flow *flow)
 {
-    snprintf(text, size, "%s %" PRIu32, flow->protocol == IP_TCP ? "TCP connection" : "UDP flow",
-             flow->id);
+    text_add(g, flow->protocol == IP_TCP ? "TCP connection " : "UDP flow ");
+    text_add_number(g, flow->id);
 }
 
 /* "10 packets in 408 us" */
-static void count_packets(char *text, size_t size, const struct strand *strand, bool utf8)
+static void count_packets(struct growing *g, const struct strand *strand, bool utf8)
 {
     char span[SPAN_TEXT_MAX];
 
     span_text(span, sizeof span, strand->last_ns - strand->first_ns, utf8);
-    snprintf(text, size, "%" PRIu64 " packet%s in %s", strand->packets,
-             strand->packets == 1 ? "" : "s", span);
+    text_add_number(g, (int64_t)strand->packets);
+    text_add(g, strand->packets == 1 ? " packet in " : " packets in ");
+    text_add(g, span);
 }
 
-static void ends_of(const struct flow *flow, char client[ENDPOINT_MAX],
-                    char server[ENDPOINT_MAX])
+static void ends_of(const struct flow *flow, char client[ENDPOINT_TEXT_MAX],
+                    char server[ENDPOINT_TEXT_MAX])
 {
     unsigned side = flow_client(flow);
 
-    endpoint_text(client, ENDPOINT_MAX, &flow->end[side], flow->ip_version);
-    endpoint_text(server, ENDPOINT_MAX, &flow->end[side ^ 1], flow->ip_version);
+    endpoint_text(client, &flow->end[side], flow->ip_version);
+    endpoint_text(server, &flow->end[side ^ 1], flow->ip_version);
 }
 
 static void print_flow(struct ladder_sink *sink, struct strand *strand)
 {
-    char heading[64], details[96] = "", client[ENDPOINT_MAX], server[ENDPOINT_MAX];
+    char heading[NAME_SIZE], details[COUNT_SIZE], client[ENDPOINT_TEXT_MAX], server[ENDPOINT_TEXT_MAX];
+    struct growing name = text_begin(heading, sizeof heading);
+    struct growing count = text_begin(details, sizeof details);
     const struct style *style = sink->style;
 
     if (sink->any)
         out_line_end();
     sink->any = true;
     sink->paragraph = false;
-    name_flow(heading, sizeof heading, strand->flow);
+    name_flow(&name, strand->flow);
     if (strand->later)
-        strcat(heading, ", later");
+        text_add(&name, ", later");
     if (strand->counted)
-        count_packets(details, sizeof details, strand, style->utf8);
+        count_packets(&count, strand, style->utf8);
     ladder_heading(style, heading, details);
     out_line_end();
     ends_of(strand->flow, client, server);
@@ -78,15 +82,18 @@ static void leave_paragraph(struct ladder_sink *sink)
 
 static void print_resume(struct ladder_sink *sink, struct strand *strand)
 {
-    char heading[2 * ENDPOINT_MAX + 32], client[ENDPOINT_MAX], server[ENDPOINT_MAX];
+    char heading[2 * ENDPOINT_TEXT_MAX + 32], client[ENDPOINT_TEXT_MAX], server[ENDPOINT_TEXT_MAX];
+    struct growing g = text_begin(heading, sizeof heading);
     const struct style *style = sink->style;
 
     leave_paragraph(sink);
     ends_of(strand->flow, client, server);
-    snprintf(heading, sizeof heading, "%" PRIu32 ": %s %s %s", strand->flow->id, client,
-             style->utf8 ? "\u2194" : "<->", server);
-    if (text_columns(heading, style->utf8) > style->width - 4)
-        name_flow(heading, sizeof heading, strand->flow);
+    say(&g, "%" PRIu32 ": %s %s %s", strand->flow->id, client, style->utf8 ? "\u2194" : "<->",
+        server);
+    if (text_columns(heading, style->utf8) > style->width - 4) {
+        g = text_begin(heading, sizeof heading);
+        name_flow(&g, strand->flow);
+    }
     ladder_heading(style, heading, "");
 }
 
@@ -181,17 +188,20 @@ static void print_other(struct ladder_sink *sink, const struct other_packet *oth
 
 static void print_outcome(struct ladder_sink *sink, struct strand *strand)
 {
-    char text[1280], name[64] = "", count[96] = "", told[1024];
+    char text[1280];
+    struct growing g = text_begin(text, sizeof text);
 
-    tell_outcome(strand->flow, told, sizeof told);
+    if (sink->merged) {
+        name_flow(&g, strand->flow);
+        text_add(&g, ": ");
+    }
+    if (!strand->counted) {
+        count_packets(&g, strand, sink->style->utf8);
+        text_add(&g, ". ");
+    }
+    tell_outcome(strand->flow, &g);
     if (sink->transits)
-        tell_transit(strand->flow, told, sizeof told);
-    if (sink->merged)
-        name_flow(name, sizeof name, strand->flow);
-    if (!strand->counted)
-        count_packets(count, sizeof count, strand, sink->style->utf8);
-    snprintf(text, sizeof text, "%s%s%s%s%s", name, *name ? ": " : "", count, *count ? ". " : "",
-             told);
+        tell_transit(strand->flow, &g);
     out_line_end();
     ladder_paragraph(sink->style, text);
     sink->paragraph = true;

@@ -62,8 +62,8 @@ static uint8_t closing_bits(const struct teller *t, uint8_t steps)
     return t->three_step_teardown && (steps & STEP_FIRST_FIN_ACK) ? TCP_FIN | TCP_ACK : TCP_FIN;
 }
 
-/* `more` are other control bits of the segment. */
-static void closing_label(struct teller *t, uint8_t steps, uint8_t more, char *text, size_t size)
+/* `more` are other control bits of the segment. Returns the text's length. */
+static size_t closing_label(struct teller *t, uint8_t steps, uint8_t more, char *text)
 {
     unsigned of = t->three_step_teardown ? 3 : 4;
     bool unknown = t->undecided_teardown && steps == STEP_FIRST_FIN;
@@ -78,13 +78,12 @@ static void closing_label(struct teller *t, uint8_t steps, uint8_t more, char *t
     text[1] = '/';
     text[2] = unknown ? '?' : (char)('0' + of);
     text[3] = ' ';
-    flags_text(text + 4, size - 4, closing_bits(t, steps) | more);
+    return 4 + flags_text(text + 4, closing_bits(t, steps) | more);
 }
 
 /* The control bits, with the number of the step of the handshake or teardown before them. A
- * segment that is both has the second one in `note`. */
-static void label_of(struct teller *t, const struct segment_record *s, char *label, size_t size,
-                     char *note, size_t note_size)
+ * segment that is both has the second one in its note. */
+static void label_of(struct teller *t, const struct segment_record *s, struct ladder_row *row)
 {
     static const uint8_t opening[] = {0, TCP_SYN, TCP_SYN | TCP_ACK, TCP_ACK};
     bool simultaneous = s->handshake == 3 && (s->flags & TCP_SYN); /* no third step of three */
@@ -92,15 +91,17 @@ static void label_of(struct teller *t, const struct segment_record *s, char *lab
     if (s->handshake > 0 && s->handshake <= 3 && !simultaneous) {
         uint8_t more = (uint8_t)(s->flags & ~(TCP_SYN | TCP_ACK));
 
-        memcpy(label, "0/3 ", 4);
-        label[0] = (char)('0' + s->handshake);
-        flags_text(label + 4, size - 4, opening[s->handshake] | more);
+        memcpy(row->label, "0/3 ", 4);
+        row->label[0] = (char)('0' + s->handshake);
+        row->label_length = 4 + flags_text(row->label + 4, opening[s->handshake] | more);
         if (s->teardown)
-            closing_label(t, s->teardown, 0, note, note_size);
+            closing_label(t, s->teardown, 0, row->note);
     } else if (s->teardown) {
-        closing_label(t, s->teardown, (uint8_t)(s->flags & ~(TCP_FIN | TCP_ACK)), label, size);
+        uint8_t more = (uint8_t)(s->flags & ~(TCP_FIN | TCP_ACK));
+
+        row->label_length = closing_label(t, s->teardown, more, row->label);
     } else {
-        flags_text(label, size, s->flags);
+        row->label_length = flags_text(row->label, s->flags);
     }
 }
 
@@ -227,7 +228,8 @@ static void tell_states(struct teller *t, const struct segment_record *s, struct
 
         if (!seen && s->state[side] == TCP_CLOSE_WAIT && tcp_fins_cross(&t->flow->tcp, side))
             continue; /* the FIN on this row had not arrived when this side sent its own */
-        if ((!seen || s->state_changed[side]) && strcmp(state, t->state[i]) != 0)
+        if ((!seen || s->state_changed[side]) && state != t->state[i] &&
+            strcmp(state, t->state[i]) != 0)
             row->state[i] = t->state[i] = state;
     }
 }
@@ -236,27 +238,47 @@ static void tell_tcp(struct teller *t, const struct segment_record *s, struct la
                      const char **phase)
 {
     *phase = next_phase(t, s);
-    label_of(t, s, row->label, sizeof row->label, row->note, sizeof row->note);
+    label_of(t, s, row);
     word_row(row, s);
     mark_notes(row->note, s->marks);
     tell_states(t, s, row);
 }
 
+static void set_label(struct ladder_row *row, const char *text)
+{
+    row->label_length = strlen(text);
+    memcpy(row->label, text, row->label_length + 1);
+}
+
 static void tell_datagram(const struct segment_record *s, struct ladder_row *row)
 {
-    int next = 0;
+    char text[LADDER_PART_MAX];
 
-    strcpy(row->label, "datagram");
-    if (s->fragments > 0)
-        snprintf(row->texts[next++], LADDER_TEXT_MAX,
-                 "datagram, %" PRIu32 " bytes, %" PRIu32 " fragment%s", s->payload_len,
-                 s->fragments, s->fragments == 1 ? "" : "s");
-    if (s->fragments > 0)
-        snprintf(row->texts[next++], LADDER_TEXT_MAX, "len %" PRIu32 ", %" PRIu32 " fragments",
-                 s->payload_len, s->fragments);
-    snprintf(row->texts[next++], LADDER_TEXT_MAX, "datagram, %" PRIu32 " byte%s", s->payload_len,
+    set_label(row, "datagram");
+    if (s->fragments > 0) {
+        snprintf(text, sizeof text, "datagram, %" PRIu32 " bytes, %" PRIu32 " fragment%s",
+                 s->payload_len, s->fragments, s->fragments == 1 ? "" : "s");
+        word_whole(row, text);
+        snprintf(text, sizeof text, "len %" PRIu32 ", %" PRIu32 " fragments", s->payload_len,
+                 s->fragments);
+        word_whole(row, text);
+    }
+    snprintf(text, sizeof text, "datagram, %" PRIu32 " byte%s", s->payload_len,
              s->payload_len == 1 ? "" : "s");
-    snprintf(row->texts[next], LADDER_TEXT_MAX, "len %" PRIu32, s->payload_len);
+    word_whole(row, text);
+    snprintf(text, sizeof text, "len %" PRIu32, s->payload_len);
+    word_whole(row, text);
+}
+
+static void tell_unreachable(const struct flow *flow, const struct segment_record *s,
+                             struct ladder_row *row)
+{
+    char text[LADDER_PART_MAX];
+
+    snprintf(text, sizeof text, "ICMP: %s", unreachable_name(flow->ip_version, s->icmp_code));
+    set_label(row, text);
+    word_whole(row, text);
+    word_whole(row, "ICMP");
 }
 
 /* Not by assignment: most of a row is room for texts. */
@@ -266,10 +288,9 @@ static void start_row(struct ladder_row *row, const struct segment_record *s, co
     row->time = time;
     row->tone = tone_of(s);
     row->label[0] = row->note[0] = '\0';
-    for (int i = 0; i < LADDER_TEXTS; i++)
-        row->texts[i][0] = '\0';
+    row->label_length = 0;
+    row->wording_count = row->ample = 0;
     row->state[0] = row->state[1] = "";
-    row->ample = 0;
     row->lost = false;
 }
 
@@ -285,10 +306,7 @@ void teller_row(struct teller *t, const struct segment_record *s, bool utf8, cha
     t->started = true;
     t->last_ns = s->time_ns;
     if (s->marks & MARK_UNREACHABLE) {
-        snprintf(row->label, sizeof row->label, "ICMP: %s",
-                 unreachable_name(t->flow->ip_version, s->icmp_code));
-        snprintf(row->texts[0], sizeof row->texts[0], "%s", row->label);
-        snprintf(row->texts[1], sizeof row->texts[1], "ICMP");
+        tell_unreachable(t->flow, s, row);
     } else if (t->flow->protocol == IP_TCP) {
         tell_tcp(t, s, row, phase);
     } else {

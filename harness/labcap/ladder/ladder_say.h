@@ -78,9 +78,9 @@ bool fate_is_ordinary(const struct segment_record *segment);
 void tell_fate(const struct segment_record *segment, struct ladder_row *row);
 
 /* What became of all its packets, behind what is in `text`. Where the trace has two points only. */
-void tell_transit(const struct flow *flow, char *text, size_t size);
+void tell_transit(const struct flow *flow, struct growing *text);
 
 /* A few plain sentences: how it went, who closed first, bytes each way. */
-void tell_outcome(const struct flow *flow, char *text, size_t size);
+void tell_outcome(const struct flow *flow, struct growing *text);
 
 #endif

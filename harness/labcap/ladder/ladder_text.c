@@ -7,6 +7,7 @@
 #include <string.h>
 #include <wchar.h>
 
+#include "digits.h"
 #include "packet.h"
 
 /* ---- Time and flags ---- */
@@ -14,19 +15,12 @@
 size_t number_text(char text[NUMBER_TEXT_MAX], int64_t number)
 {
     uint64_t magnitude = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
-    char digits[20];
-    size_t at = sizeof digits, used = 0;
+    char *end;
 
-    do {
-        digits[--at] = (char)('0' + magnitude % 10);
-        magnitude /= 10;
-    } while (magnitude > 0);
-    if (number < 0)
-        text[used++] = '-';
-    memcpy(text + used, digits + at, sizeof digits - at);
-    used += sizeof digits - at;
-    text[used] = '\0';
-    return used;
+    *text = '-';
+    end = digits_all(text + (number < 0), magnitude);
+    *end = '\0';
+    return (size_t)(end - text);
 }
 
 size_t count_text(char text[NUMBER_TEXT_MAX], uint64_t count)
@@ -46,18 +40,26 @@ size_t count_text(char text[NUMBER_TEXT_MAX], uint64_t count)
     return sizeof digits - at - 1;
 }
 
-/* parts / unit, a decimal with `tenths` digits behind the point. Halves go where printf() sends
- * them. */
-static size_t decimal_text(char *text, uint64_t parts, uint64_t unit, unsigned tenths)
+/* Where printf() sends a half: it prints the double that is nearest to the number, which is above
+ * the half or below it, or else an even digit. */
+static bool half_goes_up(uint64_t parts, uint64_t unit, unsigned tenths)
 {
     static const double scale[] = {1, 10, 100};
-    uint64_t rest = parts % unit * 2;
+    uint64_t whole = parts / unit;
+    double nearest = (double)parts / (scale[tenths] * (double)unit);
+    long double is = (long double)nearest * scale[tenths], half = (long double)whole + 0.5L;
+
+    return is > half || (is == half && whole % 2 == 1);
+}
+
+/* parts / unit, a decimal with `tenths` digits behind the point. */
+static size_t decimal_text(char *text, uint64_t parts, uint64_t unit, unsigned tenths)
+{
+    uint64_t whole = parts / unit, rest = parts % unit * 2;
     size_t used;
 
-    if (rest == unit)
-        return (size_t)sprintf(text, "%.*f", (int)tenths,
-                               (double)parts / (scale[tenths] * (double)unit));
-    used = number_text(text, (int64_t)(parts / unit + (rest > unit)));
+    whole += rest == unit ? half_goes_up(parts, unit, tenths) : rest > unit;
+    used = number_text(text, (int64_t)whole);
     if (tenths > 0) {
         memmove(text + used - tenths + 1, text + used - tenths, tenths);
         text[used++ - tenths] = '.';
@@ -96,26 +98,35 @@ void span_text(char *text, size_t size, int64_t ns, bool utf8)
     strcpy(text + used, u == 1 && utf8 ? " \u00b5s" : units[u].name);
 }
 
-void flags_text(char *text, size_t size, uint8_t flags)
-{
-    static const struct {
-        uint8_t bit;
-        const char *name;
-    } names[] = {{TCP_SYN, "SYN+"}, {TCP_FIN, "FIN+"}, {TCP_RST, "RST+"}, {TCP_PSH, "PSH+"},
-                 {TCP_URG, "URG+"}, {TCP_ECE, "ECE+"}, {TCP_CWR, "CWR+"}, {TCP_ACK, "ACK+"}};
-    const size_t length = 4; /* of each */
-    size_t used = 0;
+struct flags {
+    char text[FLAGS_TEXT_MAX];
+    size_t length; /* 0: not made yet */
+};
 
+static void make_flags(struct flags *known, uint8_t flags)
+{
+    static const char names[8][5] = {"SYN+", "FIN+", "RST+", "PSH+", "URG+", "ECE+", "CWR+", "ACK+"};
+    static const uint8_t bits[8] = {TCP_SYN, TCP_FIN, TCP_RST, TCP_PSH,
+                                    TCP_URG, TCP_ECE, TCP_CWR, TCP_ACK};
+
+    for (size_t i = 0; i < 8; i++)
+        if (flags & bits[i])
+            strcat(known->text, names[i]);
     if (flags == 0)
-        snprintf(text, size, "none");
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (!(flags & names[i].bit) || used + length >= size)
-            continue;
-        memcpy(text + used, names[i].name, length);
-        used += length;
-    }
-    if (used > 0)
-        text[used - 1] = '\0';
+        strcpy(known->text, "none+");
+    known->length = strlen(known->text) - 1;
+    known->text[known->length] = '\0';
+}
+
+size_t flags_text(char text[FLAGS_TEXT_MAX], uint8_t flags)
+{
+    static struct flags all[256];
+    struct flags *known = &all[flags];
+
+    if (known->length == 0)
+        make_flags(known, flags);
+    memcpy(text, known->text, FLAGS_TEXT_MAX);
+    return known->length;
 }
 
 /* ---- Payload ---- */
@@ -260,24 +271,42 @@ int plain_text(char *text, size_t size, const char *from, int columns, bool utf8
     return used;
 }
 
-void say(char *text, size_t size, const char *format, ...)
-{
-    size_t used = strlen(text);
-    va_list arguments;
+/* ---- Growing texts ---- */
 
-    va_start(arguments, format);
-    vsnprintf(text + used, size - used, format, arguments);
-    va_end(arguments);
+struct growing text_begin(char *text, size_t size)
+{
+    *text = '\0';
+    return (struct growing){text, 0, size};
 }
 
-int text_columns(const char *text, bool utf8)
+void text_add(struct growing *g, const char *text)
 {
-    int columns = 0;
+    size_t length = strlen(text);
 
-    if (!utf8)
-        return (int)strlen(text);
-    /* Our own texts hold no wide characters: a character that is not a continuation is one. */
-    for (; *text != '\0'; text++)
-        columns += (*text & 0xc0) != 0x80;
-    return columns;
+    if (length >= g->size - g->used)
+        length = g->size - g->used - 1;
+    memcpy(g->text + g->used, text, length);
+    g->used += length;
+    g->text[g->used] = '\0';
+}
+
+void text_add_number(struct growing *g, int64_t number)
+{
+    char digits[NUMBER_TEXT_MAX];
+
+    number_text(digits, number);
+    text_add(g, digits);
+}
+
+void say(struct growing *g, const char *format, ...)
+{
+    size_t room = g->size - g->used;
+    va_list arguments;
+    int length;
+
+    va_start(arguments, format);
+    length = vsnprintf(g->text + g->used, room, format, arguments);
+    va_end(arguments);
+    if (length > 0)
+        g->used += (size_t)length < room ? (size_t)length : room - 1;
 }

@@ -5,8 +5,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
-enum { SPAN_TEXT_MAX = 24, FLAGS_TEXT_MAX = 40, NUMBER_TEXT_MAX = 28 };
+enum { SPAN_TEXT_MAX = 24, FLAGS_TEXT_MAX = 36, NUMBER_TEXT_MAX = 32 };
 
 /* A number in digits; with commas between the thousands. Each returns its length. */
 size_t number_text(char text[NUMBER_TEXT_MAX], int64_t number);
@@ -15,8 +16,8 @@ size_t count_text(char text[NUMBER_TEXT_MAX], uint64_t count);
 /* Three significant digits and a unit: "850 ns", "12.3 ms", "3.00 s". */
 void span_text(char *text, size_t size, int64_t ns, bool utf8);
 
-/* "SYN+ACK", "PSH+ACK"; "none" where no bit is set. */
-void flags_text(char *text, size_t size, uint8_t flags);
+/* "SYN+ACK", "PSH+ACK"; "none" where no bit is set. Returns its length. */
+size_t flags_text(char text[FLAGS_TEXT_MAX], uint8_t flags);
 
 /* Payload in quotes, as C would write it, at most `columns` wide; an ellipsis ends it where it
  * is cut or where `more` bytes were not kept. Nothing in it can control a terminal: what is not
@@ -29,12 +30,35 @@ int payload_text(char *text, size_t size, const uint8_t *bytes, size_t count, bo
  * an ellipsis ends it where it is cut. Returns the columns used. */
 int plain_text(char *text, size_t size, const char *from, int columns, bool utf8);
 
-/* Puts what printf() would print behind `text`, in a buffer of `size` bytes; what has no room is
- * left out. */
-void say(char *text, size_t size, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+/* A text that grows; what does not fit is left out. */
+struct growing {
+    char *text;
+    size_t used, size;
+};
 
-/* The columns that a text takes; `utf8` says how to read it. */
-int text_columns(const char *text, bool utf8);
+/* An empty one, in `text`. */
+struct growing text_begin(char *text, size_t size);
+
+void text_add(struct growing *growing, const char *text);
+void text_add_number(struct growing *growing, int64_t number);
+
+/* Adds what printf() would print. */
+void say(struct growing *growing, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The columns that a text takes, or `length` bytes of one; `utf8` says how to read it. Our own
+ * texts hold no wide characters: one that is not a continuation takes a column. */
+static inline int text_columns_of(const char *text, size_t length, bool utf8)
+{
+    int columns = (int)length;
+
+    for (size_t i = 0; utf8 && i < length; i++)
+        columns -= (text[i] & 0xc0) == 0x80;
+    return columns;
+}
+
+static inline int text_columns(const char *text, bool utf8)
+{
+    return text_columns_of(text, strlen(text), utf8);
+}
 
 #endif

@@ -6,79 +6,56 @@
 
 #include "ladder_text.h"
 
-void text_add(struct growing *g, const char *text)
-{
-    size_t length = strlen(text);
-
-    if (length >= g->size - g->used)
-        length = g->size - g->used - 1;
-    memcpy(g->text + g->used, text, length);
-    g->used += length;
-    g->text[g->used] = '\0';
-}
-
-static void add_number(struct growing *g, const char *name, int64_t number)
-{
-    char digits[NUMBER_TEXT_MAX];
-
-    number_text(digits, number);
-    text_add(g, name);
-    text_add(g, digits);
-}
-
 /* What a wording says behind the label. */
-enum part { SEQ, ACK, ACKNOWLEDGED, LEN, PARTS };
+enum part { SEQ, ACK, ACKNOWLEDGED, LEN };
 
-struct part_text {
-    char text[LADDER_TEXT_MAX / 2];
-    size_t length;
-};
-
-static void begin_part(struct growing *g, struct part_text *part)
+/* `name` and a number. Returns the end. */
+static char *write_number(char *to, const char *name, size_t length, int64_t number)
 {
-    *g = (struct growing){part->text, 0, sizeof part->text};
+    memcpy(to, name, length);
+    to += length;
+    return to + number_text(to, number);
 }
+
+#define NUMBER(to, name, number) write_number(to, name, sizeof name - 1, number)
 
 /* " (packet 4)", " (packets 4, 6)", " (packets 4-9)": whose data the number before it
  * acknowledges. */
-static void word_acknowledged(struct part_text *part, const struct segment_record *s)
+static char *write_acknowledged(char *to, const struct segment_record *s)
 {
-    bool one = s->acks_first == s->acks_last;
-    struct growing g;
-
-    begin_part(&g, part);
-    add_number(&g, one ? " (packet " : " (packets ", (int64_t)s->acks_first);
-    if (!one)
-        add_number(&g, s->acks_more ? "-" : ", ", (int64_t)s->acks_last);
-    text_add(&g, ")");
-    part->length = g.used;
+    if (s->acks_first == s->acks_last)
+        to = NUMBER(to, " (packet ", (int64_t)s->acks_first);
+    else
+        to = NUMBER(to, " (packets ", (int64_t)s->acks_first);
+    if (s->acks_first != s->acks_last && s->acks_more)
+        to = NUMBER(to, "-", (int64_t)s->acks_last);
+    else if (s->acks_first != s->acks_last)
+        to = NUMBER(to, ", ", (int64_t)s->acks_last);
+    *to++ = ')';
+    return to;
 }
 
-static void word_number(struct part_text *part, const char *name, int64_t number)
+static void end_part(struct ladder_part *part, const char *end)
 {
-    struct growing g;
-
-    begin_part(&g, part);
-    add_number(&g, name, number);
-    part->length = g.used;
+    part->length = (size_t)(end - part->text);
 }
 
 /* The parts that the segment has; returns which. */
-static unsigned word_parts(struct part_text parts[PARTS], const struct segment_record *s)
+static unsigned word_parts(struct ladder_part parts[LADDER_PARTS], const struct segment_record *s)
 {
     unsigned has = 1 << SEQ;
 
-    word_number(&parts[SEQ], " seq ", s->seq);
+    end_part(&parts[SEQ], NUMBER(parts[SEQ].text, " seq ", s->seq));
     if (s->has_ack) {
-        word_number(&parts[ACK], " ack ", s->ack);
+        end_part(&parts[ACK], NUMBER(parts[ACK].text, " ack ", s->ack));
         has |= 1 << ACK;
     }
     if (s->has_ack && s->acks_first > 0) {
-        word_acknowledged(&parts[ACKNOWLEDGED], s);
+        end_part(&parts[ACKNOWLEDGED], write_acknowledged(parts[ACKNOWLEDGED].text, s));
         has |= 1 << ACKNOWLEDGED;
     }
     if (s->payload_len > 0) {
-        word_number(&parts[LEN], " len ", s->payload_len);
+        end_part(&parts[LEN], NUMBER(parts[LEN].text, " len ", s->payload_len));
         has |= 1 << LEN;
     }
     return has;
@@ -94,26 +71,54 @@ void word_row(struct ladder_row *row, const struct segment_record *s)
     bool data = s->payload_len > 0 || !s->has_ack;
     const uint8_t *wordings = data ? of_data : s->teardown ? of_step : of_ack;
     size_t count = data ? sizeof of_data : s->teardown ? sizeof of_step : sizeof of_ack;
-    size_t label = strlen(row->label);
-    struct part_text parts[PARTS];
-    unsigned has = word_parts(parts, s), last = UINT_MAX;
-    char (*text)[LADDER_TEXT_MAX] = row->texts;
+    unsigned has = word_parts(row->parts, s), last = UINT_MAX;
 
     for (size_t i = 0; i < count; i++) {
         unsigned says = wordings[i] & has;
-        size_t used = label;
 
         if (says == last)
             continue;
-        memcpy(*text, row->label, label);
-        for (enum part p = SEQ; p < PARTS; p++) {
-            if (!(says & 1 << p) || used + parts[p].length >= sizeof *text)
-                continue;
-            memcpy(*text + used, parts[p].text, parts[p].length);
-            used += parts[p].length;
-        }
-        (*text++)[used] = '\0';
+        row->wordings[row->wording_count++] = (uint8_t)(says | LADDER_LABEL);
         row->ample += (says & P) != 0;
         last = says;
     }
+}
+
+void word_whole(struct ladder_row *row, const char *text)
+{
+    unsigned part = row->wording_count;
+
+    row->parts[part].length = strlen(text);
+    memcpy(row->parts[part].text, text, row->parts[part].length + 1);
+    row->wordings[row->wording_count++] = (uint8_t)(1u << part);
+}
+
+size_t wording_length(const struct ladder_row *row, unsigned wording)
+{
+    unsigned says = row->wordings[wording];
+    size_t length = says & LADDER_LABEL ? row->label_length : 0;
+
+    for (unsigned p = 0; p < LADDER_PARTS; p++)
+        if (says & 1u << p && length + row->parts[p].length < LADDER_TEXT_MAX)
+            length += row->parts[p].length;
+    return length;
+}
+
+size_t wording_text(char text[LADDER_TEXT_ROOM], const struct ladder_row *row, unsigned wording)
+{
+    unsigned says = row->wordings[wording];
+    size_t length = 0;
+
+    if (says & LADDER_LABEL) {
+        memcpy(text, row->label, LADDER_LABEL_MAX);
+        length = row->label_length;
+    }
+    for (unsigned p = 0; p < LADDER_PARTS; p++) {
+        if (!(says & 1u << p) || length + row->parts[p].length >= LADDER_TEXT_MAX)
+            continue;
+        memcpy(text + length, row->parts[p].text, LADDER_PART_MAX);
+        length += row->parts[p].length;
+    }
+    text[length] = '\0';
+    return length;
 }

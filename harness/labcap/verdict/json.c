@@ -6,13 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "digits.h"
 #include "memory.h"
 
 enum {
     NS_PER_S = 1000000000,
     TEXT_SIZE = 16 * 1024,
     LABEL_SIZE = 32, /* of what stands before a value; always copied whole */
-    COUNT_SIZE = 20,
     PLAIN_MAX = 1024, /* at once */
     TABLES = 3,
     FIELDS_MAX = 96
@@ -53,45 +53,11 @@ static void put_text(const char *text, size_t size)
 
 #define PUT(literal) put_text(literal, sizeof literal - 1)
 
-static const char digit_pairs[] =
-    "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546"
-    "4748495051525354555657585960616263646566676869707172737475767778798081828384858687888990919293"
-    "949596979899";
-
-/* The last `n` digits of a number, with zeros before it. */
-static inline void write_digits(char *to, uint64_t number, size_t n)
-{
-    for (; n >= 2; number /= 100)
-        memcpy(to + (n -= 2), digit_pairs + number % 100 * 2, 2);
-    if (n > 0)
-        *to = (char)('0' + number % 10);
-}
-
-/* Returns the end of the COUNT_SIZE characters, at most, that it writes. */
-static inline char *write_count(char *to, uint64_t number)
-{
-    static const uint64_t powers[] = {
-        0, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000, 10000000000,
-        100000000000, 1000000000000, 10000000000000, 100000000000000, 1000000000000000,
-        10000000000000000, 100000000000000000, 1000000000000000000, 10000000000000000000u};
-    size_t digits;
-
-    if (number < 10) {
-        *to = (char)('0' + number);
-        return to + 1;
-    }
-    /* Of the lowest number of so many bits, or one fewer: log 2 is 1233/4096. */
-    digits = (size_t)(64 - __builtin_clzll(number)) * 1233 / 4096;
-    digits += number >= powers[digits];
-    write_digits(to, number, digits);
-    return to + digits;
-}
-
 static void put_count(uint64_t n)
 {
-    char *to = room(COUNT_SIZE);
+    char *to = room(DIGITS_MAX);
 
-    out.used += (size_t)(write_count(to, n) - to);
+    out.used += (size_t)(digits_all(to, n) - to);
 }
 
 static void put_seconds(int64_t ns)
@@ -102,7 +68,7 @@ static void put_seconds(int64_t ns)
         put_char('-');
     put_count(magnitude / NS_PER_S);
     put_char('.');
-    write_digits(room(9), magnitude % NS_PER_S, 9);
+    digits_last(room(9), magnitude % NS_PER_S, 9);
     out.used += 9;
 }
 
@@ -322,12 +288,12 @@ void json_object(const struct field_table *table, const struct subject *of)
     field_find_bases(bases, of);
     for (size_t i = 0; i < table->count; i++) {
         const struct field *field = &table->fields[i];
-        char *to = room(LABEL_SIZE + COUNT_SIZE);
+        char *to = room(LABEL_SIZE + DIGITS_MAX);
         struct value v;
 
         if (field->base != BASE_NONE) {
             to = write_label(to, &names->label[i]);
-            to = field_count(field, bases, &v.count) ? write_count(to, v.count) : write_null(to);
+            to = field_count(field, bases, &v.count) ? digits_all(to, v.count) : write_null(to);
             out.used = (size_t)(to - out.text);
             continue;
         }

@@ -19,7 +19,7 @@ enum { OUTPUT_BUFFER = 64 * 1024 };
 /* ---- Rows ---- */
 
 /* The id and the ends share a width; with the other cells a row has 80 columns. */
-enum { ENDS_WIDTH = 36, ROW_WIDTH = 80, SHORT_TEXT = 48, ENDS_TEXT = 2 * 56 + 4,
+enum { ENDS_WIDTH = 36, ROW_WIDTH = 80, SHORT_TEXT = 48, ENDS_TEXT = 2 * ENDPOINT_TEXT_MAX + 4,
        TRANSIT_TEXT = 192 };
 
 static const char between_ends[] = " > ";
@@ -69,11 +69,11 @@ static void number_text(char *text, size_t size, uint64_t number, uint64_t limit
 
 static void ends_text(char *text, size_t size, const struct flow *f)
 {
-    char from[56], to[56];
+    char from[ENDPOINT_TEXT_MAX], to[ENDPOINT_TEXT_MAX];
     unsigned client = flow_client(f);
 
-    endpoint_text(from, sizeof from, &f->end[client], f->ip_version);
-    endpoint_text(to, sizeof to, &f->end[client ^ 1], f->ip_version);
+    endpoint_text(from, &f->end[client], f->ip_version);
+    endpoint_text(to, &f->end[client ^ 1], f->ip_version);
     snprintf(text, size, "%s%s%s", from, between_ends, to);
 }
 
