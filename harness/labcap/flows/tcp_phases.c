@@ -85,18 +85,18 @@ static void note_fin_ack(struct tcp_connection *c, unsigned fin_side, uint64_t p
     note->teardown |= fin_side == c->first_fin ? STEP_FIRST_FIN_ACK : STEP_SECOND_FIN_ACK;
 }
 
+/* By number: what was never sent is not acknowledged (RFC 9293, section 3.10.7.4). */
+static bool acknowledges_fin(const struct tcp_side *s, int64_t ack)
+{
+    return s->fin_seen && ack > s->fin_position && ack <= later_of(s->next, s->fin_position + 1);
+}
+
 void tcp_take_fin_ack(struct tcp_connection *c, const struct segment *g)
 {
     struct tcp_side *peer = &c->side[g->side ^ 1];
 
-    if (g->has_ack && peer->fin_seen && peer->fin_ack_packet == 0 &&
-        g->ack > peer->fin_position)
+    if (g->has_ack && peer->fin_ack_packet == 0 && acknowledges_fin(peer, g->ack))
         note_fin_ack(c, g->side ^ 1u, g->p->number, g->note);
-}
-
-static bool acknowledged_by_fin(const struct tcp_side *s)
-{
-    return s->fin_seen && s->acked_by_fin > s->fin_position;
 }
 
 void tcp_take_fin(struct tcp_connection *c, const struct segment *g)
@@ -113,14 +113,15 @@ void tcp_take_fin(struct tcp_connection *c, const struct segment *g)
     s->fin_position = position;
     s->fin_packet = g->p->number;
     peer->acked_by_fin = g->has_ack ? g->ack : 0;
-    s->fin_acks_peer = acknowledged_by_fin(peer);
-    peer->fin_acks_peer = peer->fin_seen && acknowledged_by_fin(s);
-    if (!peer->fin_seen || peer->fin_acks_peer) /* it was sent first, if not captured first */
+    s->fin_acks_peer = acknowledges_fin(peer, peer->acked_by_fin);
+    peer->fin_acks_peer = peer->fin_seen && acknowledges_fin(s, s->acked_by_fin);
+    /* It was sent first, if not captured first. That each acknowledges the other cannot be. */
+    if (!peer->fin_seen || (peer->fin_acks_peer && !s->fin_acks_peer))
         c->first_fin = (uint8_t)g->side;
     g->note->teardown |= peer->fin_seen ? STEP_SECOND_FIN : STEP_FIRST_FIN;
     if (!s->claim.pending)
         s->next = later_of(s->next, position + 1);
-    if (s->has_acked && s->acked > position) /* captured after its acknowledgement */
+    if (s->has_acked && acknowledges_fin(s, s->acked)) /* captured after its acknowledgement */
         s->fin_ack_packet = s->acked_packet;
 }
 

@@ -27,10 +27,14 @@ from pathlib import Path
 from typing import Any, Iterator, NamedTuple, Optional, Sequence
 
 from corpus_packets import (
+    ACK,
     COPY,
+    FIN,
     RST,
     SEEN,
     SEQUENCE_SPACE,
+    SYN,
+    WINDOW,
     Dress,
     Ends,
     Record,
@@ -115,6 +119,29 @@ def case(seed: int, number: int) -> Case:
     if twin:
         dice.shuffle(order)
     return Case(number, link, dress, talks, list(stamped(dice, kept, order, version)))
+
+
+def wild_segment(dice: random.Random) -> Segment:
+    """Any flags, near the beginning of the stream; its number is right only where it is a SYN's."""
+    flags = dice.choice([ACK] * 9 + [ACK | FIN] * 4 + [SYN, SYN | ACK, RST, RST | ACK])
+    return Segment(
+        dice.randrange(2), flags,
+        place=0 if flags & SYN else dice.randrange(1, 25),
+        length=0 if flags & (SYN | RST) else dice.choice([0, 0, 1, 5, 10]),
+        ack=dice.randrange(1, 45) if flags & ACK else None,
+        window=dice.choice([0, WINDOW, WINDOW]),
+    )  # fmt: skip
+
+
+def wild_case(seed: int, number: int) -> Case:
+    """Segments that no program would send, as a rule behind a handshake."""
+    dice = random.Random(f"wild {seed}/{number}")
+    opening = [Segment(0, SYN, 0), Segment(1, SYN | ACK, 0, ack=1), Segment(0, ACK, 1, ack=1)]
+    segments = opening[: dice.choice([0, 2, 3, 3])]
+    segments += [wild_segment(dice) for _ in range(dice.randrange(1, 14))]
+    kept = [[(segment, SEEN) for segment in segments]]
+    return Case(number, RAW, Dress(4, False, False, False, False, None), [ends_of(dice, number, 4)],
+                list(stamped(dice, kept, [0] * len(segments), 4)))
 
 
 def tells_of_client(records: Sequence[tuple[Segment, str]]) -> bool:

@@ -44,25 +44,25 @@ class Side:
         self.base: Optional[int] = None  # the first place that was told of, 1 with the SYN
         self.first = 1  # where its stream begins, as far as anybody can know
         self.acked: Optional[int] = None
-        self.ack_packets: list[tuple[int, int]] = []  # of the other side: (ack, packet number)
+        self.acked_number = 0  # of the packet that acknowledged so much
         self.last_ack: Optional[tuple[int, int]] = None  # that it sent, and its window
         self.window = -1
         self.syn_acked = False
         self.beyond_syn = False
         self.fin: Optional[int] = None  # its place
         self.fin_number = 0
+        self.fin_ack: Optional[int] = None  # the packet that acknowledges it
         self.fin_acks: Optional[int] = None  # what the FIN's packet acknowledges
+        self.fin_acks_fin = False  # so much that it is the other one's FIN
         self.counts = dict.fromkeys(
             ("packets", "segments", "bytes", "retransmitted_segments", "retransmitted_bytes",
              "out_of_order_segments", "duplicate_acks", "zero_windows", "keep_alives",
              "largest_segment"), 0)  # fmt: skip
 
-    @property
-    def fin_ack(self) -> Optional[int]:
-        """The number of the first packet that acknowledges the FIN."""
-        if self.fin is None:
-            return None
-        return next((number for ack, number in self.ack_packets if ack > self.fin), None)
+    def has_sent_fin_below(self, ack: Optional[int]) -> bool:
+        """Whether this number acknowledges the FIN, and nothing that was never sent."""
+        return (self.fin is not None and ack is not None and self.next is not None
+                and self.fin < ack <= self.next)
 
 
 class Truth:
@@ -208,10 +208,11 @@ class Truth:
             me.counts["duplicate_acks"] += 1
         me.last_ack = (ack, segment.window)
         before = peer.acked
-        peer.ack_packets.append((ack, number))
+        if peer.fin_ack is None and peer.has_sent_fin_below(ack):
+            peer.fin_ack = number
         if before is not None and ack <= before:
             return 0
-        peer.acked = ack
+        peer.acked, peer.acked_number = ack, number
         end = ack if peer.fin is None else min(ack, peer.fin)
         low = 1 if peer.known else peer.first
         return len(without(max(low, before or low), end, peer.seen))
@@ -257,12 +258,16 @@ class Truth:
     # ---- The end
 
     def _take_fin(self, segment: Segment, number: int) -> None:
-        me = self.sides[segment.sender]
+        me, peer = self.sides[segment.sender], self.sides[segment.sender ^ 1]
         if me.fin is not None:
             return
         assert me.next is not None
         me.fin, me.fin_number, me.fin_acks = segment.end, number, segment.ack
         me.next = max(me.next, segment.end + 1)
+        if me.has_sent_fin_below(me.acked):
+            me.fin_ack = me.acked_number
+        me.fin_acks_fin = peer.has_sent_fin_below(me.fin_acks)
+        peer.fin_acks_fin = me.has_sent_fin_below(peer.fin_acks)
 
     def _ended(self) -> bool:
         return self.sides[0].fin_ack is not None and self.sides[1].fin_ack is not None
@@ -290,16 +295,11 @@ class Truth:
         if len(fins) == 1:
             closer = NAMES[fins[0] is server]
         elif fins:
-            acknowledges = [
-                here.fin_acks is not None and there.fin is not None and here.fin_acks > there.fin
-                for here, there in ((client, server), (server, client))
-            ]
-            if not any(acknowledges):
-                closer = "both"
-                first, second = sorted(fins, key=lambda side: side.fin_number)
-            else:  # the FIN that acknowledges the other one is the second
-                second, first = fins if acknowledges[0] else fins[::-1]
-                closer = NAMES[first is server]
+            acknowledges = [client.fin_acks_fin, server.fin_acks_fin]
+            first, second = sorted(fins, key=lambda side: side.fin_number)
+            if not second.fin_acks_fin and first.fin_acks_fin:
+                first, second = second, first  # the FIN that acknowledges the other one
+            closer = NAMES[first is server] if any(acknowledges) else "both"
             if first.fin_ack is not None and first.fin_ack < second.fin_number:
                 segments = 4
             elif any(acknowledges):

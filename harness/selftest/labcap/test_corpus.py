@@ -34,6 +34,17 @@ def test_labcap_tells_the_truth_of_every_connection(
         pytest.fail(f"{len(found)} of {len(cases)} cases differ\n{told}\n{again}", pytrace=False)
 
 
+def test_labcap_tells_the_truth_of_segments_that_no_program_would_send(
+    trace: Path, labcap_binary: Path
+) -> None:
+    cases = [corpus.wild_case(SEED, number) for number in range(MANY // 5)]
+    found = corpus.compare(labcap_binary, trace, cases)
+    if found:
+        told = "\n".join(found[0].what) if found[0].number < 0 else corpus.explain(
+            labcap_binary, trace, cases[found[0].number])
+        pytest.fail(f"{len(found)} of {len(cases)} cases differ\n{told}", pytrace=False)
+
+
 # ---- The corpus itself
 
 

@@ -215,3 +215,36 @@ def test_a_fin_recorded_behind_the_one_that_acknowledges_it_was_the_first(
     assert teardown["kind"] == "fin"
     assert (teardown["first_closer"], teardown["segments"]) == ("client", 3)
     assert (teardown["client_fin"], teardown["client_fin_ack"]) == (5, 4)
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["fin first", "fin captured later"])
+def test_what_was_never_sent_does_not_acknowledge_a_fin(
+    trace: Path, flow: ReadOne, late: bool
+) -> None:
+    """RFC 9293, section 3.10.7.4: such an acknowledgement is not acceptable."""
+    talk = Conversation().handshake()
+    if late:
+        talk.server("A", ack=9000)
+        fin = talk.client("FA")
+    else:
+        fin = talk.client("FA")
+        talk.server("A", ack=9000)
+    told = flow(talk.write(trace))["teardown"]
+    assert (told["kind"], told["client_fin"], told["client_fin_ack"]) == ("half-closed", fin, None)
+    number = talk.server("A", ack=2)
+    assert flow(talk.write(trace))["teardown"]["client_fin_ack"] == number
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["fin first", "fin captured later"])
+def test_a_fin_that_acknowledges_too_much_does_not_acknowledge_the_other(
+    trace: Path, flow: ReadOne, late: bool
+) -> None:
+    talk = Conversation().handshake()
+    if late:
+        talk.server("FA", ack=9000)
+        talk.client("FA", ack=1)
+    else:
+        talk.client("FA")
+        talk.server("FA", ack=9000)
+    told = flow(talk.write(trace))["teardown"]
+    assert (told["kind"], told["first_closer"], told["segments"]) == ("half-closed", "both", None)
