@@ -42,8 +42,8 @@ class Machine:
         self.script(self.harness / "python", 'shift 2; echo "python $*" >>"$LOG"; echo "$LACKING"')
         self.command("cc", 'case $1 in -E) ;; *) echo "/lib/${1#*=}" ;; esac', logged=False)
         for name in ("make", "bwrap", "ncat", "nft", "curl", "strace", "tmux", "ip", "ethtool",
-                     "groff", "zstd", "tshark", "tcptrace", "valgrind", "xmllint", "prove", "lftp",
-                     "tftp", "atftp", "chromium"):
+                     "groff", "zstd", "zsh", "fish", "tshark", "tcptrace", "valgrind", "xmllint",
+                     "prove", "lftp", "tftp", "atftp", "chromium"):
             self.command(name)
         self.command("dpkg", UNPACK)
         self.user(0)
@@ -179,7 +179,8 @@ LEVELS = ("build", "grade", "watch", "test", "bench")
 FIRST_NEEDED = {
     "grade": {"strace": "strace"},
     "watch": {"tmux": "tmux"},
-    "test": {"groff": "groff-base", "zstd": "zstd", "tshark": "tshark", "tcptrace": "tcptrace",
+    "test": {"groff": "groff-base", "zstd": "zstd", "zsh": "zsh", "fish": "fish",
+             "tshark": "tshark", "tcptrace": "tcptrace",
              "xmllint": "libxml2-utils", "prove": "perl", "lftp": "lftp",
              "tftp": "tftp-hpa", "atftp": "atftp",
              "chromium": "chromium"},

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
-from typing import Callable
+from typing import Any, Callable, Optional
 
 import pytest
-from calls import Labcap
+from calls import DEADLINE, Argument, Labcap
 
 COMMANDS = ["record", "flows", "show", "watch", "check", "annotate"]
 INSTALLED = {
@@ -20,11 +21,39 @@ INSTALLED = {
     "share/zsh/site-functions/_labcap": 0o644,
     "share/fish/vendor_completions.d/labcap.fish": 0o644,
 }
-COMPLETE = """
+SHELLS = ["bash", "zsh", "fish"]
+BASH = """
 . "$1"; shift
 COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
 _labcap
 printf '%s\\n' "${COMPREPLY[@]}"
+"""
+FISH = """
+source $argv[1]
+complete -C "$argv[2..]"
+"""
+# zsh completes in its line editor only: in a shell on a pseudo-terminal, told what it would add.
+ZSH = """
+zmodload zsh/zpty
+zpty shell zsh -f -i
+zpty -w shell "fpath=($1 \\$fpath)" '
+autoload -Uz compinit && compinit -u -D
+function compadd {
+    [[ ${@[1,(i)(-|--)]} == *-(O|A|D)\\ * ]] && { builtin compadd "$@"; return }
+    local -a hits
+    local hit
+    builtin compadd -A hits "$@"
+    for hit in $hits; do print -r -- "<hit>$hit"; done
+}
+function tell { _main_complete; print -r -- "<end>" }
+zle -C tell complete-word tell
+bindkey "^I" tell
+print -r -- "<begin"">"'
+zpty -r shell unused "*<begin>*"
+shift
+zpty -w -n shell "$*"$'\\t'
+zpty -r shell offered "*<end>*"
+print -r -- $offered
 """
 
 Complete = Callable[..., list[str]]
@@ -36,16 +65,33 @@ def folder(labcap_binary: Path) -> Path:
     return labcap_binary.parent
 
 
-@pytest.fixture
-def complete(folder: Path) -> Complete:
-    """What bash offers for the last of the words."""
+def run(*command: Argument, **options: Any) -> str:
+    """What a program prints, if it does not complain."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, check=True,
+                          **options)
+    assert done.stderr == ""
+    return done.stdout
 
-    def offered(*words: str, **options: str) -> list[str]:
-        script = ["bash", "--norc", "-c", COMPLETE, "bash", str(folder / "build/labcap.bash")]
-        done = subprocess.run([*script, *words], capture_output=True, text=True, timeout=30,
-                              check=True, cwd=options.get("cwd"))
-        assert done.stderr == ""
-        return done.stdout.split("\n")[:-1] if done.stdout != "\n" else []
+
+@pytest.fixture
+def complete(folder: Path, tmp_path: Path) -> Complete:
+    """What a shell offers for the last of the words."""
+
+    def offered(shell: str, *words: str, cwd: Optional[Path] = None) -> list[str]:
+        completion = folder / f"build/labcap.{shell}"
+        if shell == "bash":
+            said = run("bash", "--norc", "-c", BASH, "bash", completion, *words, cwd=cwd)
+            return said.split("\n")[:-1] if said != "\n" else []
+        if shell == "fish":
+            said = run("fish", "--no-config", "-c", FISH, completion, *words,
+                       env={**os.environ, "HOME": str(tmp_path)})
+            return [line.split("\t")[0] for line in said.splitlines()]
+        functions = tmp_path / "functions"
+        functions.mkdir(exist_ok=True)
+        shutil.copy(completion, functions / "_labcap")
+        said = run("zsh", "-f", "-c", ZSH, "zsh", functions, *words,
+                   env={**os.environ, "TERM": "dumb"})
+        return re.findall(r"<hit>(.*?)\r*\n", said)
 
     return offered
 
@@ -116,21 +162,13 @@ def test_an_option_has_a_value_where_the_help_shows_one(labcap: Labcap, command:
         assert ("requires an argument" in said) == (" " in option), option
 
 
+@pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize("command", COMMANDS)
-def test_bash_offers_every_option(labcap: Labcap, complete: Complete, command: str) -> None:
-    options = flags(helped(labcap, command))
-    assert set(complete("labcap", command, "-")) == options | {"-h", "--help"}
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_zsh_and_fish_know_every_option(labcap: Labcap, folder: Path, command: str) -> None:
-    options = flags(helped(labcap, command))
-    zsh = (folder / "build/labcap.zsh").read_text().split(f" {command}) _arguments ")[1]
-    told = re.findall(r"^ +'\*?(-[\w-]+)\[", zsh.split(";;")[0], re.MULTILINE)
-    assert set(told) == options
-    fish = re.findall(rf"_from {command}' -([sl]) ([\w-]+)",
-                      (folder / "build/labcap.fish").read_text())
-    assert {("-" if kind == "s" else "--") + name for kind, name in fish} == options
+def test_a_shell_offers_every_option(
+    labcap: Labcap, complete: Complete, shell: str, command: str
+) -> None:
+    options = flags(helped(labcap, command)) | {"-h", "--help"}
+    assert set(complete(shell, "labcap", command, "-")) == options
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -184,25 +222,27 @@ def test_the_man_page_has_every_exit_status(labcap: Labcap, folder: Path) -> Non
     assert {number for number, _ in listed} == {"0", "1", "2", "3"}
 
 
-# ---- bash
+# ---- The shells
 
 
-def test_bash_offers_the_commands(complete: Complete) -> None:
-    assert set(complete("labcap", "")) >= set(COMMANDS)
-    assert complete("labcap", "fl") == ["flows"]
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_shell_offers_the_commands(complete: Complete, shell: str) -> None:
+    assert set(complete(shell, "labcap", "")) >= set(COMMANDS)
+    assert complete(shell, "labcap", "fl") == ["flows"]
 
 
-def test_bash_offers_what_may_stand_behind_an_option(complete: Complete) -> None:
-    assert complete("labcap", "show", "t", "--color", "a") == ["auto", "always"]
-    assert "lo" in complete("labcap", "watch", "-i", "")
-    assert complete("labcap", "record", "-s", "") == []
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_shell_offers_what_may_stand_behind_an_option(complete: Complete, shell: str) -> None:
+    assert sorted(complete(shell, "labcap", "show", "t", "--color", "a")) == ["always", "auto"]
+    assert "lo" in complete(shell, "labcap", "watch", "-i", "")
+    assert complete(shell, "labcap", "record", "-s", "") == []
 
 
 def test_bash_offers_files_with_any_name(complete: Complete, tmp_path: Path) -> None:
     names = ["t.pcap", "t one.pcap", "t$(touch made).pcap"]
     for name in names:
         (tmp_path / name).touch()
-    assert sorted(complete("labcap", "flows", "t", cwd=str(tmp_path))) == sorted(names)
+    assert sorted(complete("bash", "labcap", "flows", "t", cwd=tmp_path)) == sorted(names)
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(names)
 
 
