@@ -13,7 +13,7 @@ from select import select
 from typing import Callable, Iterator
 
 import pytest
-from calls import DEADLINE, Json, Labcap, ReadAll
+from calls import COMMANDS, DEADLINE, Json, Labcap, ReadAll, Survives
 from journeys import TwoPoints, all_well
 from trace_files import ETHERNET, pcap_header, write_pcapng
 from traces import Conversation, echo_conversation
@@ -100,6 +100,22 @@ def test_a_checksum_that_is_missing_at_the_end_is_noticed(
     done = labcap("flows", path)
     assert done.returncode == 3
     assert done.stderr == f"labcap: {path}: packet 11: the packed file is cut or damaged\n"
+
+
+@pytest.mark.parametrize("program", PACKERS)
+def test_a_packed_trace_that_is_damaged_does_no_harm(
+    tmp_path: Path, survives: Survives, pack: Pack, program: str
+) -> None:
+    """Octets are inverted, in the header most of all, and the end is missing."""
+    dice = Random(program)
+    whole = pack(program, noise(20).write(tmp_path / "plain").read_bytes())
+    for number in range(30):
+        packed = bytearray(whole[: dice.randrange(4, len(whole)) if number % 3 == 0 else None])
+        for _ in range(number % 4):
+            packed[dice.randrange(min(dice.choice([4, 20, 2**20]), len(packed)))] ^= 0xFF
+        path = tmp_path / str(number)
+        path.write_bytes(packed)
+        survives(path, COMMANDS[:1])
 
 
 @pytest.mark.parametrize("program", PACKERS)
