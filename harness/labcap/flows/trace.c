@@ -184,6 +184,15 @@ static void take_later(struct reading *r, const struct reader_frame *frame)
         take_waiting(r);
 }
 
+/* With a packet that was not chosen. */
+static void pass_time(struct reading *r, int64_t now_ns)
+{
+    if (!retire_is_due(&r->retiring, now_ns))
+        return;
+    take_waiting(r);
+    tell_ended(r, now_ns);
+}
+
 void trace_take(struct reading *r, const struct reader_frame *frame)
 {
     struct decoded now;
@@ -195,8 +204,10 @@ void trace_take(struct reading *r, const struct reader_frame *frame)
         r->trace->marks += frame->chosen;
         watch(r, true);
     }
-    if (!frame->chosen && !r->watching)
+    if (!frame->chosen && !r->watching) {
+        pass_time(r, frame->time_ns);
         return;
+    }
     if (r->looks_ahead && !r->watching) {
         take_later(r, frame);
         return;

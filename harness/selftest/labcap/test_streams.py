@@ -224,6 +224,17 @@ def test_a_stream_is_told_in_the_order_of_ends_two_seconds_old(
     assert last["packets"] == json.loads(of_the_file[-1])["packets"]
 
 
+def test_time_passes_with_packets_that_a_filter_leaves_out(
+    trace: Path, labcap: Labcap
+) -> None:
+    second = two_that_end_the_other_way_round(trace, SECOND)
+    other = Conversation(packets=second.packets, client_port=3, start_ns=second.now_ns)
+    other.client("S", after_ns=2 * SECOND)
+    other.write(trace)
+    (*told, _), errors, status = piped(labcap, trace, "not port 3")
+    assert (status, errors, [flow["id"] for flow in told]) == (0, "", [2, 1])
+
+
 def next_line(process: subprocess.Popen[bytes]) -> bytes:
     """What it prints next; an assertion fails if that is nothing."""
     assert process.stdout is not None
