@@ -187,7 +187,7 @@ static void take_later(struct reading *r, const struct reader_frame *frame)
 /* With a packet that was not chosen. */
 static void pass_time(struct reading *r, int64_t now_ns)
 {
-    if (!retire_is_due(&r->retiring, now_ns))
+    if (!r->streams)
         return;
     take_waiting(r);
     tell_ended(r, now_ns);

@@ -190,6 +190,7 @@ def test_who_feeds_the_unpacking_program_does_not_outlive_it(
 # ---- Told as they end
 
 SECOND = 10**9
+BEYOND_POINTS = 80  # packets, until labcap looks for no second point in a trace any more
 
 
 def piped(labcap: Labcap, trace: Path, *words: str) -> tuple[list[Json], str, int]:
@@ -202,9 +203,13 @@ def piped(labcap: Labcap, trace: Path, *words: str) -> tuple[list[Json], str, in
     return [json.loads(line) for line in done.stdout.splitlines()], done.stderr, done.returncode
 
 
-def two_that_end_the_other_way_round(trace: Path, silence_ns: int) -> Conversation:
-    """Flow 2 ends, then for so long there is nothing, then flow 1 goes on."""
+def two_that_end_the_other_way_round(
+    trace: Path, silence_ns: int, before: int = 0
+) -> Conversation:
+    """Flow 1 has so many packets more, flow 2 ends, then there is nothing, then flow 1 goes on."""
     first = Conversation().handshake()
+    for _ in range(before):
+        first.client("A", b"x")
     second = echo_conversation(packets=first.packets, client_port=2, start_ns=first.now_ns)
     first.now_ns = second.now_ns
     first.client("A", b"still here", after_ns=silence_ns)
@@ -227,7 +232,7 @@ def test_a_stream_is_told_in_the_order_of_ends_two_seconds_old(
 def test_time_passes_with_packets_that_a_filter_leaves_out(
     trace: Path, labcap: Labcap
 ) -> None:
-    second = two_that_end_the_other_way_round(trace, SECOND)
+    second = two_that_end_the_other_way_round(trace, SECOND, before=BEYOND_POINTS)
     other = Conversation(packets=second.packets, client_port=3, start_ns=second.now_ns)
     other.client("S", after_ns=2 * SECOND)
     other.write(trace)
