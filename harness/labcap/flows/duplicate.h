@@ -33,11 +33,46 @@ static inline uint64_t time_distance(int64_t a, int64_t b)
     return a > b ? (uint64_t)a - (uint64_t)b : (uint64_t)b - (uint64_t)a;
 }
 
+/* UDP has no sequence numbers; its checksum takes their place. */
+static inline uint32_t duplicate_number(const struct packet *p)
+{
+    return p->protocol == IP_TCP ? p->seq : p->checksum;
+}
+
+static inline uint32_t duplicate_slot(const struct packet *p)
+{
+    return (p->ip_id ^ (duplicate_number(p) * 2654435761u >> 16)) % RECENT_SLOTS;
+}
+
 /* The processor may fetch what is_duplicate() will look at. */
-void duplicate_prefetch(const struct duplicate_table *table, const struct packet *packet);
+static inline void duplicate_prefetch(const struct duplicate_table *table,
+                                      const struct packet *packet)
+{
+    __builtin_prefetch(&table->slots[duplicate_slot(packet)]);
+}
 
 /* True if the packet, sent by `side` of the flow, is a copy; remembers it if not. */
-bool is_duplicate(struct duplicate_table *table, uint32_t flow_id, unsigned side,
-                  const struct packet *packet);
+static inline bool is_duplicate(struct duplicate_table *table, uint32_t flow_id, unsigned side,
+                                const struct packet *packet)
+{
+    const struct packet *p = packet;
+    uint32_t seq = duplicate_number(p);
+    struct recent_packet *r = &table->slots[duplicate_slot(p)];
+
+    if (p->ip_id == 0 || (p->protocol == IP_UDP && seq == 0))
+        return false;
+    if (r->flow_id == flow_id && r->side == side && r->ip_id == p->ip_id && r->seq == seq &&
+        r->flags == p->flags && r->length == p->payload_len &&
+        time_distance(p->time_ns, r->time_ns) <= DUPLICATE_NS)
+        return true;
+    r->time_ns = p->time_ns;
+    r->flow_id = flow_id;
+    r->seq = seq;
+    r->length = p->payload_len;
+    r->ip_id = p->ip_id;
+    r->flags = p->flags;
+    r->side = (uint8_t)side;
+    return false;
+}
 
 #endif

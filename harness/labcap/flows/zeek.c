@@ -7,9 +7,6 @@
 
 #include "packet.h"
 
-enum { ONCE_SYN = 1, ONCE_FIN = 2, ONCE_RST = 4, ONCE_DATA = 8, ONCE_ACK = 16, ONCE_I = 32,
-       ONCE_Q = 64 };
-
 enum { COUNT_T, COUNT_W, COUNT_G };
 
 /* A SYN or RST whose number is further off is not trusted. */
@@ -27,7 +24,7 @@ static void append_of(struct zeek *z, unsigned side, char letter)
 }
 
 /* Appends the letter the first time. Returns true if it was there already. */
-static bool append_once(struct zeek *z, unsigned side, unsigned bit, char letter)
+bool zeek_append_once(struct zeek *z, unsigned side, unsigned bit, char letter)
 {
     struct zeek_side *s = &z->side[side];
 
@@ -41,7 +38,7 @@ static bool append_once(struct zeek *z, unsigned side, unsigned bit, char letter
 static void append_when_moved(struct zeek *z, unsigned side, unsigned bit, char letter,
                               uint32_t *last, uint32_t seq)
 {
-    if (append_once(z, side, bit, letter) && *last != seq)
+    if (zeek_append_once(z, side, bit, letter) && *last != seq)
         append_of(z, side, letter);
     *last = seq;
 }
@@ -72,20 +69,20 @@ static void note_flags(struct zeek *z, unsigned side, const struct zeek_packet *
     unsigned control = p->flags & (TCP_SYN | TCP_FIN | TCP_RST);
 
     if (control == TCP_SYN)
-        append_when_moved(z, side, ONCE_SYN, p->flags & TCP_ACK ? 'H' : 'S', &s->last_syn,
+        append_when_moved(z, side, ZEEK_ONCE_SYN, p->flags & TCP_ACK ? 'H' : 'S', &s->last_syn,
                           p->seq);
     else if (control == TCP_FIN)
-        append_when_moved(z, side, ONCE_FIN, 'F', &s->last_fin, p->seq + p->payload_len);
+        append_when_moved(z, side, ZEEK_ONCE_FIN, 'F', &s->last_fin, p->seq + p->payload_len);
     else if (control == TCP_RST)
-        append_when_moved(z, side, ONCE_RST, 'R', &s->last_rst, p->seq);
+        append_when_moved(z, side, ZEEK_ONCE_RST, 'R', &s->last_rst, p->seq);
     else if (control != 0 && (control & TCP_FIN) && (control & TCP_RST))
-        append_once(z, side, ONCE_I, 'I');
+        zeek_append_once(z, side, ZEEK_ONCE_I, 'I');
     else if (control != 0)
-        append_once(z, side, ONCE_Q, 'Q');
+        zeek_append_once(z, side, ZEEK_ONCE_Q, 'Q');
     else if (p->payload_len > 0)
-        append_once(z, side, ONCE_DATA, 'D');
+        zeek_append_once(z, side, ZEEK_ONCE_DATA, 'D');
     else if (p->flags & TCP_ACK)
-        append_once(z, side, ONCE_ACK, 'A');
+        zeek_append_once(z, side, ZEEK_ONCE_ACK, 'A');
 }
 
 static void set_state(struct zeek_side *s, enum zeek_end state)
@@ -235,22 +232,6 @@ void zeek_add(struct zeek *z, unsigned side, const struct zeek_packet *p)
     if (is_clean(s) && is_clean(peer))
         for (uint64_t i = 0; i < p->gaps; i++)
             append_counted(z, side ^ 1, COUNT_G, 'G');
-}
-
-bool zeek_take_ordinary(struct zeek *z, unsigned side, uint32_t seq, uint32_t payload_len)
-{
-    struct zeek_side *s = &z->side[side];
-    int32_t advance = (int32_t)(seq + payload_len - s->last);
-
-    if (payload_len > 0 && advance <= 0)
-        return false;
-    if (payload_len > 0)
-        append_once(z, side, ONCE_DATA, 'D');
-    else
-        append_once(z, side, ONCE_ACK, 'A');
-    if (advance > 0)
-        s->last = seq + payload_len;
-    return true;
 }
 
 /* The originator's SYN and RST with nothing but them between. */

@@ -25,9 +25,20 @@ enum zeek_end {
     ZEEK_RESET
 };
 
+/* Bits of the letters that stand once a side, or once for each number. */
+enum {
+    ZEEK_ONCE_SYN = 1,
+    ZEEK_ONCE_FIN = 2,
+    ZEEK_ONCE_RST = 4,
+    ZEEK_ONCE_DATA = 8,
+    ZEEK_ONCE_ACK = 16,
+    ZEEK_ONCE_I = 32,
+    ZEEK_ONCE_Q = 64
+};
+
 struct zeek_side {
     uint8_t state, previous; /* enum zeek_end */
-    uint8_t once;            /* letters that are not repeated */
+    uint8_t once;            /* ZEEK_ONCE_ */
     uint32_t start, last;    /* wire numbers: the ISN, one past the highest */
     uint32_t last_syn, last_fin, last_rst;
     uint32_t count[3];       /* of t, w, g */
@@ -49,6 +60,9 @@ struct zeek_packet {
     uint64_t gaps; /* holes that this packet's acknowledgement reveals in the other's stream */
 };
 
+/* Appends the letter of a ZEEK_ONCE_ bit the first time. Returns true if it was there already. */
+bool zeek_append_once(struct zeek *z, unsigned side, unsigned bit, char letter);
+
 /* The other side is the originator from now on. */
 void zeek_flip(struct zeek *z);
 
@@ -56,7 +70,21 @@ void zeek_add(struct zeek *z, unsigned side, const struct zeek_packet *p);
 
 /* The same for an ACK without SYN, FIN, RST, zero window or gaps, both sides established. False,
  * and nothing is done, if its payload is not new. */
-bool zeek_take_ordinary(struct zeek *z, unsigned side, uint32_t seq, uint32_t payload_len);
+static inline bool zeek_take_ordinary(struct zeek *z, unsigned side, uint32_t seq,
+                                      uint32_t payload_len)
+{
+    struct zeek_side *s = &z->side[side];
+    int32_t advance = (int32_t)(seq + payload_len - s->last);
+    bool data = payload_len > 0;
+
+    if (data && advance <= 0)
+        return false;
+    if (!(s->once & (data ? ZEEK_ONCE_DATA : ZEEK_ONCE_ACK)))
+        zeek_append_once(z, side, data ? ZEEK_ONCE_DATA : ZEEK_ONCE_ACK, data ? 'D' : 'A');
+    if (advance > 0)
+        s->last = seq + payload_len;
+    return true;
+}
 
 /* One of S0 S1 SF REJ S2 S3 RSTO RSTR RSTOS0 RSTRH SH SHR OTH. */
 const char *zeek_conn_state(const struct zeek *z, bool any_bytes);

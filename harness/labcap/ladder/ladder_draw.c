@@ -29,62 +29,79 @@ void put_dashes(const struct style *s, enum tone tone, int count)
 }
 
 /* Right-aligned, and a space behind it. */
-static void put_number(const struct style *s, uint64_t number)
+static char *write_number(char *to, const struct style *s, uint64_t number)
 {
     char digits[NUMBER_TEXT_MAX];
     size_t length = number > 0 ? number_text(digits, (int64_t)number) : 0;
 
-    out_spaces(s->number_width - (int)length);
-    if (length > 0) {
-        begin_tone(s, TONE_QUIET);
-        OUT_SOME(digits, length);
-        end_tone(s);
-    }
-    out_char(' ');
+    to = write_spaces(to, s->number_width - (int)length);
+    to = write_text(to, s, TONE_QUIET, digits, length);
+    *to++ = ' ';
+    return to;
 }
 
-static void put_right(const struct style *s, enum tone tone, const char *text, int columns,
-                      int width)
+static char *write_time(char *to, const struct style *s, const char *time)
 {
-    out_spaces(width - columns);
-    put(s, tone, text);
-    out_char(' ');
+    size_t length = strlen(time);
+    bool micro = length > 3 && time[length - 3] == '\xc2'; /* \u00b5 has two octets */
+
+    if (!has_time(s))
+        return to;
+    to = write_spaces(to, TIME_WIDTH - (int)length + micro);
+    to = write_text(to, s, TONE_QUIET, time, length);
+    *to++ = ' ';
+    return to;
 }
 
-static void put_time(const struct style *s, const char *time)
+static char *write_state(char *to, const struct style *s, const char *state)
 {
-    if (has_time(s))
-        put_right(s, TONE_QUIET, time, text_columns(time, s->utf8), TIME_WIDTH);
+    size_t length = strlen(state);
+
+    to = write_spaces(to, STATE_WIDTH - (int)length);
+    to = write_text(to, s, TONE_PLAIN, state, length);
+    *to++ = ' ';
+    return to;
 }
 
-static void put_lane(const struct style *s, bool busy, enum lane lane)
+static char *write_lane(char *to, const struct style *s, bool busy, enum lane lane)
 {
     if (lane == LANE_CUT)
-        put_sign(s, TONE_QUIET, "\u250a", ":");
-    else if (busy)
-        put_sign(s, TONE_CALL, "\u2503", "#");
-    else
-        put_sign(s, TONE_QUIET, "\u2502", "|");
+        return write_sign(to, s, TONE_QUIET, "\u250a", ':');
+    if (busy)
+        return write_sign(to, s, TONE_CALL, "\u2503", '#');
+    return write_sign(to, s, TONE_QUIET, "\u2502", '|');
+}
+
+char *write_left(char *to, const struct style *s, uint64_t number, const char *time,
+                 const char *state, enum lane lane)
+{
+    to = write_number(to, s, number);
+    to = write_time(to, s, time);
+    if (has_states(s))
+        to = write_state(to, s, state);
+    return write_lane(to, s, s->busy[0], lane);
+}
+
+char *write_right(char *to, const struct style *s, const char *state, enum lane lane)
+{
+    to = write_lane(to, s, s->busy[1], lane);
+    if (has_states(s) && *state != '\0') {
+        *to++ = ' ';
+        to = write_text(to, s, TONE_PLAIN, state, strlen(state));
+    }
+    *to++ = '\n';
+    return to;
 }
 
 void left_of_lane(const struct style *s, uint64_t number, const char *time, const char *state,
                   enum lane lane)
 {
-    put_number(s, number);
-    put_time(s, time);
-    if (has_states(s))
-        put_right(s, TONE_PLAIN, state, (int)strlen(state), STATE_WIDTH);
-    put_lane(s, s->busy[0], lane);
+    out_until(write_left(out_room(ROW_ROOM), s, number, time, state, lane));
 }
 
 void right_of_lane(const struct style *s, const char *state, enum lane lane)
 {
-    put_lane(s, s->busy[1], lane);
-    if (has_states(s) && *state != '\0') {
-        out_char(' ');
-        put(s, TONE_PLAIN, state);
-    }
-    out_line_end();
+    out_until(write_right(out_room(ROW_ROOM), s, state, lane));
 }
 
 /* ---- Breaking texts ---- */
@@ -261,8 +278,7 @@ void ladder_across(const struct style *s, uint64_t number, const char *time, con
 {
     int room = s->width - s->number_width - 1 - (has_time(s) ? TIME_WIDTH + 1 : 0);
 
-    put_number(s, number);
-    put_time(s, time);
+    out_until(write_time(write_number(out_room(ROW_ROOM), s, number), s, time));
     while (*text != '\0') {
         const char *next;
         int length = line_of(text, room, &next);

@@ -31,60 +31,62 @@ static unsigned choose_wording(const struct ladder_row *row, int room, int note)
     return i;
 }
 
-static void put_texts(const struct style *s, const struct ladder_row *row, const struct arrow *a)
+static char *write_texts(char *to, const struct style *s, const struct ladder_row *row,
+                         const struct arrow *a)
 {
-    out_char(' ');
-    if (a->length > 0) {
-        begin_tone(s, row->tone);
-        OUT_SOME(a->text, (size_t)a->length);
-        end_tone(s);
-    }
+    *to++ = ' ';
+    to = write_text(to, s, row->tone, a->text, (size_t)a->length);
     if (*a->note != '\0') {
-        out_text(", ");
-        put(s, TONE_NOTE, a->note);
+        to = stpcpy(to, ", ");
+        to = write_text(to, s, TONE_NOTE, a->note, strlen(a->note));
     }
-    out_char(' ');
+    *to++ = ' ';
+    return to;
 }
 
-static void put_head(const struct style *s, const struct ladder_row *row)
+static char *write_shaft(char *to, const struct style *s, enum tone tone, int dashes)
+{
+    to = write_dashes(write_tone(to, s, tone), dashes, s->utf8);
+    return write_tone(to, s, TONE_PLAIN);
+}
+
+static char *write_head(char *to, const struct style *s, const struct ladder_row *row)
 {
     if (row->lost)
-        put_sign(s, row->tone, "\u2573", "x");
-    else if (row->to_server)
-        put_sign(s, row->tone, "\u25ba", ">");
-    else
-        put_sign(s, row->tone, "\u25c4", "<");
+        return write_sign(to, s, row->tone, "\u2573", 'x');
+    if (row->to_server)
+        return write_sign(to, s, row->tone, "\u25ba", '>');
+    return write_sign(to, s, row->tone, "\u25c4", '<');
 }
 
 /* The word behind a lost one's head, and the way that it did not go. */
-static void put_beyond(const struct style *s, const struct ladder_row *row, int columns)
+static char *write_beyond(char *to, const struct style *s, const struct ladder_row *row,
+                          int columns)
 {
-    int gap = columns - (int)strlen(lost_word) - 1;
+    int word = (int)sizeof lost_word - 1, gap = columns - word - 1;
 
     if (!row->lost)
-        return;
-    out_spaces(row->to_server ? 1 : gap);
-    put(s, row->tone, lost_word);
-    out_spaces(row->to_server ? gap : 1);
+        return to;
+    to = write_spaces(to, row->to_server ? 1 : gap);
+    to = write_text(to, s, row->tone, lost_word, (size_t)word);
+    return write_spaces(to, row->to_server ? gap : 1);
 }
 
-static void put_arrow(const struct style *s, const struct ladder_row *row, const struct arrow *a)
+static char *write_arrow(char *to, const struct style *s, const struct ladder_row *row,
+                         const struct arrow *a)
 {
     if (row->to_server) {
-        put_dashes(s, row->tone, 1);
-        put_texts(s, row, a);
-    } else {
-        put_beyond(s, row, a->beyond);
-        put_head(s, row);
+        to = write_shaft(to, s, row->tone, 1);
+        to = write_texts(to, s, row, a);
+        to = write_shaft(to, s, row->tone, a->shaft);
+        to = write_head(to, s, row);
+        return write_beyond(to, s, row, a->beyond);
     }
-    put_dashes(s, row->tone, a->shaft);
-    if (row->to_server) {
-        put_head(s, row);
-        put_beyond(s, row, a->beyond);
-    } else {
-        put_texts(s, row, a);
-        put_dashes(s, row->tone, 1);
-    }
+    to = write_beyond(to, s, row, a->beyond);
+    to = write_head(to, s, row);
+    to = write_shaft(to, s, row->tone, a->shaft);
+    to = write_texts(to, s, row, a);
+    return write_shaft(to, s, row->tone, 1);
 }
 
 /* A lost packet's arrow ends in the middle, or where its text ends. */
@@ -102,18 +104,19 @@ static void measure(const struct style *s, const struct ladder_row *row, struct 
 
 void ladder_arrow(const struct style *s, const struct ladder_row *row)
 {
-    int room = ladder_area(s) - ARROW_DECORATION - (row->lost ? (int)strlen(lost_word) + 1 : 0);
+    int room = ladder_area(s) - ARROW_DECORATION - (row->lost ? (int)sizeof lost_word : 0);
     int note = (int)strlen(row->note);
     struct arrow arrow;
     bool inside;
+    char *to;
 
     arrow.length = (int)wording_text(arrow.text, row, choose_wording(row, room, note));
     inside = note > 0 && arrow.length + 2 + note <= room;
     arrow.note = inside ? row->note : "";
     measure(s, row, &arrow);
-    left_of_lane(s, row->number, row->time, row->state[0], LANE_WHOLE);
-    put_arrow(s, row, &arrow);
-    right_of_lane(s, row->state[1], LANE_WHOLE);
+    to = write_left(out_room(ROW_ROOM), s, row->number, row->time, row->state[0], LANE_WHOLE);
+    to = write_arrow(to, s, row, &arrow);
+    out_until(write_right(to, s, row->state[1], LANE_WHOLE));
     if (note > 0 && !inside)
         ladder_remark(s, row->to_server, TONE_NOTE, row->note);
     states_beneath(s, row->state);

@@ -58,24 +58,47 @@ static inline void put(const struct style *s, enum tone tone, const char *text)
     end_tone(s);
 }
 
-/* One sign, in UTF-8 or else in ASCII. */
-static inline void put_sign(const struct style *s, enum tone tone, const char *utf8,
-                            const char *ascii)
-{
-    begin_tone(s, tone);
-    if (s->utf8)
-        out_text(utf8);
-    else
-        out_text(ascii);
-    end_tone(s);
-}
-
 void put_dashes(const struct style *style, enum tone tone, int count);
 
 /* What stands left of the area between the lanes, the client's lane included; and right of it. */
 void left_of_lane(const struct style *style, uint64_t number, const char *time,
                   const char *state, enum lane lane);
 void right_of_lane(const struct style *style, const char *state, enum lane lane);
+
+/* There are many rows of packets: they are written piece by piece into room for a whole one. Each
+ * returns where the next piece goes. */
+enum { ROW_ROOM = 2048 };
+
+static inline char *write_tone(char *to, const struct style *s, enum tone tone)
+{
+    return s->color ? stpcpy(to, tone_codes[tone]) : to;
+}
+
+static inline char *write_text(char *to, const struct style *s, enum tone tone, const char *text,
+                               size_t length)
+{
+    if (length == 0)
+        return to;
+    to = write_tone(to, s, tone);
+    memcpy(to, text, length);
+    return write_tone(to + length, s, TONE_PLAIN);
+}
+
+/* One sign, in UTF-8, where it has three octets, or else in ASCII. */
+static inline char *write_sign(char *to, const struct style *s, enum tone tone, const char utf8[4],
+                               char ascii)
+{
+    to = write_tone(to, s, tone);
+    if (s->utf8)
+        memcpy(to, utf8, 3);
+    else
+        *to = ascii;
+    return write_tone(to + (s->utf8 ? 3 : 1), s, TONE_PLAIN);
+}
+
+char *write_left(char *to, const struct style *style, uint64_t number, const char *time,
+                 const char *state, enum lane lane);
+char *write_right(char *to, const struct style *style, const char *state, enum lane lane);
 
 /* States in a line of their own, if they are not beside the lanes and any is new. */
 void states_beneath(const struct style *style, const char *const state[2]);

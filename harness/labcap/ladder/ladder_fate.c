@@ -81,7 +81,8 @@ static bool all_well(const struct transit_side *side)
 }
 
 /* " Of 12 packets to the server": what the sentence is about. */
-static void say_sent(const struct flow *flow, const struct transit_side *side, const char *to, struct growing *g)
+static void say_sent(const struct flow *flow, const struct transit_side *side, const char *to,
+                     struct growing *g)
 {
     const char *unit = flow->protocol == IP_TCP ? "packet" : "datagram";
 

@@ -19,22 +19,7 @@ void out_much(const char *bytes, size_t count)
 
 #define DASHES_8 "\u2500\u2500\u2500\u2500\u2500\u2500\u2500\u2500"
 
-void out_dashes(int count, bool utf8)
-{
-    static const char dashes[] = DASHES_8 DASHES_8 DASHES_8 DASHES_8;
-    enum { DASH = sizeof "\u2500" - 1 };
-
-    for (; count > 0; count -= OUT_RUN) {
-        size_t run = (size_t)(count < OUT_RUN ? count : OUT_RUN);
-        char *to = out_room(DASH * OUT_RUN);
-
-        if (utf8)
-            memcpy(to, dashes, DASH * OUT_RUN); /* all of them: a known number takes no time */
-        else
-            memset(to, '-', OUT_RUN);
-        out_buffer.used += utf8 ? DASH * run : run;
-    }
-}
+const char out_dash_run[] = DASHES_8 DASHES_8 DASHES_8 DASHES_8;
 
 void out_flush(void)
 {

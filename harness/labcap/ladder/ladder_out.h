@@ -45,15 +45,6 @@ static inline void out_text(const char *text)
     out_bytes(text, strlen(text));
 }
 
-/* `count` bytes of an array. All of it is copied: a size that the compiler knows takes no time. */
-#define OUT_SOME(array, count) out_some(array, sizeof(array), count)
-
-static inline void out_some(const char *bytes, size_t size, size_t count)
-{
-    memcpy(out_room(size), bytes, size);
-    out_buffer.used += count;
-}
-
 static inline void out_char(char c)
 {
     *out_room(1) = c;
@@ -65,15 +56,47 @@ static inline void out_line_end(void)
     out_char('\n');
 }
 
-/* `count` of them; none if it is negative. */
-static inline void out_spaces(int count)
+/* What was written into the room ends here. */
+static inline void out_until(const char *end)
 {
-    for (; count > 0; count -= OUT_RUN) {
-        memset(out_room(OUT_RUN), ' ', OUT_RUN);
-        out_buffer.used += (size_t)(count < OUT_RUN ? count : OUT_RUN);
-    }
+    out_buffer.used = (size_t)(end - out_buffer.text);
 }
 
-void out_dashes(int count, bool utf8);
+/* These write `count` of them, none if it is negative, and return the end. They need room for
+ * OUT_RUN more: a size that the compiler knows takes no time. */
+static inline char *write_spaces(char *to, int count)
+{
+    for (int done = 0; done < count; done += OUT_RUN)
+        memset(to + done, ' ', OUT_RUN);
+    return count > 0 ? to + count : to;
+}
+
+enum { OUT_DASH = sizeof "\u2500" - 1 };
+
+extern const char out_dash_run[OUT_DASH * OUT_RUN + 1];
+
+static inline char *write_dashes(char *to, int count, bool utf8)
+{
+    int size = utf8 ? OUT_DASH : 1;
+
+    for (int done = 0; done < count; done += OUT_RUN)
+        if (utf8)
+            memcpy(to + done * OUT_DASH, out_dash_run, OUT_DASH * OUT_RUN);
+        else
+            memset(to + done, '-', OUT_RUN);
+    return count > 0 ? to + count * size : to;
+}
+
+static inline void out_spaces(int count)
+{
+    if (count > 0)
+        out_until(write_spaces(out_room((size_t)count + OUT_RUN), count));
+}
+
+static inline void out_dashes(int count, bool utf8)
+{
+    if (count > 0)
+        out_until(write_dashes(out_room(OUT_DASH * ((size_t)count + OUT_RUN)), count, utf8));
+}
 
 #endif

@@ -50,7 +50,8 @@ static void ends_of(const struct flow *flow, char client[ENDPOINT_TEXT_MAX],
 
 static void print_flow(struct ladder_sink *sink, struct strand *strand)
 {
-    char heading[NAME_SIZE], details[COUNT_SIZE], client[ENDPOINT_TEXT_MAX], server[ENDPOINT_TEXT_MAX];
+    char client[ENDPOINT_TEXT_MAX], server[ENDPOINT_TEXT_MAX];
+    char heading[NAME_SIZE], details[COUNT_SIZE];
     struct growing name = text_begin(heading, sizeof heading);
     struct growing count = text_begin(details, sizeof details);
     const struct style *style = sink->style;

@@ -105,7 +105,8 @@ struct flags {
 
 static void make_flags(struct flags *known, uint8_t flags)
 {
-    static const char names[8][5] = {"SYN+", "FIN+", "RST+", "PSH+", "URG+", "ECE+", "CWR+", "ACK+"};
+    static const char names[8][5] = {"SYN+", "FIN+", "RST+", "PSH+",
+                                     "URG+", "ECE+", "CWR+", "ACK+"};
     static const uint8_t bits[8] = {TCP_SYN, TCP_FIN, TCP_RST, TCP_PSH,
                                     TCP_URG, TCP_ECE, TCP_CWR, TCP_ACK};
 

@@ -320,7 +320,7 @@ static const struct field udp_table[] = {
 
 static const struct field capture_table[] = {
     CHOICE("type", read_type, false, "capture"),
-    FIELD("file", FIELD_TEXT, read_file, 0),
+    {.name = "file", .type = FIELD_TEXT, .read = read_file, .any_octets = true},
     TRACE_COUNT("packets", packets),
     TRACE_COUNT("decoded", decoded),
     TRACE_COUNT("skipped.not_ip", not_ip),

@@ -66,6 +66,7 @@ struct field {
     bool nullable;
     bool zero_is_null;   /* of a count with a base */
     bool key_only;       /* not in the JSON */
+    bool any_octets;     /* of a text: others are words and addresses */
     const char *choices; /* the texts there are, separated by spaces; NULL for any */
 };
 

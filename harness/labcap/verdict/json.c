@@ -236,6 +236,17 @@ static void put_sizes(const struct udp_side *side)
     put_char(']');
 }
 
+/* A text of which every character stands as it is. */
+static void put_plain(const char *text)
+{
+    size_t size = strlen(text);
+    char *to = room(size + 2);
+
+    to[0] = to[size + 1] = '"';
+    memcpy(to + 1, text, size);
+    out.used += size + 2;
+}
+
 static void put_value(const struct field *field, const struct value *v)
 {
     if (v->is_null) {
@@ -254,7 +265,10 @@ static void put_value(const struct field *field, const struct value *v)
         break;
     case FIELD_TEXT:
     case FIELD_ADDRESS:
-        put_string(v->text);
+        if (field->any_octets)
+            put_string(v->text);
+        else
+            put_plain(v->text);
         break;
     case FIELD_SECONDS:
         put_seconds(v->ns);

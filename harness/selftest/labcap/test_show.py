@@ -665,3 +665,29 @@ def test_a_missing_file_and_a_full_disk_exit_3(
         )  # fmt: skip
     assert done.stderr == "labcap: standard output: No space left on device\n"
     assert done.returncode == 3
+
+
+def halves() -> list[int]:
+    """Nanoseconds that lie between two numbers of three digits, of each unit and decimal place."""
+    spans = [unit * (2 * digits + 1) // (2 * places)
+             for unit in (1_000, 1_000_000, 1_000_000_000)
+             for places, first, last in ((1, 100, 998), (10, 100, 998), (100, 100, 998))
+             for digits in range(first, last, 7)]
+    return [ns for ns in spans if ns >= 1_000]
+
+
+def span(ns: int) -> str:
+    """As printf() rounds it: a half is the double next to it, which is less or more."""
+    unit, name = next((unit, name) for unit, name in
+                      ((1_000, "us"), (1_000_000, "ms"), (1_000_000_000, "s"))
+                      if ns < 999.5 * unit)
+    tenths = 0 if ns >= 99.95 * unit else 1 if ns >= 9.995 * unit else 2
+    return f"{ns / unit:.{tenths}f} {name}"
+
+
+def test_a_time_between_two_is_rounded_as_printf_does(show: Show) -> None:
+    talk = Conversation()
+    for talk.step_ns in (0, *halves()):
+        talk.client("A", b"x")
+    rows = re.findall(r"^ *[0-9]+ +([0-9.]+ [a-z]+) ", show(talk, "--all"), re.MULTILINE)
+    assert rows == [span(ns) for ns in halves()]
