@@ -213,7 +213,6 @@ void trace_take(struct reading *r, const struct reader_frame *frame)
         return;
     }
     decode(r, frame, &now);
-    flow_table_prefetch(r->trace->flows, &now.packet);
     if (r->watching)
         take_at_a_point(r, &now.packet, frame, now.result);
     else
