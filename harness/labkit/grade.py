@@ -144,7 +144,7 @@ class _Grade:
         os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
         args = [str(file) for lab in self._labs for file in test_files(lab)]
         args += ["-c", str(paths.HARNESS / "pytest.ini"), "--rootdir", str(paths.HARNESS)]
-        args += ["-p", "labkit.plugin", "-p", "no:faulthandler", "--tb=short"]
+        args += ["-p", "labkit.plugin", "-p", "no:faulthandler", "--tb=native"]
         args += ["-W", "default"]  # warnings are errors in the suite's own tests, not in a grade
         args += [f"--basetemp={session.work / 'pytest'}"]
         args += [f"-k={self._expression}"] if self._expression else []
