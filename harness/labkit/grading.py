@@ -77,9 +77,18 @@ def first(test: Test) -> Test:
 
     They run before all others, and show how far the program gets at all: labkit.scenario.reach.
     Each program has two, or more, that begin it in different ways and have it say something.
+    Where a test is there for several values, it is one of them with the first of these.
     """
     marked: Test = pytest.mark.first(test)
     return marked
+
+
+def is_first(item: pytest.Item) -> bool:
+    """Whether ITEM is one of the first tests of its program."""
+    callspec = getattr(item, "callspec", None)
+    values = {} if callspec is None else callspec.indices
+    return item.get_closest_marker("first") is not None and not any(
+        number for name, number in values.items() if name != "program")
 
 
 def many_packets(test: Test) -> Test:

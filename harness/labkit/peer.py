@@ -152,6 +152,7 @@ class Peer:
 
         A reset in its place is not an end of file.
         """
+        self._waiter.needs("speaks")
         self._read_until(lambda: self.eof, "end of file (a FIN)", b"", cause)
         data = bytes(self.received)
         self.received.clear()

@@ -18,7 +18,7 @@ from labkit.feedback import (
     HarnessError, Mismatch, NotJudged, clean, clean_line, of_assertion, told,
 )
 from labkit.grading import (
-    attach, exact_steps, graded_test, hosts_of, step_keyword, test_files,
+    attach, exact_steps, graded_test, hosts_of, is_first, step_keyword, test_files,
 )
 from labkit.outputs.whole import write_whole
 from labkit.results import ERROR, FAILED, PASSED, Result
@@ -162,8 +162,7 @@ def lab(
     many = request.node.get_closest_marker("many_packets") is not None
     scenario = Scenario(grading_session.work, program_path, trace, hosts=hosts_of(mark.kwargs),
                         calls=log, buffer=MANY if many else FEW)
-    test = graded_test(request.node)
-    first = request.node.get_closest_marker("first") is not None
+    test, first = graded_test(request.node), is_first(request.node)
     if test is not None and not first:
         scenario.never = grading_session.never.get(test.lab, {})
     try:

@@ -90,6 +90,8 @@ class Program:
             raise ValueError("stdin and stdout are a terminal, or descriptors")
         self.name = os.path.basename(argv[0])
         self.command = shlex.join(argv)
+        self.submitted = argv[0].startswith("./")
+        """It is the submission's; else a tool of the system."""
         self.host = host
         self.stdout = bytearray()
         self.stderr = bytearray()

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Collection, Mapping, Optional, Sequence
 
 from labkit import paths, sandbox, toolchain
 from labkit.build import Build, build
@@ -57,7 +57,7 @@ class Session:
     builds: dict[str, Build]
     reference: bool = False
     """It is the labs themselves that are graded."""
-    never: dict[str, dict[str, str]] = field(default_factory=dict)
+    never: dict[str, Mapping[str, Collection[str]]] = field(default_factory=dict)
     """For each lab what its programs never reach (Reach.never), once their first tests have run."""
 
     def to_json(self) -> str:

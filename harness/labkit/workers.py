@@ -17,7 +17,7 @@ from _pytest.runner import runtestprotocol
 
 from labkit.feedback import HarnessError
 from labkit.forked import FORK, serve
-from labkit.grading import graded_test, seconds_of
+from labkit.grading import graded_test, is_first, seconds_of
 from labkit.results import FAILED
 from labkit.run import SESSION, Session
 from labkit.scenario.reach import never_reached
@@ -49,8 +49,8 @@ class Workers:
         gc.enable()
         items = session.items
         order = longest_first(items)
-        self._waiting = sorted(reversed(order), key=lambda number: _is_first(items[number]))
-        self._firsts = Counter(program for item in items if _is_first(item)
+        self._waiting = sorted(reversed(order), key=lambda number: is_first(items[number]))
+        self._firsts = Counter(program for item in items if is_first(item)
                                for program in _programs(item)[:1])
         try:
             while self._employ(items):
@@ -84,13 +84,13 @@ class Workers:
         """Takes the next test that waits for no other one; None where there is none."""
         for place in range(len(self._waiting) - 1, -1, -1):
             item = items[self._waiting[place]]
-            if _is_first(item) or not any(self._firsts[program] for program in _programs(item)):
+            if is_first(item) or not any(self._firsts[program] for program in _programs(item)):
                 return self._waiting.pop(place)
         return None
 
-    def _never(self, item: pytest.Item) -> dict[str, str]:
+    def _never(self, item: pytest.Item) -> _Never:
         """What the programs of ITEM never reach (Reach.never)."""
-        if _is_first(item):
+        if is_first(item):
             return {}
         return never_reached({program.name: self._found[program] for program in _programs(item)
                               if program in self._found})
@@ -127,7 +127,7 @@ class Workers:
 
     def _note(self, item: pytest.Item, reports: Sequence[dict[str, Any]]) -> None:
         """Keeps what the REPORTS of ITEM tell of its program, if it is a first test."""
-        if not _is_first(item):
+        if not is_first(item):
             return
         for program in _programs(item)[:1]:
             self._firsts[program] -= 1
@@ -136,6 +136,10 @@ class Workers:
             judged = all(properties.get("verdict", FAILED) == FAILED for properties in told)
             self._found[program].append(
                 set(reached.split()) if judged and reached is not None else None)
+
+
+_Never = dict[str, set[str]]
+"""As never_reached() tells it."""
 
 
 class _Program(NamedTuple):
@@ -153,10 +157,6 @@ def _session_of(config: pytest.Config) -> Session:
     found = config.pluginmanager.get_plugin(SESSION)
     assert isinstance(found, Session)
     return found
-
-
-def _is_first(item: pytest.Item) -> bool:
-    return item.get_closest_marker("first") is not None
 
 
 def longest_first(items: Sequence[pytest.Item]) -> list[int]:
@@ -182,7 +182,7 @@ class _Worker:
         self._process.start()
         theirs.close()
 
-    def give(self, test: int, never: dict[str, str]) -> None:
+    def give(self, test: int, never: _Never) -> None:
         """Has it run TEST, whose programs NEVER reach something."""
         self.test = test
         self.link.send((test, never))

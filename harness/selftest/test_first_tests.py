@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from labkit.build import PROGRAMS
-from labkit.scenario.reach import ASKED, BEGINS, SPEAKS, never_reached
+from labkit.scenario.reach import ASKED, BEGINS, RESTS, SPEAKS, never_reached
 from workbench import LABS_THERE, GradedTest, graded_tests
 
 Tests = dict[str, dict[str, Any]]
@@ -31,11 +31,13 @@ int main(int argc, char **argv)
 
 
 @pytest.mark.parametrize("tests, never", [
-    ([set(), set()], {"server": BEGINS}),
-    ([{BEGINS, ASKED}, set()], {"server": SPEAKS}),
-    ([{BEGINS, ASKED}, {BEGINS}], {"server": SPEAKS}),
-    ([{BEGINS}, {BEGINS}], {}),  # its peers never ended their side
-    ([{BEGINS, SPEAKS}, set()], {}),
+    ([{RESTS}, {RESTS}], {"server": {BEGINS, SPEAKS}}),
+    ([{BEGINS, ASKED, RESTS}, {RESTS}], {"server": {SPEAKS}}),
+    ([{BEGINS, ASKED, RESTS}, {BEGINS}], {"server": {SPEAKS}}),
+    ([{BEGINS, RESTS}, {BEGINS, RESTS}], {}),  # its peers never ended their side
+    ([{BEGINS, SPEAKS, RESTS}, set()], {}),
+    ([{BEGINS, SPEAKS}, {BEGINS}], {"server": {RESTS}}),
+    ([set(), set()], {"server": {BEGINS, SPEAKS, RESTS}}),
     ([None, set()], {}),  # one went well, or it ended, or nobody knows
     ([set()], {}),  # one is not enough
 ])
@@ -49,8 +51,10 @@ BEGIN_WITH = {
         "connects_to_the_right_port", "logs_in_as_anonymous", "lists_names", "puts_every_byte",
         "has_a_data_connection_for_each_transfer"),
     "udp_client of 04-file-transfer": ("asks_for_a_file", "asks_to_write_a_file"),
+    "udp_server of 04-file-transfer": (
+        "sends_every_byte", "saves_a_file_of_any_size", "refuses_another_mode"),
 }
-"""Ways to begin a program, of which a student writes one first: `-m`, stdin; ls, put."""
+"""Ways to begin a program, of which a student writes one first: `-m`, stdin; ls, put; ERROR."""
 
 
 @pytest.mark.parametrize("whose", BEGIN_WITH)

@@ -365,6 +365,7 @@ def test_send_client_explains_wrong_arguments(lab: Scenario) -> None:
         expect_usage_error(lab, "send_client", arguments)
 
 
+@first
 @pytest.mark.parametrize("arguments, host, port", [
     ([], "127.0.0.1", 6666), (["-p", "5000", "localhost"], "127.0.0.1", 5000),
     (["localhost"], "::1", 6666), (["::1"], "::1", 6666),
@@ -404,6 +405,7 @@ def test_send_client_says_that_a_name_is_unknown(lab: Scenario) -> None:
 # -- send_client: the name line ------------------------------------------------
 
 
+@first
 @graded(step=4, points=2, **of_client)
 def test_send_client_saves_under_the_name_it_is_told(lab: Scenario) -> None:
     """Line and file come in one segment: all behind the newline is the file, and stdout silent."""

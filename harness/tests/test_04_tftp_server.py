@@ -177,6 +177,7 @@ def test_udp_server_takes_any_name(lab: Scenario) -> None:
     expect_wire(lab, tftp.sides)
 
 
+@first
 @half_written
 @graded(step=23, points=2, **by_server)
 def test_udp_server_refuses_another_mode(lab: Scenario) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from labkit.feedback import Mismatch
 from labkit.folders import Folder
-from labkit.grading import graded, makes_many_calls, many_packets
+from labkit.grading import first, graded, makes_many_calls, many_packets
 from labkit.reasons import NAMES_IT, because
 from labkit.scenario import Scenario
 from labkit.tftp import ACK, BLOCK, ERROR, PORT, Tftp, ack, blocks, data, error
@@ -181,6 +181,7 @@ def test_udp_server_says_that_it_cannot_write(lab: Scenario) -> None:
 # -- Step 28: receive a file -----------------------------------------------------
 
 
+@first
 @pytest.mark.parametrize("sizes", [(0, 1, 511), (512, 1024, 5120), (513, 1023, 1025, 100_000)],
                          ids=["less-than-a-block", "full-blocks", "more"])
 @because(NAMES_IT)

@@ -80,8 +80,7 @@ def evidence_of(lab: Scenario, of: str, expected: str, seen: str, suspicion: str
     Its recording is ended. OF: which lab its programs are of, by its folder's name. EXPECTED,
     SEEN and SUSPICION are the test's own words.
     """
-    own = [program for program in lab.programs
-           if program.command.startswith("./")]  # the others are the system's
+    own = [program for program in lab.programs if program.submitted]
     for program in own:
         if program.exit is None:  # a connection's end can be seen before its program's
             lab.wait_blocked(program, DYING)

@@ -19,7 +19,7 @@ def _foreign(data: bytes, program: Program, cause: Optional[str]) -> Optional[st
 
 def _cut(data: bytes, program: Program) -> Optional[str]:
     """What a tool, which writes all that it is sent at once, shows of DATA where it has a part."""
-    own = program.command.startswith("./")
+    own = program.submitted
     return None if own else guess_cause(data, bytes(program.stdout))
 
 
@@ -66,7 +66,7 @@ class Output(World):
                       or cause or "stdout-not-flushed")
         got = bytes(program.stdout)
         if got[: len(data)] != data:
-            own = program.command.startswith("./")  # else a tool, which tells what it was sent
+            own = program.submitted  # else a tool, which tells what it was sent
             raise Mismatch(expected=f"`{program.command}` writes the {len(data)} bytes to stdout "
                            "that came back", seen=difference(data, got) + program.last_words,
                            cause=_foreign(data, program, cause) or cause

@@ -124,6 +124,9 @@ class Programs(Listening):
 
         It must leave no process of its own behind.
         """
+        others = [other for other in self.programs if other is not program and other.submitted]
+        if status == 0 and any(other.exit is None for other in others):
+            self.needs("speaks")  # it succeeds only where it is answered
         self.wait_for(lambda: program.exit is not None
                       and (program.output_ended or bool(program.exit.leftovers)),
                       f"`{program.command}` exits with status {status}",

@@ -1,8 +1,9 @@
 """How far programs get at all: what a test that needs more need not even try.
 
 In its first tests (grading.first) a program shows whether it ever BEGINS: a server has a
-socket that can be called, a client sends a packet; and whether it ever SPEAKS: sends a byte, or
-a datagram. What it never did in any of them no other test waits for: it is not judged.
+socket that can be called, a client sends a packet; whether it ever SPEAKS: sends a byte, or a
+datagram; and whether it ever RESTS, or spins. What it never did in any of them no other test waits
+for: it is not judged.
 
 That holds only for a program that hangs. One that ended, or said anything at all once its
 input was at its end, may well do in another test what it did not do here.
@@ -11,45 +12,55 @@ input was at its end, may well do in another test what it did not do here.
 from __future__ import annotations
 
 import selectors
-from typing import Any, Mapping, Optional
+from typing import Any, Collection, Mapping, Optional, Sequence
 
 from labkit import capture
 from labkit.events import DeadlinePassed
 from labkit.feedback import Mismatch, NotJudged
 from labkit.peer import Peer
+from labkit.program import Program
 from labkit.scenario.datagrams import Datagrams
 
-BEGINS, SPEAKS = "begins", "speaks"
+BEGINS, SPEAKS, RESTS = "begins", "speaks", "rests"
 ASKED = "asked"
-"""It had a connection, data on it (or on stdin), and the end of both; it said nothing at all."""
+"""It had a connection, data on it (or on stdin), and the end of both, or it had datagrams; it
+said nothing at all."""
 
 
 class Reach(Datagrams):
     """What the programs of a test reach, and what is known that they never do."""
 
-    never: Mapping[str, str] = {}
-    """By the name of a program: BEGINS or SPEAKS, the first that it did in none of its first
-    tests. Not to be told to those tests themselves."""
+    never: Mapping[str, Collection[str]] = {}
+    """By the name of a program: what it did in none of its first tests. Not to be told to those
+    tests themselves."""
+    _asked = False
+    """The programs were given all that could make them go on."""
 
     def needs(self, milestone: str) -> None:
         """Raises NotJudged where no program of this test ever gets to MILESTONE.
 
         To be called by what waits for that, and for nothing else.
         """
-        names = [program.name for program in self.programs if program.command.startswith("./")]
-        lacking = [self.never.get(name) for name in names]
-        if names and None not in lacking and (milestone == SPEAKS or SPEAKS not in lacking):
+        names = [program.name for program in self.programs if program.submitted]
+        if self._none(names, milestone):
             raise self._not_judged(names[0])
 
     def needs_server(self, name: str) -> None:
         """Raises NotJudged where the server NAME, not started yet, never begins."""
-        if self.never.get(name) == BEGINS:
+        if self._none([name], BEGINS):
             self._find(name)  # which tells more where it was not even built
             raise self._not_judged(name)
 
+    def _none(self, names: Sequence[str], milestone: str) -> bool:
+        """Whether there are programs in NAMES, and none that ever gets to MILESTONE."""
+        return bool(names) and all(milestone in self.never.get(name, ()) for name in names)
+
+    def _never_rests(self, programs: Sequence[Program]) -> bool:
+        names = [program.name for program in programs if program.submitted]
+        return self._asked or self._none(names, RESTS)
+
     def _not_judged(self, name: str) -> NotJudged:
-        milestone = self.never[name]
-        if milestone == SPEAKS:
+        if BEGINS not in self.never[name]:
             return NotJudged(f"`{name}` never sends a byte", "no-answer")
         if "client" in name:
             return NotJudged(f"`{name}` never sends a packet", "no-packets")
@@ -77,7 +88,9 @@ class Reach(Datagrams):
             spoken = any(flow["type"] == "tcp" and _sent(flow["to_client"]) for flow in flows)
         if any(self._came_from_it(flow) for flow in flows):
             begun = spoken = True
-        found = ((BEGINS, begun or spoken), (SPEAKS, spoken), (ASKED, asked))
+        asked = asked or any(flow["type"] == "udp" for flow in flows)
+        rests = all(program.activity().blocked for program in self.programs)
+        found = ((BEGINS, begun or spoken), (SPEAKS, spoken), (RESTS, rests), (ASKED, asked))
         return {what for what, so in found if so}
 
     def _ask_to_the_end(self) -> Optional[bool]:
@@ -86,7 +99,7 @@ class Reach(Datagrams):
         Returns whether a peer ended its side of a connection; None where a program has ended,
         or something came from it, or that was not waited for.
         """
-        programs = [program for program in self.programs if program.command.startswith("./")]
+        programs = [program for program in self.programs if program.submitted]
         if not programs:
             return None
         for program in programs:
@@ -97,6 +110,7 @@ class Reach(Datagrams):
             return any(program.has_ended for program in programs) or self._has_unread()
 
         self.take_longer(self.stall + _PATIENCE)
+        self._asked = True
         self._signs = ()  # as if it had just begun to stand still
         try:
             self._loop.wait(something_came, poll=0.005)
@@ -131,8 +145,8 @@ def _sent(way: Mapping[str, Any]) -> bool:
     return bool(way["bytes"] or way.get("datagrams"))
 
 
-def never_reached(found: Mapping[str, list[Optional[set[str]]]]) -> dict[str, str]:
-    """Of each program in FOUND, the milestone that it got to in none of its first tests.
+def never_reached(found: Mapping[str, list[Optional[set[str]]]]) -> dict[str, set[str]]:
+    """Of each program in FOUND, the milestones that it got to in none of its first tests.
 
     FOUND: for each of these tests what was reached; None where that is not known, or it does not
     hang there. That it never SPEAKS is known of one that was ASKED.
@@ -143,8 +157,9 @@ def never_reached(found: Mapping[str, list[Optional[set[str]]]]) -> dict[str, st
         if len(tests) < 2 or len(known) < len(tests):
             continue
         together = set[str]().union(*known)
-        if BEGINS not in together:
-            never[name] = BEGINS
-        elif SPEAKS not in together and ASKED in together:
-            never[name] = SPEAKS
+        lacking = {BEGINS, SPEAKS, RESTS} - together
+        if BEGINS in together and ASKED not in together:
+            lacking.discard(SPEAKS)
+        if lacking:
+            never[name] = lacking
     return never

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any, Callable, Optional, Protocol, TypeVar
+from typing import Any, Callable, Optional, Protocol, Sequence, TypeVar
 
 from labkit.capture import MANY, Capture
 from labkit.events import PROBE, DeadlinePassed, EventLoop
@@ -25,13 +25,16 @@ FLOOD = 48 * 1024 * 1024
 STALL = 1.5
 """Seconds without any sign of life in any program, after which nothing will come any more.
 
-Sign of life: a thread that can run, or has run (its context switches), or another process. A
+Sign of life: a thread that can run, or has run (its context switches), or another process; of a
+tool, which may look at the time again and again while nobody answers it, only the first. A
 program that is only slow, or waits for the processor on a busy machine, never counts as stalled.
 Programs that all wait without a time limit, while nothing is under way, are not waited for at all.
 """
 SPIN = 2.0
 """Seconds of processor time that a program may use without ever waiting for anything; as many as
 it may stand still where those are more, for it may spin until its time is over."""
+_SPIN_ON = 0.5
+"""The same of one that is known to spin: it looks for nothing but what was given to it."""
 _UNSEEN = 4 * PROBE
 """Seconds between two looks that count as standstill, though the processor may have had no time
 for the test for longer."""
@@ -101,6 +104,10 @@ class World:
     def needs(self, milestone: str) -> None:
         """Raises NotJudged where no program gets to MILESTONE ever; class Reach knows that."""
 
+    def _never_rests(self, programs: Sequence[Program]) -> bool:
+        """Whether it is known of each of PROGRAMS that it always spins; class Reach knows that."""
+        return False
+
     def needs_server(self, name: str) -> None:
         """The same for the server NAME, which is to begin."""
 
@@ -144,6 +151,8 @@ class World:
         without coming to that, the test goes on all the same.
         also: what must be so at the same time.
         """
+        if self._never_rests([program]):
+            return
         seen: list[int] = []
         begun, before = time.monotonic(), program.activity()
 
@@ -212,9 +221,9 @@ class World:
                                seen=f"it was ended: it used {program.excess.seen}",
                                cause=program.excess.cause)
         alive = any(program.exit is None for program in self.programs)
-        left_alone = self._only_tools_are_left()
         states = [program.activity() for program in self.programs]
-        signs = (self._loop.taken, *((0 if left_alone else state.waits, state.pids, program.exit)
+        signs = (self._loop.taken, *((state.waits if program.submitted else 0, state.pids,
+                                      program.exit)
                                      for state, program in zip(states, self.programs)))
         running = [number for number, state in enumerate(states) if not state.blocked]
         now = time.monotonic()
@@ -229,16 +238,16 @@ class World:
         elif running:
             self._quiet = False
             self._still = 0.0
-            most = max(SPIN, self.stall)
+            most = self._longest_spin()
             if all(states[number].seconds - self._seconds[number] > most for number in running):
                 raise DeadlinePassed
         elif self._comes_to_nothing() or self._still > (self.stall if alive else self.stall / 5):
             raise DeadlinePassed
 
-    def _only_tools_are_left(self) -> bool:
-        """Whether the submission's programs have all ended: a tool that asks again asks nobody."""
-        ours = [program for program in self.programs if program.command.startswith("./")]
-        return bool(ours) and all(program.exit is not None for program in ours)
+    def _longest_spin(self) -> float:
+        """Seconds of processor time that a program may use without ever waiting."""
+        longest = max(SPIN, self.stall)
+        return longest if self.stall > STALL or not self._never_rests(self.programs) else _SPIN_ON
 
     def _comes_to_nothing(self) -> bool:
         """Whether nothing goes on by itself any more, and did not at the last look either.
