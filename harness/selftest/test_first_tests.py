@@ -60,7 +60,7 @@ BEGIN_WITH = {
 @pytest.mark.parametrize("whose", BEGIN_WITH)
 def test_each_way_to_begin_a_program_is_one_of_its_first_tests(whose: str) -> None:
     program, _, lab = whose.partition(" of ")
-    first = {test.name for test in graded_tests(lab).values()
+    first = {test.name.split("[")[0] for test in graded_tests(lab).values()
              if test.programs[0] == program and _is_first(test)}
     assert {f"test_{program}_{name}" for name in BEGIN_WITH[whose]} <= first
 
@@ -68,7 +68,9 @@ def test_each_way_to_begin_a_program_is_one_of_its_first_tests(whose: str) -> No
 @pytest.mark.parametrize("lab", LABS_THERE)
 def test_no_program_has_only_one_first_test(lab: str) -> None:
     """By one alone nobody is known never to do something (never_reached)."""
-    first = [test.programs[0] for test in graded_tests(lab).values() if _is_first(test)]
+    rules = {(test.programs[0], test.name.split("[")[0])
+             for test in graded_tests(lab).values() if _is_first(test)}
+    first = [program for program, _ in rules]  # of a rule for several values one is the first
     assert set(first) <= set(PROGRAMS[lab])
     assert [name for name in set(first) if first.count(name) < 2] == []
 
@@ -95,6 +97,35 @@ def grade(lab: str, sources: dict[str, str], tests: str, folder: Path, *options:
 def not_judged(tests: Tests) -> dict[str, str]:
     return {name: test["output"] for name, test in tests.items()
             if not test["extra_data"]["judged"]}
+
+
+TFTP_TESTS = ("test_udp_server_ and (sends_every_byte or saves_a_file_of_any_size or another_mode"
+              " or knows_one_mode or serves_curl)")
+TFTP = """struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(6666),
+    .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    char b[600]; socklen_t size = sizeof a; int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    if (bind(fd, (struct sockaddr *)&a, sizeof a) < 0) return 1;
+    while (recvfrom(fd, b, sizeof b, 0, (struct sockaddr *)&a, &size) > 0) ANSWER;"""
+REFUSE = """if (b[1] == 1 && b[3 + __builtin_strlen(b + 2)] == 'n') {
+        fd = socket(AF_INET, SOCK_DGRAM, 0);
+        sendto(fd, "\\0\\5\\0\\4no", 7, 0, (struct sockaddr *)&a, size);
+    }"""
+
+
+def test_a_datagram_server_that_never_answers_is_known(tmp_path: Path) -> None:
+    """A request to read, one to write, a wrong one: it was asked whatever there is to ask."""
+    tests = grade("04", {"udp_server.c": HEAD + TFTP.replace("ANSWER", "") + "}"}, TFTP_TESTS,
+                  tmp_path)
+    assert {"test_udp_server_knows_one_mode", "test_udp_server_serves_curl"} <= set(
+        not_judged(tests))
+
+
+def test_a_datagram_server_that_answers_one_kind_of_request_is_asked(tmp_path: Path) -> None:
+    tests = grade("04", {"udp_server.c": HEAD + TFTP.replace("ANSWER", REFUSE) + "}"}, TFTP_TESTS,
+                  tmp_path)
+    assert tests["test_udp_server_knows_one_mode"]["extra_data"]["judged"]
+    curl = tests["test_udp_server_serves_curl"]
+    assert curl["status"] == "failed" and curl["extra_data"]["judged"]  # no fault of the grader
 
 
 UDP_TESTS = ("test_server_ and (explains_wrong or echoes_a_datagram or serves_ipv6 or byte_value"

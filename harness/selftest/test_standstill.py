@@ -14,6 +14,7 @@ import pytest
 from labkit.feedback import Mismatch
 from labkit.peer import Peer
 from labkit.scenario import Scenario
+from labkit.scenario.reach import RESTS
 from labkit.standstill import for_ever
 from workbench import World, recorded_too
 
@@ -299,6 +300,29 @@ def test_a_program_that_spins_is_given_up_by_its_processor_time(
     with pytest.raises(Mismatch, match="still runs"):
         lab.expect_exit(program, 0)
     assert program.activity().seconds > 0.3
+
+
+def test_one_that_is_known_to_spin_is_given_up_soon(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labkit.scenario.world.SPIN", 1e4)
+    monkeypatch.setattr("labkit.scenario.world.DEADLINE", 1e4)
+    lab = waiting(world, "for (;;) ;")
+    lab.stall = 0.4
+    lab.never = {"prog": {RESTS}}
+    with pytest.raises(Mismatch, match="still runs"):
+        lab.expect_exit(lab.start("prog"), 0)
+
+
+def test_a_tool_that_asks_again_and_again_does_not_live(world: World) -> None:
+    """It wakes by itself, each time before it would have stood still for too long."""
+    lab = waiting(world, "pause();")
+    lab.start("prog")
+    lab.stall = 0.4
+    tool = lab.start_tool("perl", "-e", "select(undef, undef, undef, 0.2) while 1")
+    with pytest.raises(Mismatch, match="still runs"):
+        lab.expect_exit(tool, 0)
+    assert not lab._loop.is_over
 
 
 def test_a_program_that_works_long_and_waits_in_between_is_waited_for(
