@@ -74,14 +74,16 @@ class EventLoop:
         """
         pause = poll
         next_probe = time.monotonic() + PROBE
-        end = max(self._end, time.monotonic() + at_least)
+        at_least += time.monotonic() if at_least else 0.0
+        end = max(self._end, at_least)
         while not done():
             now = time.monotonic()
-            if now >= end:
-                raise DeadlinePassed
-            if now >= next_probe:
+            if now >= min(end, next_probe):
                 for probe in self._probes if not at_least else ():
                     probe()
+                end = max(self._end, at_least)  # a probe may have extended it
+                if now >= end:
+                    raise DeadlinePassed
                 begun, now = now, time.monotonic()
                 next_probe = now + max(PROBE, now - begun)
             timeout = min(end, next_probe) - now

@@ -133,6 +133,11 @@ def activity_of(pids: Sequence[int]) -> Activity:
     return Activity(blocked, switches, ran / 1e9, waits, stopped, tuple(pids), delayed / 1e9)
 
 
+def own_delay() -> float:
+    """Seconds in which this thread could run, and no processor had time for it."""
+    return int(contents("/proc/thread-self/schedstat").split()[1]) / 1e9
+
+
 _STOPS = {0, signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
 """What a thread that a signal stopped has as its exit code in proc(5); 0 for older kernels."""
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import struct
 import termios
+import time
 
 import pytest
 
@@ -283,6 +284,7 @@ def test_who_ends_in_a_silence_is_seen(world: World) -> None:
 def test_a_silence_has_an_end(world: World) -> None:
     """It is not known that this server will never close; nothing says that it does."""
     lab, peer = silent_peer(world, "poll(&in, 0, 1000000)")
+    lab._delay_left = 0.0
     end = lab._loop._end
     lab.outwait(peer, seconds=0.2)
     peer.expect_nothing()
@@ -300,6 +302,23 @@ def test_a_program_that_spins_is_given_up_by_its_processor_time(
     with pytest.raises(Mismatch, match="still runs"):
         lab.expect_exit(program, 0)
     assert program.activity().seconds > 0.3
+
+
+@pytest.mark.parametrize("delay, done", [(100.0, True), (0.3, False)])
+def test_time_without_a_processor_is_not_the_tests(
+    world: World, monkeypatch: pytest.MonkeyPatch, delay: float, done: bool
+) -> None:
+    """For as long as DELAY: a busy machine does not decide, and nothing lasts for ever."""
+    monkeypatch.setattr("labkit.scenario.world.own_delay", time.monotonic)  # it never has one
+    monkeypatch.setattr("labkit.scenario.world.DEADLINE", 0.2)
+    monkeypatch.setattr("labkit.scenario.world.DELAY", delay)
+    lab = waiting(world, "usleep(1000000);")
+    program = lab.start("prog")
+    if done:
+        lab.expect_line(program, "done")
+    else:
+        with pytest.raises(Mismatch, match="prints the line"):
+            lab.expect_line(program, "done")
 
 
 def test_one_that_is_known_to_spin_is_given_up_soon(

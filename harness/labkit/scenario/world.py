@@ -12,12 +12,15 @@ from labkit.feedback import Mismatch
 from labkit.kernel_sockets import LISTEN, Endpoint
 from labkit.limits import raise_descriptor_limit
 from labkit.network import HOSTS, PrivateNetwork
+from labkit.processes import own_delay
 from labkit.program import Program
 from labkit.standstill import packets_queue
 from labkit.tracer import Calls
 
 DEADLINE = 20.0
-"""Seconds a whole test may take, whatever its programs do."""
+"""Seconds a whole test may take, whatever its programs do; besides those in which it, or they,
+could run and no processor had time for them, up to DELAY."""
+DELAY = 60.0
 PATIENCE = 20.0
 """Seconds for what the harness itself does, also after the test's own deadline."""
 FLOOD = 48 * 1024 * 1024
@@ -81,6 +84,8 @@ class World:
         self._quiet = False
         self._seconds: list[float] = []
         """Of processor time that each program had used at the last sign of life."""
+        self._delayed, self._delay_left = own_delay(), DELAY
+        """Seconds in which there was no processor; and how many more of them are not counted."""
         self._still, self._probed = 0.0, time.monotonic()
         """Seconds since the last sign of life, as far as the test itself was there to see one."""
         self.stall = STALL
@@ -228,6 +233,8 @@ class World:
         running = [number for number, state in enumerate(states) if not state.blocked]
         now = time.monotonic()
         self._still += min(now - self._probed, _UNSEEN)
+        self._allow_for_delay(own_delay() + sum(state.delayed for state in states),
+                              now - self._probed)
         self._probed = now
         if signs != self._signs:
             self._signs, self._quiet = signs, False
@@ -243,6 +250,16 @@ class World:
                 raise DeadlinePassed
         elif self._comes_to_nothing() or self._still > (self.stall if alive else self.stall / 5):
             raise DeadlinePassed
+
+    def _allow_for_delay(self, delayed: float, passed: float) -> None:
+        """The test has as much longer as nobody had a processor in the last PASSED seconds.
+
+        DELAYED: seconds in which test and programs had none, since each has begun.
+        """
+        more = min(max(0.0, delayed - self._delayed), passed, self._delay_left)
+        self._delayed = delayed
+        self._delay_left -= more
+        self.take_longer(more)
 
     def _longest_spin(self) -> float:
         """Seconds of processor time that a program may use without ever waiting."""
