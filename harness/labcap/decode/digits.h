@@ -2,44 +2,77 @@
 #ifndef LABCAP_DIGITS_H
 #define LABCAP_DIGITS_H
 
+#include <endian.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
-enum { DIGITS_MAX = 20 }; /* of any uint64_t */
+enum { DIGITS_MAX = 20, DIGITS_AT_ONCE = 8 }; /* of any uint64_t */
 
-/* Writes the last `n` digits of a number, with zeros before it. */
-static inline void digits_last(char *to, uint64_t number, size_t n)
+static const uint32_t digits_limit = 100000000; /* a number of DIGITS_AT_ONCE is below it */
+
+/* The eight digits of a number below digits_limit, an octet each, the first one lowest: halves of
+ * it, their halves and the halves of these side by side, without a branch. */
+static inline uint64_t digits_octets(uint32_t number)
 {
-    static const char pairs[] =
-        "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142"
-        "43444546474849505152535455565758596061626364656667686970717273747576777879808182838485"
-        "8687888990919293949596979899";
+    uint64_t fours = number / 10000 | (uint64_t)(number % 10000) << 32, hundreds, pairs, tens;
 
-    for (; n >= 2; number /= 100)
-        memcpy(to + (n -= 2), pairs + number % 100 * 2, 2);
-    if (n > 0)
-        *to = (char)('0' + number % 10);
+    hundreds = fours * 10486 >> 20 & 0x0000007f0000007f; /* 10486 / 2^20 is 1 / 100 */
+    pairs = hundreds | (fours - hundreds * 100) << 16;
+    tens = pairs * 103 >> 10 & 0x000f000f000f000f; /* 103 / 2^10 is 1 / 10 */
+    return tens | (pairs - tens * 10) << 8;
 }
 
-/* Writes all digits of a number, DIGITS_MAX characters at most. Returns their end. */
+static inline void digits_store(char *to, uint64_t octets)
+{
+    uint64_t text = htole64(octets);
+
+    memcpy(to, &text, sizeof text);
+}
+
+/* Writes the last eight digits of a number below digits_limit, with zeros before it. */
+static inline void digits_eight(char *to, uint32_t number)
+{
+    digits_store(to, digits_octets(number) | 0x3030303030303030);
+}
+
+/* The same without the zeros. Writes DIGITS_AT_ONCE characters in any case. */
+static inline char *digits_some(char *to, uint32_t number)
+{
+    uint64_t octets = digits_octets(number);
+    unsigned zeros = (unsigned)__builtin_ctzll(octets | (uint64_t)1 << 56) / 8;
+
+    digits_store(to, (octets | 0x3030303030303030) >> 8 * zeros);
+    return to + DIGITS_AT_ONCE - zeros;
+}
+
+/* Writes all digits of a number; there must be room for DIGITS_MAX. Returns their end. */
 static inline char *digits_all(char *to, uint64_t number)
 {
-    static const uint64_t powers[] = {
-        0, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000, 10000000000,
-        100000000000, 1000000000000, 10000000000000, 100000000000000, 1000000000000000,
-        10000000000000000, 100000000000000000, 1000000000000000000, 10000000000000000000u};
-    size_t digits;
-
-    if (number < 10) {
+    if (number < 10) { /* as most counts are */
         *to = (char)('0' + number);
         return to + 1;
     }
-    /* Of the lowest number of so many bits, or one fewer: log 2 is 1233/4096. */
-    digits = (size_t)(64 - __builtin_clzll(number)) * 1233 / 4096;
-    digits += number >= powers[digits];
-    digits_last(to, number, digits);
-    return to + digits;
+    if (__builtin_expect(number < digits_limit, 1))
+        return digits_some(to, (uint32_t)number);
+    if (number / digits_limit < digits_limit) {
+        to = digits_some(to, (uint32_t)(number / digits_limit));
+    } else {
+        to = digits_some(to, (uint32_t)(number / digits_limit / digits_limit));
+        digits_eight(to, (uint32_t)(number / digits_limit % digits_limit));
+        to += DIGITS_AT_ONCE;
+    }
+    digits_eight(to, (uint32_t)(number % digits_limit));
+    return to + DIGITS_AT_ONCE;
+}
+
+/* The same for a number with its sign, in one character more. */
+static inline char *digits_signed(char *to, int64_t number)
+{
+    uint64_t magnitude = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+
+    *to = '-';
+    return digits_all(to + (number < 0), magnitude);
 }
 
 #endif

@@ -236,7 +236,7 @@ static char *ipv4_text(char *text, const uint8_t *address)
 
 char *address_text(char *text, size_t size, const struct endpoint *end, uint8_t ip_version)
 {
-    if (ip_version == 4 && size >= INET_ADDRSTRLEN)
+    if (ip_version == 4 && size >= INET_ADDRSTRLEN + DIGITS_AT_ONCE)
         ipv4_text(text, end->address);
     else if (inet_ntop(ip_version == 4 ? AF_INET : AF_INET6, end->address, text,
                        (socklen_t)size) == NULL && size > 0)

@@ -141,9 +141,8 @@ static const char *comment_on_segment(struct annotation *a, const struct kept *k
     struct teller *teller = &a->tellers[k->flow];
     struct ladder_row row;
     const char *phase, *label;
-    char time[SPAN_TEXT_MAX];
 
-    teller_row(teller, s, false, time, &row, &phase);
+    teller_row(teller, s, false, &row, &phase);
     label = flow->protocol == IP_UDP && !(s->marks & MARK_UNREACHABLE) ? "UDP" : row.label;
     explain(flow, s, label, a->text, sizeof a->text);
     if (s->packet > a->points_from)

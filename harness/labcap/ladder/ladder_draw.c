@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "digits.h"
 #include "ladder_draw_internal.h"
 #include "ladder_text.h"
 
@@ -13,7 +14,7 @@ enum { WORD_MAX = LADDER_NOTE_MAX - 1 }; /* a longer one is broken */
 
 int ladder_area(const struct style *s)
 {
-    return s->width - margin(s) - 2 - (has_states(s) ? STATE_WIDTH + 1 : 0);
+    return area_of(s);
 }
 
 const char *const tone_codes[] = {
@@ -31,31 +32,33 @@ void put_dashes(const struct style *s, enum tone tone, int count)
 /* Right-aligned, and a space behind it. */
 static char *write_number(char *to, const struct style *s, uint64_t number)
 {
-    char digits[NUMBER_TEXT_MAX];
-    size_t length = number > 0 ? number_text(digits, (int64_t)number) : 0;
+    char digits[LADDER_DIGITS_MAX];
+    size_t length = number > 0 ? (size_t)(digits_all(digits, number) - digits) : 0;
 
     to = write_spaces(to, s->number_width - (int)length);
-    to = write_text(to, s, TONE_QUIET, digits, length);
+    if (length > 0)
+        to = write_short(to, s, TONE_QUIET, digits, LADDER_DIGITS_MAX, length);
     *to++ = ' ';
     return to;
 }
 
-static char *write_time(char *to, const struct style *s, const char *time)
+static char *write_time(char *to, const struct style *s, const struct span *time)
 {
-    size_t length = strlen(time);
-    bool micro = length > 3 && time[length - 3] == '\xc2'; /* \u00b5 has two octets */
+    size_t length = time->length;
+    bool micro = length > 3 && time->text[length - 3] == '\xc2'; /* \u00b5 has two octets */
 
     if (!has_time(s))
         return to;
     to = write_spaces(to, TIME_WIDTH - (int)length + micro);
-    to = write_text(to, s, TONE_QUIET, time, length);
+    if (length > 0)
+        to = write_short(to, s, TONE_QUIET, time->text, SPAN_TEXT_MAX, length);
     *to++ = ' ';
     return to;
 }
 
 static char *write_state(char *to, const struct style *s, const char *state)
 {
-    size_t length = strlen(state);
+    size_t length = *state != '\0' ? strlen(state) : 0;
 
     to = write_spaces(to, STATE_WIDTH - (int)length);
     to = write_text(to, s, TONE_PLAIN, state, length);
@@ -72,7 +75,7 @@ static char *write_lane(char *to, const struct style *s, bool busy, enum lane la
     return write_sign(to, s, TONE_QUIET, "\u2502", '|');
 }
 
-char *write_left(char *to, const struct style *s, uint64_t number, const char *time,
+char *write_left(char *to, const struct style *s, uint64_t number, const struct span *time,
                  const char *state, enum lane lane)
 {
     to = write_number(to, s, number);
@@ -85,7 +88,7 @@ char *write_left(char *to, const struct style *s, uint64_t number, const char *t
 char *write_right(char *to, const struct style *s, const char *state, enum lane lane)
 {
     to = write_lane(to, s, s->busy[1], lane);
-    if (has_states(s) && *state != '\0') {
+    if (*state != '\0' && has_states(s)) {
         *to++ = ' ';
         to = write_text(to, s, TONE_PLAIN, state, strlen(state));
     }
@@ -93,15 +96,16 @@ char *write_right(char *to, const struct style *s, const char *state, enum lane 
     return to;
 }
 
-void left_of_lane(const struct style *s, uint64_t number, const char *time, const char *state,
-                  enum lane lane)
+static const struct span no_time;
+
+void left_of_lane(const struct style *s, const char *state)
 {
-    out_until(write_left(out_room(ROW_ROOM), s, number, time, state, lane));
+    out_until(write_left(out_room(ROW_ROOM), s, 0, &no_time, state, LANE_WHOLE));
 }
 
-void right_of_lane(const struct style *s, const char *state, enum lane lane)
+void right_of_lane(const struct style *s, const char *state)
 {
-    out_until(write_right(out_room(ROW_ROOM), s, state, lane));
+    out_until(write_right(out_room(ROW_ROOM), s, state, LANE_WHOLE));
 }
 
 /* ---- Breaking texts ---- */
@@ -208,13 +212,13 @@ static void states_between(const struct style *s, const char *client, const char
 {
     int gap = ladder_area(s) - 2 - (int)strlen(client) - (int)strlen(server);
 
-    left_of_lane(s, 0, "", "", LANE_WHOLE);
+    left_of_lane(s, "");
     out_char(' ');
     put(s, TONE_PLAIN, client);
     out_spaces(gap);
     put(s, TONE_PLAIN, server);
     out_char(' ');
-    right_of_lane(s, "", LANE_WHOLE);
+    right_of_lane(s, "");
 }
 
 void states_beneath(const struct style *s, const char *const state[2])
@@ -229,28 +233,29 @@ void ladder_states(const struct style *s, const char *client, const char *server
         states_between(s, client, server);
         return;
     }
-    left_of_lane(s, 0, "", client, LANE_WHOLE);
+    left_of_lane(s, client);
     out_spaces(ladder_area(s));
-    right_of_lane(s, server, LANE_WHOLE);
+    right_of_lane(s, server);
 }
 
-static void put_centred(const struct style *s, const char *time, const char *text, enum lane lane)
+static void put_centred(const struct style *s, const struct span *time, const char *text,
+                        int columns, enum lane lane)
 {
-    int gap = ladder_area(s) - text_columns(text, s->utf8);
+    int gap = ladder_area(s) - columns;
+    char *to = write_left(out_room(ROW_ROOM), s, 0, time, "", lane);
 
-    left_of_lane(s, 0, time, "", lane);
-    out_spaces(gap / 2);
-    put(s, TONE_QUIET, text);
-    out_spaces(gap - gap / 2);
-    right_of_lane(s, "", lane);
+    to = write_spaces(to, gap / 2);
+    to = write_text(to, s, TONE_QUIET, text, strlen(text));
+    to = write_spaces(to, gap - gap / 2);
+    out_until(write_right(to, s, "", lane));
 }
 
 void ladder_phase(const struct style *s, const char *name)
 {
-    put_centred(s, "", name, LANE_WHOLE);
+    put_centred(s, &no_time, name, (int)strlen(name), LANE_WHOLE);
 }
 
-void ladder_fold(const struct style *s, const char *time, const char *text)
+void ladder_fold(const struct style *s, const struct span *time, const char *text)
 {
     const char *dots = s->utf8 ? "\u2026" : "...";
     int room = ladder_area(s) - 2 * (text_columns(dots, s->utf8) + 1);
@@ -269,12 +274,13 @@ void ladder_fold(const struct style *s, const char *time, const char *text)
         text = next;
         if (*text == '\0')
             strcat(strcat(line, " "), dots);
-        put_centred(s, first ? time : "", line, LANE_CUT);
+        put_centred(s, first ? time : &no_time, line, text_columns(line, s->utf8), LANE_CUT);
         first = false;
     }
 }
 
-void ladder_across(const struct style *s, uint64_t number, const char *time, const char *text)
+void ladder_across(const struct style *s, uint64_t number, const struct span *time,
+                   const char *text)
 {
     int room = s->width - s->number_width - 1 - (has_time(s) ? TIME_WIDTH + 1 : 0);
 
@@ -298,11 +304,11 @@ void ladder_line(const struct style *s, bool at_client, enum tone tone, const ch
 {
     int gap = ladder_area(s) - columns - 2;
 
-    left_of_lane(s, 0, "", "", LANE_WHOLE);
+    left_of_lane(s, "");
     out_spaces(at_client ? 1 : 1 + gap);
     put(s, tone, text);
     out_spaces(at_client ? 1 + gap : 1);
-    right_of_lane(s, "", LANE_WHOLE);
+    right_of_lane(s, "");
 }
 
 void ladder_paragraph(const struct style *s, const char *text)

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ladder_text.h"
+
 /* What a row is about, which is what its colour tells. */
 enum tone {
     TONE_PLAIN,
@@ -32,36 +34,52 @@ struct style {
 
 enum {
     LADDER_WIDTH_MIN = 40,
+    LADDER_DIGITS_MAX = 24, /* of a number, with its sign */
     LADDER_WIDTH_MAX = 120,
     LADDER_WORDINGS = 6,
-    LADDER_PARTS = 4,
-    LADDER_PART_MAX = 64,
+    LADDER_PARTS = 5,
     LADDER_LABEL = 1 << LADDER_PARTS, /* a bit of a wording: the label comes first */
     LADDER_LABEL_MAX = 64,
-    LADDER_TEXT_MAX = 96,  /* a part that does not fit is left out */
-    LADDER_TEXT_ROOM = LADDER_TEXT_MAX + LADDER_PART_MAX,
     LADDER_NOTE_MAX = 256
 };
 
-/* A piece of what an arrow says. */
+/* A few letters, always copied whole. */
+struct ladder_word {
+    char text[15];
+    uint8_t length;
+};
+
+#define LADDER_WORD(literal) {literal, sizeof literal - 1}
+
+/* A piece of what an arrow says: a number between two words. Without digits, or without a word
+ * behind them (NULL), it is what is left. */
 struct ladder_part {
-    char text[LADDER_PART_MAX];
-    size_t length;
+    const struct ladder_word *before, *behind;
+    char digits[LADDER_DIGITS_MAX];
+    uint8_t digits_length, length;
+};
+
+enum {
+    LADDER_PART_MAX = 2 * sizeof(struct ladder_word) + LADDER_DIGITS_MAX,
+    LADDER_TEXT_ROOM = LADDER_LABEL_MAX + LADDER_PARTS * LADDER_PART_MAX
+};
+
+/* What an arrow may say, the fullest wording first; the first that fits is taken. */
+struct ladder_wordings {
+    uint8_t says[LADDER_WORDINGS]; /* bits: LADDER_LABEL, 1 << p for parts[p] */
+    uint8_t count;
+    uint8_t ample; /* the first of them are taken only where there is room for the note, too */
 };
 
 /* One row, in words. An empty text is left out. */
 struct ladder_row {
     uint64_t number;
-    const char *time; /* since the row before; "" for none */
+    struct span time; /* since the row before */
     bool to_server;
     enum tone tone;
     char label[LADDER_LABEL_MAX]; /* what kind of packet: "1/3 SYN", "PSH+ACK" */
     size_t label_length;
-    /* What the arrow says, the fullest wording first; the first that fits is taken. Of each, bits:
-     * 1 << p for parts[p]. */
-    uint8_t wordings[LADDER_WORDINGS];
-    unsigned wording_count;
-    unsigned ample; /* the first of them are taken only where there is room for the note, too */
+    const struct ladder_wordings *wordings;
     struct ladder_part parts[LADDER_PARTS];
     char note[LADDER_NOTE_MAX]; /* on the arrow where there is room, else beneath */
     const char *state[2];       /* client, server; "" where it is as before */
@@ -83,9 +101,8 @@ struct ladder_call {
     const char *state[2];
 };
 
-/* One of the row's wordings: how long it is; as a text, whose length is returned. */
-size_t wording_length(const struct ladder_row *row, unsigned wording);
-size_t wording_text(char text[LADDER_TEXT_ROOM], const struct ladder_row *row, unsigned wording);
+/* Writes one of the row's wordings. Returns the end. */
+char *write_wording(char to[LADDER_TEXT_ROOM], const struct ladder_row *row, unsigned wording);
 
 /* Columns between the lanes. */
 int ladder_area(const struct style *style);
@@ -98,10 +115,10 @@ void ladder_arrow(const struct style *style, const struct ladder_row *row);
 void ladder_call(const struct style *style, const struct ladder_call *call);
 
 /* Many rows in one: what they were, and how long they took. */
-void ladder_fold(const struct style *style, const char *time, const char *text);
+void ladder_fold(const struct style *style, const struct span *time, const char *text);
 
 /* A packet of no connection: its number, time, and a text that goes across the lanes. */
-void ladder_across(const struct style *style, uint64_t number, const char *time,
+void ladder_across(const struct style *style, uint64_t number, const struct span *time,
                    const char *text);
 
 /* A line between the lanes, at the sender's side; `columns` wide. */

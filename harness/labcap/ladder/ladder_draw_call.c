@@ -88,7 +88,7 @@ static void put_text(const struct style *s, const struct ladder_call *c, const c
 static void put_row(const struct style *s, const struct ladder_call *c, const char *text,
                     const char *note, int gap)
 {
-    left_of_lane(s, 0, "", c->state[0], LANE_WHOLE);
+    left_of_lane(s, c->state[0]);
     if (c->at_client) {
         put(s, c->tone, mark_of(s, c));
         out_char(' ');
@@ -100,7 +100,7 @@ static void put_row(const struct style *s, const struct ladder_call *c, const ch
         out_char(' ');
         put(s, c->tone, mark_of(s, c));
     }
-    right_of_lane(s, c->state[1], LANE_WHOLE);
+    right_of_lane(s, c->state[1]);
 }
 
 /* The note stands in the row where a shorter wording, but not the bare name, makes room for it;

@@ -33,6 +33,11 @@ static inline int margin(const struct style *s)
            (has_states(s) ? STATE_WIDTH + 1 : 0);
 }
 
+static inline int area_of(const struct style *s)
+{
+    return s->width - margin(s) - 2 - (has_states(s) ? STATE_WIDTH + 1 : 0);
+}
+
 /* Escape sequences; nothing where there is no colour. */
 extern const char *const tone_codes[];
 
@@ -61,9 +66,8 @@ static inline void put(const struct style *s, enum tone tone, const char *text)
 void put_dashes(const struct style *style, enum tone tone, int count);
 
 /* What stands left of the area between the lanes, the client's lane included; and right of it. */
-void left_of_lane(const struct style *style, uint64_t number, const char *time,
-                  const char *state, enum lane lane);
-void right_of_lane(const struct style *style, const char *state, enum lane lane);
+void left_of_lane(const struct style *style, const char *state);
+void right_of_lane(const struct style *style, const char *state);
 
 /* There are many rows of packets: they are written piece by piece into room for a whole one. Each
  * returns where the next piece goes. */
@@ -84,6 +88,16 @@ static inline char *write_text(char *to, const struct style *s, enum tone tone, 
     return write_tone(to + length, s, TONE_PLAIN);
 }
 
+/* The same, of a text that has at least `size` octets of memory: a number that the compiler knows.
+ * All of them are copied, which takes less than a call. */
+static inline char *write_short(char *to, const struct style *s, enum tone tone, const char *text,
+                                size_t size, size_t length)
+{
+    to = write_tone(to, s, tone);
+    memcpy(to, text, size);
+    return write_tone(to + length, s, TONE_PLAIN);
+}
+
 /* One sign, in UTF-8, where it has three octets, or else in ASCII. */
 static inline char *write_sign(char *to, const struct style *s, enum tone tone, const char utf8[4],
                                char ascii)
@@ -96,7 +110,7 @@ static inline char *write_sign(char *to, const struct style *s, enum tone tone, 
     return write_tone(to + (s->utf8 ? 3 : 1), s, TONE_PLAIN);
 }
 
-char *write_left(char *to, const struct style *style, uint64_t number, const char *time,
+char *write_left(char *to, const struct style *style, uint64_t number, const struct span *time,
                  const char *state, enum lane lane);
 char *write_right(char *to, const struct style *style, const char *state, enum lane lane);
 

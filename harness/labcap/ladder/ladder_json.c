@@ -182,7 +182,7 @@ static void json_segment(struct ladder_sink *sink, struct strand *strand, const 
     char comment[EXPLAIN_MAX], text[LADDER_TEXT_ROOM];
 
     (void)sink;
-    wording_text(text, words, 0);
+    *write_wording(text, words, 0) = '\0';
     if (phase != NULL) {
         begin("phase", strand);
         text_field("name", phase);
@@ -191,7 +191,7 @@ static void json_segment(struct ladder_sink *sink, struct strand *strand, const 
     begin("packet", strand);
     count_field("packet", s->packet);
     seconds_field("time", s->time_ns - strand->first_ns);
-    if (*words->time != '\0')
+    if (words->time.length > 0)
         seconds_field("gap", gap_ns);
     else
         put(",\"gap\":null");

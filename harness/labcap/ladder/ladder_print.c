@@ -31,12 +31,12 @@ static void name_flow(struct growing *g, const struct flow *flow)
 /* "10 packets in 408 us" */
 static void count_packets(struct growing *g, const struct strand *strand, bool utf8)
 {
-    char span[SPAN_TEXT_MAX];
+    struct span span;
 
-    span_text(span, sizeof span, strand->last_ns - strand->first_ns, utf8);
+    span_tell(&span, strand->last_ns - strand->first_ns, utf8);
     text_add_number(g, (int64_t)strand->packets);
     text_add(g, strand->packets == 1 ? " packet in " : " packets in ");
-    text_add(g, span);
+    text_add(g, span.text);
 }
 
 static void ends_of(const struct flow *flow, char client[ENDPOINT_TEXT_MAX],
@@ -138,7 +138,8 @@ static void print_call(struct ladder_sink *sink, struct strand *strand,
                        const struct call_row *call, const char *const state[2])
 {
     const char *text = call->part == CALL_END ? call->texts[2] : NULL;
-    char span[SPAN_TEXT_MAX], after[SPAN_TEXT_MAX + 8] = "";
+    char after[SPAN_TEXT_MAX + 8] = "";
+    struct span span;
     struct style style = lanes(sink, strand);
     struct ladder_call words = {
         .at_client = call->side == flow_client(strand->flow),
@@ -157,8 +158,8 @@ static void print_call(struct ladder_sink *sink, struct strand *strand,
 
     style.busy[!words.at_client] = true;
     if (call->part == CALL_END && call->duration_ns >= NS_PER_MS) {
-        span_text(span, sizeof span, call->duration_ns, style.utf8);
-        snprintf(after, sizeof after, "after %s", span);
+        span_tell(&span, call->duration_ns, style.utf8);
+        snprintf(after, sizeof after, "after %s", span.text);
     }
     ladder_call(&style, &words);
 }
@@ -166,25 +167,27 @@ static void print_call(struct ladder_sink *sink, struct strand *strand,
 static void print_fold(struct ladder_sink *sink, struct strand *strand, const struct fold *fold,
                        int64_t gap_ns)
 {
-    char text[LADDER_NOTE_MAX * 2], time[SPAN_TEXT_MAX] = "";
+    char text[LADDER_NOTE_MAX * 2];
+    struct span time = {0};
 
     (void)strand;
     if (fold->segments + fold->others > 0)
-        span_text(time, sizeof time, gap_ns, sink->style->utf8);
+        span_tell(&time, gap_ns, sink->style->utf8);
     fold_text(text, sizeof text, fold);
-    ladder_fold(sink->style, time, text);
+    ladder_fold(sink->style, &time, text);
 }
 
 static void print_other(struct ladder_sink *sink, const struct other_packet *other, int64_t gap_ns)
 {
-    char text[160], time[SPAN_TEXT_MAX] = "";
+    char text[160];
+    struct span time = {0};
 
     if (sink->any)
-        span_text(time, sizeof time, gap_ns, sink->style->utf8);
+        span_tell(&time, gap_ns, sink->style->utf8);
     leave_paragraph(sink);
     sink->any = true;
     other_packet_text(text, sizeof text, other, sink->style->utf8);
-    ladder_across(sink->style, other->packet, time, text);
+    ladder_across(sink->style, other->packet, &time, text);
 }
 
 static void print_outcome(struct ladder_sink *sink, struct strand *strand)

@@ -1,8 +1,6 @@
 /* ladder_say.c - see ladder_say.h. */
 #include "ladder_say.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "ladder_words.h"
@@ -244,65 +242,45 @@ static void tell_tcp(struct teller *t, const struct segment_record *s, struct la
     tell_states(t, s, row);
 }
 
-static void set_label(struct ladder_row *row, const char *text)
-{
-    row->label_length = strlen(text);
-    memcpy(row->label, text, row->label_length + 1);
-}
-
 static void tell_datagram(const struct segment_record *s, struct ladder_row *row)
 {
-    char text[LADDER_PART_MAX];
-
-    set_label(row, "datagram");
-    if (s->fragments > 0) {
-        snprintf(text, sizeof text, "datagram, %" PRIu32 " bytes, %" PRIu32 " fragment%s",
-                 s->payload_len, s->fragments, s->fragments == 1 ? "" : "s");
-        word_whole(row, text);
-        snprintf(text, sizeof text, "len %" PRIu32 ", %" PRIu32 " fragments", s->payload_len,
-                 s->fragments);
-        word_whole(row, text);
-    }
-    snprintf(text, sizeof text, "datagram, %" PRIu32 " byte%s", s->payload_len,
-             s->payload_len == 1 ? "" : "s");
-    word_whole(row, text);
-    snprintf(text, sizeof text, "len %" PRIu32, s->payload_len);
-    word_whole(row, text);
+    row->label_length = sizeof "datagram" - 1;
+    memcpy(row->label, "datagram", sizeof "datagram");
+    word_datagram(row, s->payload_len, s->fragments);
 }
 
 static void tell_unreachable(const struct flow *flow, const struct segment_record *s,
                              struct ladder_row *row)
 {
-    char text[LADDER_PART_MAX];
+    struct growing label = text_begin(row->label, sizeof row->label);
 
-    snprintf(text, sizeof text, "ICMP: %s", unreachable_name(flow->ip_version, s->icmp_code));
-    set_label(row, text);
-    word_whole(row, text);
-    word_whole(row, "ICMP");
+    text_add(&label, "ICMP: ");
+    text_add(&label, unreachable_name(flow->ip_version, s->icmp_code));
+    row->label_length = label.used;
+    word_unreachable(row);
 }
 
 /* Not by assignment: most of a row is room for texts. */
-static void start_row(struct ladder_row *row, const struct segment_record *s, const char *time)
+static void start_row(struct ladder_row *row, const struct segment_record *s)
 {
     row->number = s->packet;
-    row->time = time;
+    row->time.text[0] = '\0';
+    row->time.length = 0;
     row->tone = tone_of(s);
     row->label[0] = row->note[0] = '\0';
     row->label_length = 0;
-    row->wording_count = row->ample = 0;
     row->state[0] = row->state[1] = "";
     row->lost = false;
 }
 
-void teller_row(struct teller *t, const struct segment_record *s, bool utf8, char *time,
+void teller_row(struct teller *t, const struct segment_record *s, bool utf8,
                 struct ladder_row *row, const char **phase)
 {
     *phase = NULL;
-    start_row(row, s, time);
+    start_row(row, s);
     row->to_server = s->side == flow_client(t->flow);
-    *time = '\0';
     if (t->started)
-        span_text(time, SPAN_TEXT_MAX, s->time_ns - t->last_ns, utf8);
+        span_tell(&row->time, s->time_ns - t->last_ns, utf8);
     t->started = true;
     t->last_ns = s->time_ns;
     if (s->marks & MARK_UNREACHABLE) {

@@ -63,9 +63,8 @@ void segment_keep(struct segment_record *segment, const struct packet *packet,
 /* Something became of the segment. */
 void segment_fate(struct segment_record *segment, const struct fate *fate);
 
-/* A segment in words, for ladder_arrow(). `time` needs SPAN_TEXT_MAX and lives as long as the
- * row. *phase is a name to be written above the row, or NULL. */
-void teller_row(struct teller *t, const struct segment_record *segment, bool utf8, char *time,
+/* A segment in words, for ladder_arrow(). *phase is a name to be written above the row, or NULL. */
+void teller_row(struct teller *t, const struct segment_record *segment, bool utf8,
                 struct ladder_row *row, const char **phase);
 
 /* A part of a row's note, behind what is there. */

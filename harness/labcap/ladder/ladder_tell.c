@@ -102,7 +102,6 @@ static void tell_segment(struct ladder_stream *s, struct strand *strand, struct 
     struct teller *t = &strand->teller;
     struct ladder_row words;
     const char *phase, *note = NULL;
-    char time[SPAN_TEXT_MAX];
     int64_t before;
 
     join_time(s, t);
@@ -110,7 +109,7 @@ static void tell_segment(struct ladder_stream *s, struct strand *strand, struct 
     t->points_from = s->points_from;
     t->three_step_teardown = strand->three_step_teardown;
     t->undecided_teardown = !strand->teardown_decided && !s->ending;
-    teller_row(t, &row->segment, s->sink.style->utf8, time, &words, &phase);
+    teller_row(t, &row->segment, s->sink.style->utf8, &words, &phase);
     if (s->sink.calls != NULL)
         note = calls_note(s->sink.calls, strand->flow->id, row->segment.packet);
     if (note != NULL)

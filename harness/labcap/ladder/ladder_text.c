@@ -14,11 +14,8 @@
 
 size_t number_text(char text[NUMBER_TEXT_MAX], int64_t number)
 {
-    uint64_t magnitude = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
-    char *end;
+    char *end = digits_signed(text, number);
 
-    *text = '-';
-    end = digits_all(text + (number < 0), magnitude);
     *end = '\0';
     return (size_t)(end - text);
 }
@@ -52,50 +49,59 @@ static bool half_goes_up(uint64_t parts, uint64_t unit, unsigned tenths)
     return is > half || (is == half && whole % 2 == 1);
 }
 
-/* parts / unit, a decimal with `tenths` digits behind the point. */
-static size_t decimal_text(char *text, uint64_t parts, uint64_t unit, unsigned tenths)
+/* parts / unit, with `tenths` digits behind the point; where there are any, three in all. */
+static inline char *write_decimal(char *to, uint64_t parts, uint64_t unit, unsigned tenths)
 {
-    uint64_t whole = parts / unit, rest = parts % unit * 2;
-    size_t used;
+    uint64_t whole = parts / unit, rest = (parts - whole * unit) * 2, digits, before;
+    unsigned point = 8 * (3 - tenths); /* bits of the digits before it */
 
     whole += rest == unit ? half_goes_up(parts, unit, tenths) : rest > unit;
-    used = number_text(text, (int64_t)whole);
-    if (tenths > 0) {
-        memmove(text + used - tenths + 1, text + used - tenths, tenths);
-        text[used++ - tenths] = '.';
-    }
-    return used;
+    if (tenths == 0)
+        return digits_all(to, whole);
+    digits = (digits_octets((uint32_t)whole) | 0x3030303030303030) >> 8 * (DIGITS_AT_ONCE - 3);
+    before = digits & (((uint64_t)1 << point) - 1);
+    digits_store(to, before | (uint64_t)'.' << point | digits >> point << (point + 8));
+    return to + 4;
 }
 
-void span_text(char *text, size_t size, int64_t ns, bool utf8)
+/* Inlined once for each unit: to divide by a number that the compiler knows takes little. */
+__attribute__((always_inline)) static inline char *write_span(char *to, uint64_t ns, uint64_t unit)
 {
-    /* The limits lie where rounding would give a fourth digit. */
-    static const struct {
-        uint64_t below, unit;
-        const char *name;
-    } units[] = {{1000, 1, " ns"},
-                 {999500, 1000, " us"},
-                 {999500000, 1000000, " ms"},
-                 {99999500000000, 1000000000, " s"},
-                 {UINT64_MAX, 86400000000000, " d"}};
-    uint64_t magnitude = ns < 0 ? 0 - (uint64_t)ns : (uint64_t)ns, unit;
-    unsigned u = 0, tenths;
-    char number[NUMBER_TEXT_MAX + 2];
-    size_t used = 0;
+    if (ns >= unit / 100 * 9995)
+        return write_decimal(to, ns, unit, 0);
+    if (ns >= unit / 1000 * 9995)
+        return write_decimal(to, ns * 10, unit, 1);
+    return write_decimal(to, ns * 100, unit, 2);
+}
 
-    while (magnitude >= units[u].below)
-        u++;
-    unit = units[u].unit;
-    tenths = u == 0 || magnitude >= unit / 100 * 9995 ? 0 : magnitude >= unit / 1000 * 9995 ? 1 : 2;
-    if (tenths > 0)
-        magnitude *= tenths == 1 ? 10 : 100;
+void span_tell(struct span *span, int64_t ns, bool utf8)
+{
+    enum { NAME_SIZE = 8 }; /* always copied whole */
+    uint64_t magnitude = ns < 0 ? 0 - (uint64_t)ns : (uint64_t)ns;
+    char *to = span->text;
+    const char *name;
+
     if (ns < 0)
-        number[used++] = '-';
-    used += decimal_text(number + used, magnitude, unit, tenths);
-    if (size < used + sizeof " us")
-        return;
-    memcpy(text, number, used);
-    strcpy(text + used, u == 1 && utf8 ? " \u00b5s" : units[u].name);
+        *to++ = '-';
+    /* The limits lie where rounding would give a fourth digit. */
+    if (magnitude < 1000) {
+        to = digits_all(to, magnitude);
+        name = " ns\0\0\0\0";
+    } else if (magnitude < 999500) {
+        to = write_span(to, magnitude, 1000);
+        name = utf8 ? " \u00b5s\0\0\0" : " us\0\0\0\0";
+    } else if (magnitude < 999500000) {
+        to = write_span(to, magnitude, 1000000);
+        name = " ms\0\0\0\0";
+    } else if (magnitude < 99999500000000) {
+        to = write_span(to, magnitude, 1000000000);
+        name = " s\0\0\0\0\0";
+    } else {
+        to = write_span(to, magnitude, 86400000000000);
+        name = " d\0\0\0\0\0";
+    }
+    memcpy(to, name, NAME_SIZE);
+    span->length = (size_t)(to - span->text) + strlen(name);
 }
 
 struct flags {

@@ -13,8 +13,14 @@ enum { SPAN_TEXT_MAX = 24, FLAGS_TEXT_MAX = 36, NUMBER_TEXT_MAX = 32 };
 size_t number_text(char text[NUMBER_TEXT_MAX], int64_t number);
 size_t count_text(char text[NUMBER_TEXT_MAX], uint64_t count);
 
+/* A length of time as text; all bits 0 is none. */
+struct span {
+    char text[SPAN_TEXT_MAX];
+    size_t length;
+};
+
 /* Three significant digits and a unit: "850 ns", "12.3 ms", "3.00 s". */
-void span_text(char *text, size_t size, int64_t ns, bool utf8);
+void span_tell(struct span *span, int64_t ns, bool utf8);
 
 /* "SYN+ACK", "PSH+ACK"; "none" where no bit is set. Returns its length. */
 size_t flags_text(char text[FLAGS_TEXT_MAX], uint8_t flags);

@@ -1,124 +1,157 @@
 /* ladder_words.c - see ladder_words.h. Without stdio: a trace may have millions of rows. */
 #include "ladder_words.h"
 
-#include <limits.h>
 #include <string.h>
 
-#include "ladder_text.h"
+#include "digits.h"
 
-/* What a wording says behind the label. */
-enum part { SEQ, ACK, ACKNOWLEDGED, LEN };
+/* What a wording says behind the label: ACKED_BY and ACKED_TO are one thing. */
+enum part { SEQ, ACK, ACKED_BY, ACKED_TO, LEN };
 
-/* `name` and a number. Returns the end. */
-static char *write_number(char *to, const char *name, size_t length, int64_t number)
+enum {
+    S = 1 << SEQ,
+    A = 1 << ACK,
+    P = 1 << ACKED_BY | 1 << ACKED_TO,
+    L = 1 << LEN,
+    SETS = 1 << LADDER_PARTS
+};
+
+static const struct ladder_word seq = LADDER_WORD(" seq "),
+                                ack = LADDER_WORD(" ack "), len = LADDER_WORD(" len "),
+                                packet = LADDER_WORD(" (packet "),
+                                packets = LADDER_WORD(" (packets "), comma = LADDER_WORD(", "),
+                                dash = LADDER_WORD("-"), end = LADDER_WORD(")");
+
+static void set_part(struct ladder_part *part, const struct ladder_word *before, int64_t number,
+                     const struct ladder_word *behind)
 {
-    memcpy(to, name, length);
-    to += length;
-    return to + number_text(to, number);
+    part->before = before;
+    part->behind = behind;
+    part->digits_length = (uint8_t)(digits_signed(part->digits, number) - part->digits);
+    part->length = (uint8_t)(before->length + part->digits_length);
+    if (behind != NULL)
+        part->length = (uint8_t)(part->length + behind->length);
 }
-
-#define NUMBER(to, name, number) write_number(to, name, sizeof name - 1, number)
 
 /* " (packet 4)", " (packets 4, 6)", " (packets 4-9)": whose data the number before it
- * acknowledges. */
-static char *write_acknowledged(char *to, const struct segment_record *s)
+ * acknowledges. Returns which parts that takes. */
+static unsigned set_acknowledged(struct ladder_part parts[LADDER_PARTS],
+                                 const struct segment_record *s)
 {
-    if (s->acks_first == s->acks_last)
-        to = NUMBER(to, " (packet ", (int64_t)s->acks_first);
-    else
-        to = NUMBER(to, " (packets ", (int64_t)s->acks_first);
-    if (s->acks_first != s->acks_last && s->acks_more)
-        to = NUMBER(to, "-", (int64_t)s->acks_last);
-    else if (s->acks_first != s->acks_last)
-        to = NUMBER(to, ", ", (int64_t)s->acks_last);
-    *to++ = ')';
-    return to;
-}
-
-static void end_part(struct ladder_part *part, const char *end)
-{
-    part->length = (size_t)(end - part->text);
+    if (s->acks_first == s->acks_last) {
+        set_part(&parts[ACKED_BY], &packet, (int64_t)s->acks_first, &end);
+        return 1 << ACKED_BY;
+    }
+    set_part(&parts[ACKED_BY], &packets, (int64_t)s->acks_first, NULL);
+    set_part(&parts[ACKED_TO], s->acks_more ? &dash : &comma, (int64_t)s->acks_last, &end);
+    return P;
 }
 
 /* The parts that the segment has; returns which. */
-static unsigned word_parts(struct ladder_part parts[LADDER_PARTS], const struct segment_record *s)
+static unsigned set_parts(struct ladder_part parts[LADDER_PARTS], const struct segment_record *s)
 {
-    unsigned has = 1 << SEQ;
+    unsigned has = S;
 
-    end_part(&parts[SEQ], NUMBER(parts[SEQ].text, " seq ", s->seq));
+    set_part(&parts[SEQ], &seq, s->seq, NULL);
     if (s->has_ack) {
-        end_part(&parts[ACK], NUMBER(parts[ACK].text, " ack ", s->ack));
-        has |= 1 << ACK;
+        set_part(&parts[ACK], &ack, s->ack, NULL);
+        has |= A;
     }
-    if (s->has_ack && s->acks_first > 0) {
-        end_part(&parts[ACKNOWLEDGED], write_acknowledged(parts[ACKNOWLEDGED].text, s));
-        has |= 1 << ACKNOWLEDGED;
-    }
+    if (s->has_ack && s->acks_first > 0)
+        has |= set_acknowledged(parts, s);
     if (s->payload_len > 0) {
-        end_part(&parts[LEN], NUMBER(parts[LEN].text, " len ", s->payload_len));
-        has |= 1 << LEN;
+        set_part(&parts[LEN], &len, s->payload_len, NULL);
+        has |= L;
     }
     return has;
 }
 
-enum { S = 1 << SEQ, A = 1 << ACK, P = 1 << ACKNOWLEDGED, L = 1 << LEN };
+/* What kind of segment it is, by which its wordings differ. */
+enum kind { OF_ACK, OF_STEP, OF_DATA, KINDS };
+
+static void make_wordings(struct ladder_wordings *made, enum kind kind, unsigned has)
+{
+    static const uint8_t most[KINDS][LADDER_WORDINGS] = {
+        [OF_ACK] = {S | A | P, A | P, S | A, A, 0},
+        [OF_STEP] = {S | A | P, S | A, A, 0},
+        [OF_DATA] = {S | A | P | L, S | A | L, S | L, A | L, L, 0}};
+
+    for (size_t i = 0; i == 0 || most[kind][i - 1] != 0; i++) {
+        unsigned says = (most[kind][i] & has) | LADDER_LABEL;
+
+        if (made->count > 0 && says == made->says[made->count - 1])
+            continue;
+        made->says[made->count++] = (uint8_t)says;
+        made->ample = (uint8_t)(made->ample + ((says & P) != 0));
+    }
+}
 
 void word_row(struct ladder_row *row, const struct segment_record *s)
 {
-    static const uint8_t of_ack[] = {S | A | P, A | P, S | A, A, 0};
-    static const uint8_t of_step[] = {S | A | P, S | A, A, 0};
-    static const uint8_t of_data[] = {S | A | P | L, S | A | L, S | L, A | L, L, 0};
-    bool data = s->payload_len > 0 || !s->has_ack;
-    const uint8_t *wordings = data ? of_data : s->teardown ? of_step : of_ack;
-    size_t count = data ? sizeof of_data : s->teardown ? sizeof of_step : sizeof of_ack;
-    unsigned has = word_parts(row->parts, s), last = UINT_MAX;
+    static struct ladder_wordings all[KINDS][SETS]; /* made when they are needed */
+    enum kind kind = s->payload_len > 0 || !s->has_ack ? OF_DATA : s->teardown ? OF_STEP : OF_ACK;
+    unsigned has = set_parts(row->parts, s);
+    struct ladder_wordings *known = &all[kind][has];
 
-    for (size_t i = 0; i < count; i++) {
-        unsigned says = wordings[i] & has;
-
-        if (says == last)
-            continue;
-        row->wordings[row->wording_count++] = (uint8_t)(says | LADDER_LABEL);
-        row->ample += (says & P) != 0;
-        last = says;
-    }
+    if (known->count == 0)
+        make_wordings(known, kind, has);
+    row->wordings = known;
 }
 
-void word_whole(struct ladder_row *row, const char *text)
+void word_datagram(struct ladder_row *row, uint32_t bytes, uint32_t fragments)
 {
-    unsigned part = row->wording_count;
+    enum { MANY_BYTES, FRAGMENTS, BYTES, SHORT, SHORT_FRAGMENTS };
+    static const struct ladder_word datagram = LADDER_WORD("datagram, "),
+                                    length = LADDER_WORD("len "), byte_each = LADDER_WORD(" byte"),
+                                    many_bytes = LADDER_WORD(" bytes"),
+                                    fragment = LADDER_WORD(" fragment"),
+                                    many_fragments = LADDER_WORD(" fragments");
+    static const struct ladder_wordings whole = {{1 << BYTES, 1 << SHORT}, 2, 0},
+        in_fragments = {{1 << MANY_BYTES | 1 << FRAGMENTS, 1 << SHORT | 1 << SHORT_FRAGMENTS,
+                         1 << BYTES, 1 << SHORT}, 4, 0};
 
-    row->parts[part].length = strlen(text);
-    memcpy(row->parts[part].text, text, row->parts[part].length + 1);
-    row->wordings[row->wording_count++] = (uint8_t)(1u << part);
+    set_part(&row->parts[BYTES], &datagram, bytes, bytes == 1 ? &byte_each : &many_bytes);
+    set_part(&row->parts[SHORT], &length, bytes, NULL);
+    row->wordings = &whole;
+    if (fragments == 0)
+        return;
+    set_part(&row->parts[MANY_BYTES], &datagram, bytes, &many_bytes);
+    set_part(&row->parts[FRAGMENTS], &comma, fragments, fragments == 1 ? &fragment : &many_fragments);
+    set_part(&row->parts[SHORT_FRAGMENTS], &comma, fragments, &many_fragments);
+    row->wordings = &in_fragments;
 }
 
-size_t wording_length(const struct ladder_row *row, unsigned wording)
+void word_unreachable(struct ladder_row *row)
 {
-    unsigned says = row->wordings[wording];
-    size_t length = says & LADDER_LABEL ? row->label_length : 0;
+    static const struct ladder_word icmp = LADDER_WORD("ICMP");
+    static const struct ladder_wordings wordings = {{LADDER_LABEL, 1}, 2, 0};
 
-    for (unsigned p = 0; p < LADDER_PARTS; p++)
-        if (says & 1u << p && length + row->parts[p].length < LADDER_TEXT_MAX)
-            length += row->parts[p].length;
-    return length;
+    row->parts[0] = (struct ladder_part){.before = &icmp, .length = icmp.length};
+    row->wordings = &wordings;
 }
 
-size_t wording_text(char text[LADDER_TEXT_ROOM], const struct ladder_row *row, unsigned wording)
+static char *write_word(char *to, const struct ladder_word *word)
 {
-    unsigned says = row->wordings[wording];
-    size_t length = 0;
+    memcpy(to, word->text, sizeof word->text);
+    return to + word->length;
+}
+
+char *write_wording(char to[LADDER_TEXT_ROOM], const struct ladder_row *row, unsigned wording)
+{
+    unsigned says = row->wordings->says[wording];
 
     if (says & LADDER_LABEL) {
-        memcpy(text, row->label, LADDER_LABEL_MAX);
-        length = row->label_length;
+        memcpy(to, row->label, LADDER_LABEL_MAX);
+        to += row->label_length;
     }
-    for (unsigned p = 0; p < LADDER_PARTS; p++) {
-        if (!(says & 1u << p) || length + row->parts[p].length >= LADDER_TEXT_MAX)
-            continue;
-        memcpy(text + length, row->parts[p].text, LADDER_PART_MAX);
-        length += row->parts[p].length;
+    for (unsigned parts = says & (SETS - 1); parts != 0; parts &= parts - 1) {
+        const struct ladder_part *part = &row->parts[__builtin_ctz(parts)];
+
+        to = write_word(to, part->before);
+        memcpy(to, part->digits, LADDER_DIGITS_MAX);
+        to += part->digits_length;
+        if (part->behind != NULL)
+            to = write_word(to, part->behind);
     }
-    text[length] = '\0';
-    return length;
+    return to;
 }

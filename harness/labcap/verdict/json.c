@@ -11,6 +11,7 @@
 
 enum {
     NS_PER_S = 1000000000,
+    NS_DIGITS = 9,
     TEXT_SIZE = 16 * 1024,
     LABEL_SIZE = 32, /* of what stands before a value; always copied whole */
     PLAIN_MAX = 1024, /* at once */
@@ -63,13 +64,17 @@ static void put_count(uint64_t n)
 static void put_seconds(int64_t ns)
 {
     uint64_t magnitude = ns < 0 ? 0 - (uint64_t)ns : (uint64_t)ns;
+    uint32_t rest = (uint32_t)(magnitude % NS_PER_S);
+    char *to;
 
     if (ns < 0)
         put_char('-');
     put_count(magnitude / NS_PER_S);
-    put_char('.');
-    digits_last(room(9), magnitude % NS_PER_S, 9);
-    out.used += 9;
+    to = room(NS_DIGITS + 1);
+    to[0] = '.';
+    to[1] = (char)('0' + rest / digits_limit);
+    digits_eight(to + 2, rest % digits_limit);
+    out.used += NS_DIGITS + 1;
 }
 
 /* Length of the well-formed UTF-8 sequence (RFC 3629) at `p`, 0 if there is none. */
