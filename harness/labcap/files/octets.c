@@ -42,6 +42,8 @@ bool octets_fetch(struct octets *o, size_t n)
 {
     if (n > OCTETS_MAX)
         return false;
+    if (o->leaving != NULL)
+        o->leaving(o->leaving_context);
     if (o->at > KEPT || OCTETS_MAX - o->at < n) {
         memmove(o->buffer, o->buffer + o->at, o->end - o->at);
         o->end -= o->at;

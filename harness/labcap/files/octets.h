@@ -18,6 +18,9 @@ enum { OCTETS_MAX = BOUND(384, 16) * 1024 };
 
 typedef void octets_fn(void *context, const uint8_t *bytes, size_t size);
 
+/* What octets_look() has shown goes away, and perhaps it takes a while until more comes. */
+typedef void octets_leave_fn(void *context);
+
 struct octets {
     int fd;
     uint8_t *buffer;
@@ -26,6 +29,8 @@ struct octets {
     int error;      /* errno of the last octets_fetch() that failed; 0: the file ends there */
     octets_fn *passing; /* through the stream */
     void *context;
+    octets_leave_fn *leaving; /* NULL nobody asks */
+    void *leaving_context;
 };
 
 /* `fd` stays the caller's. Exits when out of memory. */

@@ -199,12 +199,20 @@ static int64_t nanoseconds(const struct pcap_pkthdr *header)
     return ns > TIME_NS_MAX ? TIME_NS_MAX : ns < -TIME_NS_MAX ? -TIME_NS_MAX : ns;
 }
 
+void reader_keep(struct reader *reader, reader_leave_fn *leaving, void *context)
+{
+    reader->octets.leaving = leaving;
+    reader->octets.leaving_context = context;
+}
+
 static enum reader_result next_by_pcap(struct reader *reader, struct reader_frame *frame)
 {
     struct pcap_pkthdr *header;
     int result;
 
     reader->by_pcap = true;
+    if (reader->octets.leaving != NULL)
+        reader->octets.leaving(reader->octets.leaving_context);
     result = pcap_next_ex(reader->pcap, &header, &frame->bytes);
     if (result != 1)
         return is_badly_packed(reader) || result != PCAP_ERROR_BREAK ? READER_ERROR : READER_END;

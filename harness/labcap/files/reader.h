@@ -30,7 +30,7 @@ struct reader_frame {
     uint64_t number;
     int64_t time_ns; /* at most TIME_NS_MAX from 1970, before or after */
     uint32_t captured, wire_len;
-    const uint8_t *bytes; /* valid until the next call */
+    const uint8_t *bytes; /* valid until the next call, or see reader_keep() */
     bool chosen;          /* by the filter; true without one */
 };
 
@@ -39,6 +39,11 @@ struct reader_frame {
 enum reader_open_result reader_open(struct reader **reader, const char *path, const char *filter,
                                     char *error, int size);
 void reader_close(struct reader *reader);
+
+/* `leaving` is called before what reader_next() has given becomes invalid, or is waited for; so long
+ * frames stay valid over several calls. */
+typedef void reader_leave_fn(void *context);
+void reader_keep(struct reader *reader, reader_leave_fn *leaving, void *context);
 
 /* Reads the next packet. */
 enum reader_result reader_next(struct reader *reader, struct reader_frame *frame);

@@ -261,19 +261,21 @@ static inline struct flow *flow_of(struct flow_table *t, const struct packet *p,
 
 /* ---- Adding packets ---- */
 
-void flow_table_prefetch(const struct flow_table *t, const struct packet *p)
+const struct flow *flow_table_prefetch(const struct flow_table *t, const struct packet *p)
 {
     struct flow_key k = {p->protocol, p->ip_version, p->vlan, &p->source, &p->destination};
     const struct flow *f;
 
     if (p->protocol != IP_TCP)
-        return;
+        return NULL;
     duplicate_prefetch(&t->recent, p);
     f = *flow_recent(&t->index, &k);
-    if (f == NULL || begins(p))
+    if (f == NULL || begins(p)) {
         flow_index_prefetch(&t->index, flow_index_hash(&t->index, &k));
-    else
-        prefetch_record(f);
+        return NULL;
+    }
+    prefetch_record(f);
+    return f;
 }
 
 static void touch(struct flow *f, const struct packet *p)

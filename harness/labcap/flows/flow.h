@@ -87,8 +87,10 @@ uint64_t flow_table_left_out(const struct flow_table *table);
  * They belong to no flow. */
 uint64_t flow_table_late(const struct flow_table *table, uint64_t *first);
 
-/* The packet will be added soon: the processor may fetch what that takes. */
-void flow_table_prefetch(const struct flow_table *table, const struct packet *packet);
+/* The packet will be added soon: the processor may fetch what that takes. Returns its flow if that
+ * is known without a search, and perhaps another one; else NULL. */
+const struct flow *flow_table_prefetch(const struct flow_table *table,
+                                       const struct packet *packet);
 
 /* Takes the next packet that packet_decode() could use. Returns false if it is a duplicate of the
  * capture, which counts for nothing. */

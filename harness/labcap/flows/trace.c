@@ -46,6 +46,7 @@ static inline void count(struct trace *t, enum decode_result result, uint64_t nu
 struct decoded {
     struct packet packet;
     enum decode_result result;
+    const struct flow *flow; /* probably its flow, whose memory is being fetched; NULL not known */
 };
 
 /* The reading of one trace. */
@@ -58,7 +59,7 @@ struct reading {
     struct trace_listener listener;
     struct retiring retiring;
     bool streams; /* connections are told as they end */
-    bool looks_ahead; /* nobody wants packets as they come, nor their bytes */
+    bool looks_ahead; /* packets may be taken a little later than they come */
     struct decoded waiting[AHEAD];
     unsigned waiting_count;
 };
@@ -166,8 +167,9 @@ static void take_waiting(struct reading *r)
 {
     struct flow_note note;
 
-    for (unsigned i = 0; i < r->waiting_count; i++)
-        flow_table_prefetch(r->trace->flows, &r->waiting[i].packet);
+    for (unsigned i = 0; r->listener.expect != NULL && i < r->waiting_count; i++)
+        if (r->waiting[i].flow != NULL)
+            r->listener.expect(r->listener.context, r->waiting[i].flow);
     for (unsigned i = 0; i < r->waiting_count; i++) {
         take_packet(r, &r->waiting[i].packet, r->waiting[i].result, &note);
         tell_ended(r, r->waiting[i].packet.time_ns);
@@ -180,6 +182,7 @@ static void take_later(struct reading *r, const struct reader_frame *frame)
     struct decoded *d = &r->waiting[r->waiting_count++];
 
     decode(r, frame, d);
+    d->flow = flow_table_prefetch(r->trace->flows, &d->packet);
     if (r->waiting_count == AHEAD)
         take_waiting(r);
 }
@@ -277,8 +280,6 @@ struct reading *trace_begin(struct trace *trace, const char *name, int link_type
     *trace = (struct trace){.file = name, .flows = flow_table_new()};
     if (listener != NULL)
         r->listener = *listener;
-    r->looks_ahead = r->listener.packet == NULL && r->listener.datagram == NULL &&
-                     r->listener.fate == NULL && r->listener.other == NULL;
     r->trace = trace;
     trace->max_flows = r->listener.max_flows > 0 ? r->listener.max_flows : RETIRE_LIMIT;
     retire_begin(&r->retiring, trace->max_flows);
@@ -334,6 +335,11 @@ void trace_end(struct reading *r)
     end(r);
 }
 
+static void take_kept(void *context)
+{
+    take_waiting(context);
+}
+
 int trace_read(struct trace *trace, const char *path, const char *filter,
                const struct trace_listener *listener)
 {
@@ -353,6 +359,8 @@ int trace_read(struct trace *trace, const char *path, const char *filter,
     }
     reading = trace_begin(trace, path, reader_link_type(reader), listener);
     reading->streams = reading->listener.as_they_end && reader_is_stream(reader);
+    reading->looks_ahead = true;
+    reader_keep(reader, take_kept, reading);
     do {
         if (reading->streams)
             look_on(reading, reader);

@@ -58,6 +58,9 @@ typedef void trace_points_fn(void *context, bool two);
  * only. Who does not ask for flows finds them all in the table. */
 typedef void trace_flow_fn(void *context, const struct trace *trace, const struct flow *flow);
 
+/* A packet of this flow will probably be told of soon: the processor may fetch what that takes. */
+typedef void trace_expect_fn(void *context, const struct flow *flow);
+
 /* Who wants to see packets as they come; each may be NULL. */
 struct trace_listener {
     trace_packet_fn *packet;
@@ -67,6 +70,7 @@ struct trace_listener {
     trace_other_fn *other;
     trace_points_fn *points;
     trace_flow_fn *flow;
+    trace_expect_fn *expect;
     uint64_t max_flows; /* at a time (retire.h); 0: RETIRE_LIMIT */
     bool as_they_end; /* `flow` of a stream need not wait for its end, and prints to stdout */
 };

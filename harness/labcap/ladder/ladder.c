@@ -60,6 +60,13 @@ static void take_packet(void *context, const struct packet *packet, const struct
     ladder_stream_packet(show->stream, packet, note);
 }
 
+static void expect(void *context, const struct flow *flow)
+{
+    const struct show *show = context;
+
+    ladder_stream_expect(show->stream, flow);
+}
+
 static void take_other(void *context, const struct packet *packet)
 {
     static const struct flow_note none;
@@ -202,6 +209,7 @@ static int show_trace(struct show *show, const char *file)
                                       .context = show,
                                       .other = take_other,
                                       .points = take_points,
+                                      .expect = expect,
                                       .max_flows = o->max_flows};
     struct ladder_wish wish = {.style = &show->style,
                                .only = o->only,

@@ -34,6 +34,9 @@ struct ladder_stream *ladder_stream_live(const struct style *style, bool payload
 /* A trace that is read to its end. */
 struct ladder_stream *ladder_stream_new(const struct ladder_wish *wish);
 
+/* A packet of this flow is next, or soon: the processor may fetch what it takes. */
+void ladder_stream_expect(const struct ladder_stream *stream, const struct flow *flow);
+
 /* The next packet of the trace, after the flow table has learned from it. note->flow may be NULL:
  * ICMP about no flow of the table is told too, anything else is left out. */
 void ladder_stream_packet(struct ladder_stream *stream, const struct packet *packet,

@@ -199,6 +199,24 @@ def test_a_trace_larger_than_the_buffer(
         assert done.stdout.decode().splitlines()[0] == there.splitlines()[0]
 
 
+@pytest.mark.parametrize("minor", [4, 3], ids=["read by labcap", "read by libpcap"])
+def test_the_payload_shown_is_each_packets_own_in_a_trace_larger_than_the_buffer(
+    trace: Path, labcap: Labcap, minor: int
+) -> None:
+    talk, payload = Conversation().handshake(), [b"%07d\n" % number * 1000 for number in range(100)]
+    for data in payload:
+        talk.client("PA", data)
+    talk.close()
+    file = bytearray(talk.write(trace).read_bytes())
+    assert len(file) > 2 * BUFFER
+    file[6:8] = struct.pack("<H", minor)
+    trace.write_bytes(file)
+    told = map(json.loads, labcap("show", "--json", "--all", trace).stdout.splitlines())
+    shown = [bytes.fromhex(one["payload"]) for one in told
+             if one["type"] == "packet" and one["length"] > 0]
+    assert [data[:8] for data in shown] == [data[:8] for data in payload]
+
+
 @pytest.mark.parametrize("beyond", [0, 1])
 def test_the_largest_packet_there_is(trace: Path, report: ReadAll, beyond: int) -> None:
     large = Frame(bytes(262_144 + beyond), START_NS)
