@@ -23,8 +23,8 @@ MANY = 24
 """MiB of buffer for a capture of any size: 15,000 packets of 1,500 bytes each."""
 FEW = 8
 """The same for one of a few thousand packets: to give and to take it costs the kernel less."""
-FEW_PACKETS = 2500
-"""Packets of a capture that a buffer of FEW does for: it has room for twice as many."""
+FEW_PACKETS = 4000
+"""Packets of a capture that a buffer of FEW does for: it has room for all of them."""
 
 _FILES_AT_ONCE, _MOST_FILES = 50, 1000
 """Which a labcap gets where there are processors for more, and at most: one command line holds

@@ -120,6 +120,20 @@ CASES: dict[str, tuple[Evidence, str]] = {
         'connect(4<TCP:[2]>, {sa_family=AF_INET, sin_port=htons(4), '
         'sin_addr=inet_addr("127.0.0.1")}, 16) = -1 ECONNREFUSED (Connection refused) <0>',
         status=1), suspicion="transfer-port"), "byte-order"),
+    "a port as EPRT has it that another one gives by chance with its bytes exchanged": (evidence(
+        program(
+            'recvfrom(3<TCP:[1]>, "PORT 127,0,0,1,197,224\\r\\n", 512, 0, NULL, NULL) = 25 <0>',
+            'connect(4<TCP:[2]>, {sa_family=AF_INET, sin_port=htons(50656), '
+            'sin_addr=inet_addr("127.0.0.1")}, 16) = -1 ECONNREFUSED (Connection refused) <0>',
+            'recvfrom(3<TCP:[1]>, "EPRT |1|127.0.0.1|57541|\\r\\n", 512, 0, NULL, NULL) = 27 <0>',
+            'connect(4<TCP:[2]>, {sa_family=AF_INET, sin_port=htons(57541), '
+            'sin_addr=inet_addr("127.0.0.1")}, 16) = -1 ECONNREFUSED (Connection refused) <0>'),
+        suspicion="no-answer"), "no-answer"),
+    "a port as EPRT has it with its bytes exchanged": (evidence(program(
+        'recvfrom(3<TCP:[1]>, "EPRT |1|127.0.0.1|1024|\\r\\n", 512, 0, NULL, NULL) = 26 <0>',
+        'connect(4<TCP:[2]>, {sa_family=AF_INET, sin_port=htons(4), '
+        'sin_addr=inet_addr("127.0.0.1")}, 16) = -1 ECONNREFUSED (Connection refused) <0>'),
+        suspicion="transfer-port"), "byte-order"),
     "an address in host byte order": (evidence(program(
         'bind(3<TCP:[1]>, {sa_family=AF_INET, sin_port=htons(4321), '
         'sin_addr=inet_addr("1.0.0.127")}, 16) = -1 EADDRNOTAVAIL (Cannot assign) <0>',

@@ -282,6 +282,7 @@ def test_client_hears_a_reply_while_it_waits_for_data(lab: Scenario, reply: str)
 
 
 @because(NAMES_IT)
+@many_packets
 @graded(step=20, points=2, **client_test)
 def test_client_says_that_the_disk_is_full(lab: Scenario) -> None:
     """The disk fills up within a file: an error, nothing of it stays, the session goes on."""

@@ -11,7 +11,7 @@ import functools
 import re
 import socket
 from pathlib import Path
-from typing import Callable, Iterator, Optional
+from typing import Callable, Optional
 
 from labkit.diagnosis.calls import Call
 from labkit.diagnosis.evidence import Evidence, Seen
@@ -376,26 +376,29 @@ def sends_after_its_fin(program: Seen) -> Optional[str]:
     return None
 
 
-def _addresses(evidence: Evidence, *names: str) -> Iterator[tuple[Seen, Call, str, int]]:
-    """Each address that a call of one of NAMES has: whose, which call, host and port."""
-    for program in evidence.programs:
-        for call in program.log.calls:
-            if call.name not in names:
-                continue
-            found = re.search(
-                r"sin6?_port=htons\((\d+)\).*?(?:inet_addr\(|inet_pton\(AF_INET6, )\"([^\"]+)\"",
-                call.arguments)
-            if found is not None:
-                yield program, call, found[2], int(found[1])
+def _address(call: Call) -> Optional[tuple[str, int]]:
+    """The host and the port that CALL was given."""
+    found = re.search(
+        r"sin6?_port=htons\((\d+)\).*?(?:inet_addr\(|inet_pton\(AF_INET6, )\"([^\"]+)\"",
+        call.arguments) if call.name in ("bind", "connect", "sendto") else None
+    return (found[2], int(found[1])) if found else None
 
 
 def port_swapped(evidence: Evidence) -> Optional[str]:
     """A port that was asked for is in bind() or connect() with its two bytes exchanged."""
     asked = _asked_ports(evidence)
-    for program, call, _, port in _addresses(evidence, "bind", "connect", "sendto"):
-        meant = socket.htons(port)
-        if port not in asked and meant in asked and meant != port:
-            return f"{call.name}() of `{program.name}` was given port {port}, not {meant}"
+    for program in evidence.programs:
+        last: set[int] = set()  # others, of long ago, are what it is by chance
+        heard = set(asked)
+        for call in program.log.calls:
+            last = _ports_heard(call) or last
+            heard |= last
+            address = _address(call)
+            if address is None or address[1] in heard:
+                continue
+            meant = socket.htons(address[1])
+            if meant in asked | last:
+                return f"{call.name}() of `{program.name}` was given port {address[1]}, not {meant}"
     return None
 
 
@@ -404,18 +407,24 @@ def _asked_ports(evidence: Evidence) -> set[int]:
     told = " ".join(program.command for program in evidence.programs)
     numbers = [*re.findall(r"\b\d{2,5}\b", told),
                *re.findall(r"\bport (\d{2,5})\b", evidence.expected)]
-    received = "\n".join(call.arguments for program in evidence.programs
-                         for call in program.log.calls if call.name in RECEIVE)
-    in_bytes = re.findall(r"\b(?:\d{1,3},){4}(\d{1,3}),(\d{1,3})\b", received)  # PASV and PORT
-    return {port for port in (*map(int, numbers), *(int(high) * 256 + int(low)
-                                                    for high, low in in_bytes)) if port < 65536}
+    return {port for port in map(int, numbers) if port < 65536}
 
 
-def address_swapped(evidence: Evidence) -> Optional[str]:
+def _ports_heard(call: Call) -> set[int]:
+    """The ports in what CALL received: as PORT and PASV have them, or EPRT and EPSV."""
+    if call.name not in RECEIVE:
+        return set()
+    in_bytes = re.findall(r"\b(?:\d{1,3},){4}(\d{1,3}),(\d{1,3})\b", call.arguments)
+    extended = re.findall(r"\|\d?\|[^|]*\|(\d{1,5})\|", call.arguments)
+    return {int(high) * 256 + int(low) for high, low in in_bytes} | set(map(int, extended))
+
+
+@in_any
+def address_swapped(program: Seen) -> Optional[str]:
     """127.0.0.1 is in bind() or connect() as 1.0.0.127."""
-    for program, call, host, _ in _addresses(evidence, "bind", "connect", "sendto"):
-        if host == "1.0.0.127":
-            return f"{call.name}() of `{program.name}` was given the address {host}"
+    for call in program.log.calls:
+        if (_address(call) or ("",))[0] == "1.0.0.127":
+            return f"{call.name}() of `{program.name}` was given the address 1.0.0.127"
     return None
 
 
@@ -468,8 +477,9 @@ def bound_everywhere(program: Seen) -> Optional[str]:
     asked = re.search(r" -a (\S+)", program.command)
     if asked is None or asked[1] in ("0.0.0.0", "::"):
         return None
-    for _, call, host, port in _addresses(Evidence("", "", "", [program], Path()), "bind"):
-        if host in ("0.0.0.0", "::") and not call.failed:
+    for call in program.log.calls:
+        host, port = _address(call) or ("", 0)
+        if call.name == "bind" and host in ("0.0.0.0", "::") and not call.failed:
             return f"`{program.name}` called bind() for {host} port {port}: is -a obeyed?"
     return None
 
