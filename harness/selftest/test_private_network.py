@@ -19,7 +19,7 @@ import pytest
 from labkit import labhost
 from labkit.events import EventLoop
 from labkit.feedback import HarnessError
-from labkit.kernel_sockets import LISTEN
+from labkit.kernel_sockets import LISTEN, TIME_WAIT
 from labkit.network import HOSTS, OTHER, PrivateNetwork
 from labkit.paths import HARNESS
 
@@ -248,6 +248,21 @@ def test_the_far_end_of_a_dual_stack_socket_is_told_likewise(network: PrivateNet
         udp.connect(("::ffff:127.0.0.1", 6000))
         [endpoint] = network.sockets.udp()
         assert (endpoint.local[0], endpoint.remote) == ("127.0.0.1", ("127.0.0.1", 6000))
+
+
+def test_who_closed_first_stays_in_time_wait_after_many_connections(
+    network: PrivateNetwork
+) -> None:
+    listening = network.socket(socket.AF_INET, socket.SOCK_STREAM)
+    address = ("127.0.0.1", listener_at(listening))
+    for _ in range(1500):
+        client = network.socket(socket.AF_INET, socket.SOCK_STREAM)
+        client.connect(address)
+        server, _ = listening.accept()
+        client.close()
+        server.close()
+    listening.close()
+    assert len(network.sockets_of(None).tcp([TIME_WAIT])) == 1500
 
 
 def test_the_kernel_tells_each_hosts_sockets(two_hosts: PrivateNetwork) -> None:
