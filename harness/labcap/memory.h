@@ -1,10 +1,11 @@
-/* memory.h - allocation that succeeds or ends the program.
+/* memory.h - allocation that succeeds or ends the program; memory that is fetched before its use.
  *
  * A trace that does not fit into memory cannot be judged: one line, and the exit status of a
  * trace that cannot be trusted. */
 #ifndef LABCAP_MEMORY_H
 #define LABCAP_MEMORY_H
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -16,6 +17,15 @@ static inline void *need(void *memory)
         exit(3);
     }
     return memory;
+}
+
+enum { CACHE_LINE = 64 };
+
+/* These octets will be needed soon: the processor may fetch them. Any address will do. */
+static inline void prefetch(const void *memory, size_t size)
+{
+    for (size_t at = 0; at < size; at += CACHE_LINE)
+        __builtin_prefetch((const void *)((uintptr_t)memory + at), 1);
 }
 
 #endif

@@ -16,7 +16,7 @@
  * cost less to come by and to find. */
 enum { PIECE_MIN = BOUND(64, 8) * 1024, PIECE_MAX = 2 * 1024 * 1024 };
 
-enum { CACHE_LINE = 64, TCP_SIZE = offsetof(struct flow, tcp) + sizeof(struct tcp_connection) };
+enum { TCP_SIZE = offsetof(struct flow, tcp) + sizeof(struct tcp_connection) };
 
 /* Memory for records of one size. */
 struct slab {
@@ -62,14 +62,6 @@ static void slab_grow(struct slab *s)
         madvise(s->next, s->piece_size, MADV_HUGEPAGE); /* a wish */
 }
 
-/* Asks for all the cache lines of a connection's record, which will be needed soon. */
-static inline void prefetch_record(const void *record)
-{
-#pragma GCC unroll 16
-    for (size_t at = 0; at < TCP_SIZE; at += CACHE_LINE)
-        __builtin_prefetch((const char *)record + at, 1);
-}
-
 /* The record is all zeros. */
 static void *slab_take(struct slab *s)
 {
@@ -78,7 +70,7 @@ static void *slab_take(struct slab *s)
     if (record != NULL) {
         memcpy(&s->free, record, sizeof s->free);
         if (s->free != NULL)
-            prefetch_record(s->free); /* they come back in the order they went */
+            prefetch(s->free, TCP_SIZE); /* they come back in the order they went */
     } else {
         if ((size_t)(s->end - s->next) < s->size)
             slab_grow(s);
@@ -274,7 +266,7 @@ const struct flow *flow_table_prefetch(const struct flow_table *t, const struct 
         flow_index_prefetch(&t->index, flow_index_hash(&t->index, &k));
         return NULL;
     }
-    prefetch_record(f);
+    prefetch(f, TCP_SIZE);
     return f;
 }
 
@@ -572,7 +564,7 @@ struct flow *flow_by_id(const struct flow_table *t, uint64_t id)
 void flow_prefetch_next(const struct flow_table *t, size_t at)
 {
     if (at < t->used && t->flows[at] != NULL && t->flows[at]->protocol == IP_TCP)
-        prefetch_record(t->flows[at]);
+        prefetch(t->flows[at], TCP_SIZE);
 }
 
 struct flow *flow_next(const struct flow_table *t, size_t *at)

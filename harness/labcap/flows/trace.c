@@ -163,8 +163,9 @@ static void decode(const struct reading *r, const struct reader_frame *frame, st
     d->packet.time_ns = frame->time_ns;
 }
 
-static void take_waiting(struct reading *r)
+static void take_waiting(void *context)
 {
+    struct reading *r = context;
     struct flow_note note;
 
     for (unsigned i = 0; r->listener.expect != NULL && i < r->waiting_count; i++)
@@ -335,11 +336,6 @@ void trace_end(struct reading *r)
     end(r);
 }
 
-static void take_kept(void *context)
-{
-    take_waiting(context);
-}
-
 int trace_read(struct trace *trace, const char *path, const char *filter,
                const struct trace_listener *listener)
 {
@@ -360,7 +356,7 @@ int trace_read(struct trace *trace, const char *path, const char *filter,
     reading = trace_begin(trace, path, reader_link_type(reader), listener);
     reading->streams = reading->listener.as_they_end && reader_is_stream(reader);
     reading->looks_ahead = true;
-    reader_keep(reader, take_kept, reading);
+    reader_keep(reader, take_waiting, reading);
     do {
         if (reading->streams)
             look_on(reading, reader);
@@ -389,19 +385,4 @@ int finish_output(int status)
         return status;
     message("labcap: standard output: %s", errno != 0 ? strerror(errno) : "error");
     return EXIT_UNTRUSTED;
-}
-
-char *join_words(char *const *words, int count_of)
-{
-    size_t size = 1;
-    char *text, *end;
-
-    if (count_of <= 0)
-        return NULL;
-    for (int i = 0; i < count_of; i++)
-        size += strlen(words[i]) + 1;
-    text = end = need(malloc(size));
-    for (int i = 0; i < count_of; i++)
-        end += sprintf(end, "%s%s", i > 0 ? " " : "", words[i]);
-    return text;
 }

@@ -101,8 +101,4 @@ void trace_end(struct reading *reading); /* frees the reading, not the trace */
  * not be written (a full disk). The last call of every command. */
 int finish_output(int status);
 
-/* Joins the words with spaces, as a filter is given on a command line. NULL for no words.
- * The caller frees it. */
-char *join_words(char *const *words, int count);
-
 #endif

@@ -40,8 +40,18 @@ static void make_room(struct acks *a)
         a->begin = 0;
         return;
     }
-    a->capacity = a->capacity > 0 ? a->capacity * 2 : 4;
-    a->list = need(reallocarray(a->list, a->capacity, sizeof *a->list));
+    if (a->capacity == 0) {
+        a->list = a->few;
+        a->capacity = ACKS_FEW;
+        return;
+    }
+    a->capacity *= 2;
+    if (a->list == a->few) {
+        a->list = need(malloc(a->capacity * sizeof *a->list));
+        memcpy(a->list, a->few, sizeof a->few);
+    } else {
+        a->list = need(reallocarray(a->list, a->capacity, sizeof *a->list));
+    }
 }
 
 static void sent(struct acks *a, int64_t end, uint64_t packet)
@@ -100,6 +110,7 @@ void acks_take(struct acks sides[2], struct segment_record *s)
 
 void acks_free(struct acks sides[2])
 {
-    free(sides[0].list);
-    free(sides[1].list);
+    for (int i = 0; i < 2; i++)
+        if (sides[i].list != sides[i].few)
+            free(sides[i].list);
 }

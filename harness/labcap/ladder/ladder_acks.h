@@ -12,11 +12,14 @@ struct outstanding {
     uint64_t first, last; /* packets; several where there were too many to tell apart */
 };
 
-/* In order of `end`; all bits 0 is an empty one. */
+enum { ACKS_FEW = 2 };
+
+/* In order of `end`; all bits 0 is an empty one. It must not be moved. */
 struct acks {
-    struct outstanding *list;
+    struct outstanding *list; /* `few` as long as they suffice */
     uint32_t begin, count, capacity;
     int64_t acked; /* up to here */
+    struct outstanding few[ACKS_FEW];
 };
 
 /* Learns from the next segment of a connection, `sides` its two sides, and sets the segment's

@@ -311,10 +311,46 @@ void ladder_line(const struct style *s, bool at_client, enum tone tone, const ch
     right_of_lane(s, "");
 }
 
+/* Every octet takes a column. */
+static bool is_ascii(const char *text, size_t length)
+{
+    uint64_t octets, all = 0;
+
+    for (; length >= sizeof octets; text += sizeof octets, length -= sizeof octets) {
+        memcpy(&octets, text, sizeof octets);
+        all |= octets;
+    }
+    for (; length > 0; text++, length--)
+        all |= (unsigned char)*text;
+    return (all & 0x8080808080808080) == 0;
+}
+
+/* Lines of such a text, as long as they can be broken at spaces. Returns the rest. */
+static const char *put_lines(const char *text, size_t length, size_t width)
+{
+    while (length > width) {
+        const char *space = memrchr(text, ' ', width + 1);
+
+        if (space == NULL)
+            break;
+        out_bytes(text, (size_t)(space - text));
+        out_line_end();
+        length -= (size_t)(space + 1 - text);
+        text = space + 1;
+    }
+    if (length > width)
+        return text;
+    out_bytes(text, length);
+    return text + length;
+}
+
 void ladder_paragraph(const struct style *s, const char *text)
 {
+    size_t whole = strlen(text);
     int column = 0;
 
+    if (is_ascii(text, whole))
+        text = put_lines(text, whole, (size_t)s->width);
     while (*text != '\0') {
         size_t length = 0;
         int columns;

@@ -128,7 +128,7 @@ void ladder_line(const struct style *style, bool at_client, enum tone tone, cons
 /* A text of ours between the lanes, in as many lines as it needs. */
 void ladder_remark(const struct style *style, bool at_client, enum tone tone, const char *text);
 
-/* Running text, broken at the width. */
+/* Running text, words with one space between them; broken at the width. */
 void ladder_paragraph(const struct style *style, const char *text);
 
 #endif

@@ -103,12 +103,10 @@ static void print_resume(struct ladder_sink *sink, struct strand *strand)
 static void print_payload(const struct style *style, const struct row *row, bool to_server)
 {
     char text[4 * LADDER_WIDTH_MAX + 1];
-    int columns = ladder_area(style) - 2;
+    int columns = payload_text(text, sizeof text, row->payload, row->payload_kept,
+                               row->payload_kept < row->segment.payload_len,
+                               ladder_area(style) - 2, style->utf8);
 
-    if (row->payload_kept == 0)
-        return;
-    columns = payload_text(text, sizeof text, row->payload, row->payload_kept,
-                           row->payload_kept < row->segment.payload_len, columns, style->utf8);
     ladder_line(style, to_server, TONE_QUIET, text, columns);
 }
 
@@ -121,7 +119,8 @@ static void print_segment(struct ladder_sink *sink, struct strand *strand, const
     if (phase != NULL)
         ladder_phase(&style, phase);
     ladder_arrow(&style, words);
-    print_payload(&style, row, words->to_server);
+    if (row->payload_kept > 0)
+        print_payload(&style, row, words->to_server);
 }
 
 /* EAGAIN, EINPROGRESS and EINTR are how calls say that all is well so far. */

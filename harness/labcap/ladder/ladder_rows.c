@@ -16,23 +16,17 @@ enum { CHUNK = BOUND(64, 4) };
 
 static struct row *recycled;
 
+_Static_assert(sizeof(struct row) == 2 * CACHE_LINE, "a row lies in as few lines as it can");
+
 static void make_rows(void)
 {
-    struct row *rows = need(calloc(CHUNK, sizeof *rows)); /* for good */
+    struct row *rows = need(aligned_alloc(CACHE_LINE, CHUNK * sizeof *rows)); /* for good */
 
+    memset(rows, 0, CHUNK * sizeof *rows);
     for (size_t i = 0; i < CHUNK; i++) {
         rows[i].next = recycled;
         recycled = &rows[i];
     }
-}
-
-/* It will be needed soon: the processor may fetch its cache lines. */
-static inline void prefetch_row(const struct row *row)
-{
-    enum { CACHE_LINE = 64 };
-
-    for (size_t at = 0; row != NULL && at < sizeof *row; at += CACHE_LINE)
-        __builtin_prefetch((const char *)row + at, 1);
 }
 
 struct row *row_new(struct strand *strand)
@@ -43,7 +37,7 @@ struct row *row_new(struct strand *strand)
         make_rows();
     row = recycled;
     recycled = row->next;
-    prefetch_row(recycled);
+    prefetch(recycled, sizeof *recycled);
     row->next = NULL;
     row->strand = strand;
     row->wait = WAIT_NOTHING;
@@ -190,7 +184,7 @@ struct row *rows_take(struct rows *rows)
     struct row *row = rows->first;
 
     rows->first = row->next;
-    prefetch_row(rows->first);
+    prefetch(rows->first, sizeof *rows->first);
     if (rows->first == NULL)
         rows->last = NULL;
     return row;

@@ -35,6 +35,7 @@ struct fold {
     bool tcp, udp; /* there are segments, datagrams */
 };
 
+/* Two of the processor's cache lines: tens of thousands may wait. */
 struct row {
     struct row *next;
     struct strand *strand;

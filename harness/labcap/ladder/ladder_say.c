@@ -130,12 +130,12 @@ static void mark_notes(char *note, uint32_t marks)
                  {MARK_RESET, "reset"},
                  {MARK_CUT, "longer than the wire"}};
 
+    if (marks == 0)
+        return;
     if (marks & MARK_REFUSED)
         marks &= ~(uint32_t)MARK_RESET;
     if (marks & MARK_WINDOW_PROBE)
         marks &= ~(uint32_t)MARK_KEEP_ALIVE;
-    if (marks == 0)
-        return;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (marks & names[i].mark)
             tell_note(note, names[i].name);
@@ -212,6 +212,15 @@ static bool has_fate(const struct teller *t, const struct segment_record *s)
     return s->fate_told && s->packet > t->points_from;
 }
 
+/* As most packets find them, and leave them. */
+static bool both_established(const struct teller *t, const struct segment_record *s)
+{
+    const char *name = tcp_state_name(TCP_ESTABLISHED);
+
+    return s->state[0] == TCP_ESTABLISHED && s->state[1] == TCP_ESTABLISHED &&
+           t->state[0] == name && t->state[1] == name;
+}
+
 /* The sender's state follows from what it sent and received, the receiver's from what arrived;
  * with one point all counts as received. */
 static void tell_states(struct teller *t, const struct segment_record *s, struct ladder_row *row)
@@ -219,6 +228,8 @@ static void tell_states(struct teller *t, const struct segment_record *s, struct
     unsigned client = flow_client(t->flow);
     bool seen = has_fate(t, s);
 
+    if (!seen && both_established(t, s))
+        return;
     for (unsigned i = 0; i < 2; i++) {
         unsigned side = client ^ i;
         const char *state =

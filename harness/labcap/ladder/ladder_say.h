@@ -18,10 +18,6 @@ struct segment_record {
     uint64_t packet;
     int64_t time_ns;
     int64_t seq, ack; /* relative */
-    /* The packets whose data it acknowledges, the first and the last; 0 none, or not known. The
-     * caller sets them, see ladder_acks.h. */
-    uint64_t acks_first, acks_last;
-    bool acks_more; /* and some between them */
     uint32_t payload_len;
     uint32_t fragments;  /* of a datagram; 0 where it came in one packet, or not all were seen */
     uint16_t marks;
@@ -29,11 +25,15 @@ struct segment_record {
     uint8_t state[2];
     bool has_ack;
     uint8_t icmp_type, icmp_code; /* with MARK_UNREACHABLE */
+    /* The packets whose data it acknowledges, the first and the last; 0 none, or not known. The
+     * caller sets them, see ladder_acks.h. */
+    bool acks_more; /* and some between them */
+    uint32_t arrivals; /* see below */
+    uint64_t acks_first, acks_last;
     /* What became of it, in a trace with two points: see segment_fate(). */
     bool fate_told, damaged;
     bool state_changed[2]; /* by side; seen_state is valid then */
     uint8_t seen_state[2];
-    uint32_t arrivals;
     uint64_t after;
     int64_t transit_ns;
 };

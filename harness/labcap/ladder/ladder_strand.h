@@ -10,12 +10,10 @@
 #include "ladder_rows.h"
 #include "ladder_say.h"
 
+/* What each packet needs comes first: up to `teller`. */
 struct strand {
     struct flow *flow;
     struct rows rows; /* not used where all flows are merged */
-    struct rows raw;  /* what cannot be folded yet; neither */
-    struct acks acks[2];
-    struct teller teller;
     uint64_t packets, told; /* its own; told or folded away */
     uint64_t latest;        /* the stream's packets when its latest one came */
     int64_t first_ns, last_ns;
@@ -28,7 +26,10 @@ struct strand {
     bool told_outcome;
     bool later;           /* its ladder was finished before these rows came */
     bool three_step_teardown, teardown_decided;
-    int open[2]; /* calls that go on: client, server */
+    struct acks acks[2];
+    struct teller teller;
+    struct rows raw; /* what cannot be folded yet; not used where all flows are merged, either */
+    int open[2];     /* calls that go on: client, server */
 };
 
 #endif

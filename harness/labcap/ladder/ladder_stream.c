@@ -69,11 +69,8 @@ static struct strand *strand_of(struct ladder_stream *s, struct flow *flow)
 
 void ladder_stream_expect(const struct ladder_stream *s, const struct flow *flow)
 {
-    enum { CACHE_LINE = 64 };
-    const char *strand = flow->id < s->strand_capacity ? (const char *)s->strands[flow->id] : NULL;
-
-    for (size_t at = 0; strand != NULL && at < sizeof(struct strand); at += CACHE_LINE)
-        __builtin_prefetch(strand + at, 1);
+    if (flow->id < s->strand_capacity)
+        prefetch(s->strands[flow->id], offsetof(struct strand, teller));
 }
 
 /* ---- Keeping a packet ---- */

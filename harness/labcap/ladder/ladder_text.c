@@ -76,32 +76,35 @@ __attribute__((always_inline)) static inline char *write_span(char *to, uint64_t
 
 void span_tell(struct span *span, int64_t ns, bool utf8)
 {
-    enum { NAME_SIZE = 8 }; /* always copied whole */
+    static const struct {
+        char text[7]; /* always copied whole */
+        uint8_t length;
+    } names[] = {{" ns", 3}, {" us", 3}, {" \u00b5s", 4}, {" ms", 3}, {" s", 2}, {" d", 2}};
+    enum { NANO, MICRO, MICRO_UTF8, MILLI, SECOND, DAY } unit;
     uint64_t magnitude = ns < 0 ? 0 - (uint64_t)ns : (uint64_t)ns;
     char *to = span->text;
-    const char *name;
 
     if (ns < 0)
         *to++ = '-';
     /* The limits lie where rounding would give a fourth digit. */
     if (magnitude < 1000) {
         to = digits_all(to, magnitude);
-        name = " ns\0\0\0\0";
+        unit = NANO;
     } else if (magnitude < 999500) {
         to = write_span(to, magnitude, 1000);
-        name = utf8 ? " \u00b5s\0\0\0" : " us\0\0\0\0";
+        unit = utf8 ? MICRO_UTF8 : MICRO;
     } else if (magnitude < 999500000) {
         to = write_span(to, magnitude, 1000000);
-        name = " ms\0\0\0\0";
+        unit = MILLI;
     } else if (magnitude < 99999500000000) {
         to = write_span(to, magnitude, 1000000000);
-        name = " s\0\0\0\0\0";
+        unit = SECOND;
     } else {
         to = write_span(to, magnitude, 86400000000000);
-        name = " d\0\0\0\0\0";
+        unit = DAY;
     }
-    memcpy(to, name, NAME_SIZE);
-    span->length = (size_t)(to - span->text) + strlen(name);
+    memcpy(to, names[unit].text, sizeof names[unit].text);
+    span->length = (size_t)(to - span->text) + names[unit].length;
 }
 
 struct flags {
@@ -280,29 +283,11 @@ int plain_text(char *text, size_t size, const char *from, int columns, bool utf8
 
 /* ---- Growing texts ---- */
 
-struct growing text_begin(char *text, size_t size)
-{
-    *text = '\0';
-    return (struct growing){text, 0, size};
-}
-
-void text_add(struct growing *g, const char *text)
-{
-    size_t length = strlen(text);
-
-    if (length >= g->size - g->used)
-        length = g->size - g->used - 1;
-    memcpy(g->text + g->used, text, length);
-    g->used += length;
-    g->text[g->used] = '\0';
-}
-
 void text_add_number(struct growing *g, int64_t number)
 {
     char digits[NUMBER_TEXT_MAX];
 
-    number_text(digits, number);
-    text_add(g, digits);
+    text_add_some(g, digits, number_text(digits, number));
 }
 
 void say(struct growing *g, const char *format, ...)

@@ -43,9 +43,28 @@ struct growing {
 };
 
 /* An empty one, in `text`. */
-struct growing text_begin(char *text, size_t size);
+static inline struct growing text_begin(char *text, size_t size)
+{
+    *text = '\0';
+    return (struct growing){text, 0, size};
+}
 
-void text_add(struct growing *growing, const char *text);
+static inline void text_add_some(struct growing *growing, const char *text, size_t length)
+{
+    size_t room = growing->size - growing->used - 1;
+
+    if (length > room)
+        length = room;
+    memcpy(growing->text + growing->used, text, length);
+    growing->used += length;
+    growing->text[growing->used] = '\0';
+}
+
+static inline void text_add(struct growing *growing, const char *text)
+{
+    text_add_some(growing, text, strlen(text));
+}
+
 void text_add_number(struct growing *growing, int64_t number);
 
 /* Adds what printf() would print. */

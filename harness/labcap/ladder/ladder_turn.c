@@ -81,11 +81,26 @@ static bool is_left_out(const struct ladder_stream *s, const struct strand *stra
     return s->wish.rows > 0 && s->rows_told >= s->wish.rows && !strand->begun;
 }
 
+/* Two strands behind this one it is time to ask for what is known of it, one behind it for what
+ * that leads to: mostly they were told of long ago. */
+static void prefetch_behind(const struct ladder_stream *s, uint64_t id)
+{
+    const struct strand *next = id < s->highest ? s->strands[id + 1] : NULL;
+
+    if (next != NULL) {
+        prefetch(next->flow, offsetof(struct flow, tcp) + sizeof next->flow->tcp);
+        prefetch(next->rows.first, sizeof *next->rows.first);
+    }
+    if (s->highest - id > 1)
+        prefetch(s->strands[id + 2], sizeof *next);
+}
+
 /* All that is kept of it, and its end. */
 static void draw_rest(struct ladder_stream *s, struct strand *strand)
 {
     uint64_t id = strand->flow->id;
 
+    prefetch_behind(s, id);
     rows_settle(&strand->rows);
     if (is_left_out(s, strand))
         tell_beginning(s, strand);

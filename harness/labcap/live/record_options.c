@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "commands.h"
+#include "operands.h"
 #include "pcapng.h"
 #include "trace.h"
 #include "usage.h"

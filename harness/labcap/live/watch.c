@@ -19,6 +19,7 @@
 #include "ladder_screen.h"
 #include "ladder_stream.h"
 #include "messages.h"
+#include "operands.h"
 #include "reader.h"
 #include "record_options.h"
 #include "stop.h"

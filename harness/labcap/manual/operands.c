@@ -10,6 +10,21 @@
 #include "messages.h"
 #include "trace.h"
 
+char *join_words(char *const *words, int count_of)
+{
+    size_t size = 1;
+    char *text, *end;
+
+    if (count_of <= 0)
+        return NULL;
+    for (int i = 0; i < count_of; i++)
+        size += strlen(words[i]) + 1;
+    text = end = need(malloc(size));
+    for (int i = 0; i < count_of; i++)
+        end += sprintf(end, "%s%s", i > 0 ? " " : "", words[i]);
+    return text;
+}
+
 static size_t without(const char *word, size_t length, const char *ending)
 {
     size_t size = strlen(ending);

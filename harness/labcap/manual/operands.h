@@ -10,6 +10,10 @@ struct operands {
     char *filter;       /* NULL: none */
 };
 
+/* Joins the words with spaces, as a filter is given on a command line. NULL for no words.
+ * The caller frees it. */
+char *join_words(char *const *words, int count);
+
 /* The first word is a file. So is each one behind it, as long as it ends in what a trace's name
  * ends in (.pcap, .pcapng, .cap, perhaps digits, perhaps .gz or .zst) or is "-"; what follows is
  * the filter. No look at the disk decides this: a folder's content must not change what a command

@@ -11,7 +11,7 @@ from typing import Iterator, Sequence
 
 import pytest
 from calls import DEADLINE, Labcap
-from ladders import environment, numbers, outcome, row
+from ladders import columns_of, environment, numbers, outcome, row
 from trace_files import RAW, Frame, pcap_header, pcap_record, write_pcap
 from traces import CLIENT, SERVER, Conversation, fragments_of, port_unreachable
 
@@ -263,3 +263,19 @@ def test_packet_numbers_keep_their_columns(labcap: Labcap, trace: Path) -> None:
     assert len(rows) == 12_003
     assert len({line.index("|") for line in rows}) == 1
     assert len({line.rindex("|") for line in rows}) == 1
+
+
+@pytest.mark.parametrize(("locale", "unit"), [("C", "us"), ("C.UTF-8", "\u00b5s")])
+def test_the_sentences_fill_their_lines_and_no_more(
+    labcap: Labcap, trace: Path, locale: str, unit: str
+) -> None:
+    talk = Conversation(step_ns=1000).handshake()
+    talk.packets += data_from(talk, 2 * OWN_PACKETS)
+    talk.close()
+    talk.write(trace)
+    for columns in range(40, 121):
+        text = labcap("show", trace, env=environment(columns=columns, locale=locale)).stdout
+        lines = text.rstrip("\n").split("\n\n")[-1].splitlines()
+        assert unit in lines[0] and max(map(columns_of, lines)) <= columns
+        for line, following in zip(lines, lines[1:]):
+            assert columns_of(line) + 1 + len(following.split()[0]) > columns
