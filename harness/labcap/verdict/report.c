@@ -254,6 +254,7 @@ static int report_file(void *context, const char *file)
 
 int cmd_flows(int argc, char **argv)
 {
+    static char buffer[OUTPUT_BUFFER]; /* glibc takes no size without one */
     struct flows_options o = {0};
     struct operands operands;
     int option, status;
@@ -272,7 +273,7 @@ int cmd_flows(int argc, char **argv)
     }
     if (optind == argc)
         return usage_error("flows", "no FILE given");
-    setvbuf(stdout, NULL, isatty(STDOUT_FILENO) ? _IOLBF : _IOFBF, OUTPUT_BUFFER);
+    setvbuf(stdout, buffer, isatty(STDOUT_FILENO) ? _IOLBF : _IOFBF, sizeof buffer);
     operands_split(&operands, argv + optind, argc - optind, o.filter);
     o.filter = operands.filter;
     status = operands_each(&operands, !o.json, report_file, &o);
