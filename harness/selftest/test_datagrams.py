@@ -38,9 +38,8 @@ def test_what_nobody_asked_for_is_not_kept_for_ever(
     monkeypatch.setattr("labkit.datagrams.FLOOD", 100)
     lab = world(prog=f"exec bash -c '{ENDLESS}'")
     server = lab.bind_datagrams(PORT)
-    flood = lab.start("prog")
     with pytest.raises(Mismatch) as caught:
-        lab.wait_gone(flood)
+        lab.wait_gone(lab.start("prog"))
     assert caught.value.cause == "surplus-datagrams" and len(server.came) < 1000
 
 

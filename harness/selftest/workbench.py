@@ -5,7 +5,8 @@ from __future__ import annotations
 import enum
 import importlib.util
 import itertools
-import shutil
+import os
+import re
 import subprocess
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +16,7 @@ import pytest
 from known_wrong import CORRECT, KnownWrong
 
 from labkit.build import PROGRAMS
+from labkit.capture import FEW, MANY
 from labkit.diagnosis import diagnosed
 from labkit.feedback import Mismatch
 from labkit.grading import hosts_of, judged, test_files
@@ -39,6 +41,8 @@ class GradedTest(NamedTuple):
     hosts: int
     calls: bool
     """The programs' system calls are recorded in it."""
+    many_packets: bool
+    """Its trace needs a greater buffer (labkit.grading.many_packets)."""
     reason: Optional[str]
     """Why it is there though others find all that it finds, where it says so (labkit.reasons)."""
 
@@ -76,10 +80,10 @@ def _variants(function: Callable[..., None]) -> Iterable[GradedTest]:
         ids = "-".join(key for key, _ in chosen)
         name = f"{function.__name__}[{ids}]" if ids else function.__name__
         found = judged(how, values)
-        calls = not any(mark.name == "no_calls" for mark in marks)
+        names = {mark.name for mark in marks}
         [reason] = [mark.args[0] for mark in marks if mark.name == "because"] or [None]
-        yield GradedTest(name, function, values, found.step, found.programs, hosts_of(how), calls,
-                         reason)
+        yield GradedTest(name, function, values, found.step, found.programs, hosts_of(how),
+                         "no_calls" not in names, "many_packets" in names, reason)
 
 
 def _axis(
@@ -123,7 +127,18 @@ class Workbench:
         """Those of the lab's table whose sources are there."""
         for file in sources:
             self._compile(file, self._objects)
-        self._link(self.programs, self._objects, self.reference)
+        self._library = self._objects / "modules.a"
+        """The lab's modules, of which the linker takes only what a program needs."""
+        run("ar", "rcs", self._library, *(self._objects / f"{file.stem}.o" for file in sources
+                                          if file.stem not in self.programs))
+        self._modules: dict[str, set[str]] = {}
+        """Of each program the object files of the modules that it needs."""
+        for program in self.programs:
+            link_map = self._objects / f"{program}.map"
+            self._link(self.reference / program, f"-Wl,-Map={link_map}",
+                       self._objects / f"{program}.o")
+            self._modules[program] = set(re.findall(r"modules\.a\(([^)]+)\)",
+                                                    link_map.read_text()))
 
     def folder(self, name: str) -> Path:
         """A new folder NAME that a sandbox can show."""
@@ -141,11 +156,16 @@ class Workbench:
         """
         folder = self.folder(name)
         for path in self.reference.iterdir():
-            if path.suffix == "" and path.name not in programs:
-                shutil.copy2(path, folder)
+            if path.name not in programs:
+                os.link(path, folder / path.name)
         (folder / file).write_text(source)
         self._compile(folder / file, folder, *options)
-        self._link(programs, folder, folder)
+        changed = folder / file.replace(".c", ".o")
+        for program in programs:
+            own = self._objects / f"{program}.o"
+            objects = [changed] if changed.name == own.name else [own]
+            self._link(folder / program, *objects,
+                       *([changed] if changed.name in self._modules[program] else []))
         return folder
 
     def wrong(self, program: KnownWrong) -> Path:
@@ -163,7 +183,8 @@ class Workbench:
         """
         trace = folder / f"{test.name}.pcapng"
         lab = Scenario(self.work, lambda name: folder / name, trace, hosts=test.hosts,
-                       calls=trace.with_suffix(".calls") if calls and test.calls else None)
+                       calls=trace.with_suffix(".calls") if calls and test.calls else None,
+                       buffer=MANY if test.many_packets else FEW)
         lab.stall = stall
         try:
             test.run(lab)
@@ -184,20 +205,9 @@ class Workbench:
         run("cc", "-std=gnu11", "-pthread", f"-iquote{LABS / self.lab}", *options,
             "-c", "-o", into / f"{file.stem}.o", file)
 
-    def _link(self, programs: Sequence[str], changed: Path, folder: Path) -> None:
-        """Makes PROGRAMS in FOLDER of the objects in CHANGED, and of the lab's for all others."""
-        def object_of(name: str) -> Path:
-            return changed / name if (changed / name).exists() else self._objects / name
-
-        library = folder / "modules.a"  # of which the linker takes only what it needs
-        run("ar", "rcs", library, *map(object_of, self._modules()))
-        for program in programs:
-            run("cc", "-pthread", "-o", folder / program, object_of(f"{program}.o"), library)
-        library.unlink()
-
-    def _modules(self) -> list[str]:
-        return sorted(path.name for path in self._objects.glob("*.o")
-                      if path.stem not in PROGRAMS[self.lab])
+    def _link(self, program: Path, *objects: object) -> None:
+        """Makes PROGRAM of OBJECTS, and of the lab's modules for what these have not."""
+        run("cc", "-pthread", "-o", program, *objects, self._library)
 
 
 def stall_for(wrong: KnownWrong) -> float:

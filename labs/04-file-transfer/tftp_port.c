@@ -76,8 +76,8 @@ bool take_packet(int fd, struct asked *asked)
     return true;
 }
 
-void refuse(int fd, const struct asked *asked, enum error_code code,
-            const char *why)
+void refuse_request(int fd, const struct asked *asked, enum error_code code,
+                    const char *why)
 {
     struct packet error;
 

@@ -24,7 +24,7 @@ int open_port(const char *address, const char *port);
 bool take_packet(int fd, struct asked *asked);
 
 /* Answers, from this port, that there will be no transfer. */
-void refuse(int fd, const struct asked *asked, enum error_code code,
-            const char *why);
+void refuse_request(int fd, const struct asked *asked, enum error_code code,
+                    const char *why);
 
 #endif

@@ -214,11 +214,11 @@ static void handle(int fd, const struct asked *asked,
     int place;
 
     if (!read_request(&asked->packet, &request)) {
-        refuse(fd, asked, ILLEGAL_OPERATION, "Not a request");
+        refuse_request(fd, asked, ILLEGAL_OPERATION, "Not a request");
         return;
     }
     if (strcasecmp(request.mode, "octet") != 0) {
-        refuse(fd, asked, ILLEGAL_OPERATION, "Only mode octet");
+        refuse_request(fd, asked, ILLEGAL_OPERATION, "Only mode octet");
         return;
     }
     if (is_repeated(asked))
@@ -243,7 +243,7 @@ static void handle(int fd, const struct asked *asked,
     (void)serve_one;
     (void)note_running;
     (void)served;
-    refuse(fd, asked, NOT_DEFINED, "Step 25 is not there yet"); */
+    refuse_request(fd, asked, NOT_DEFINED, "Step 25 is not there yet"); */
 }
 
 /* -- Command line --------------------------------------------------------- */
