@@ -65,10 +65,10 @@ static void put_option(struct pcapng_writer *w, uint16_t code, const void *bytes
 
 static void put_text_option(struct pcapng_writer *w, uint16_t code, const char *text)
 {
-    size_t size = text ? strnlen(text, OPTION_MAX) : 0;
+    size_t size = text ? strlen(text) : 0;
 
     if (size > 0)
-        put_option(w, code, text, size);
+        put_option(w, code, text, size < OPTION_MAX ? size : OPTION_MAX);
 }
 
 /* A stamp is two 32-bit halves, the high one first, in either byte order. */
