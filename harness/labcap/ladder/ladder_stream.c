@@ -133,7 +133,7 @@ static struct row *keep_segment(struct ladder_stream *s, struct strand *strand,
     if (s->wish.payload || s->wish.json)
         keep_payload(row, packet);
     learn_teardown(strand, note->tcp.teardown);
-    row->wait = wait_of(s, strand, note);
+    row->wait = (uint8_t)wait_of(s, strand, note);
     if (strand->packets++ == 0)
         strand->first_ns = packet->time_ns;
     strand->last_ns = packet->time_ns;
