@@ -20,6 +20,7 @@ from labkit.feedback import Mismatch, NotJudged
 from labkit.peer import Peer
 from labkit.program import Program
 from labkit.scenario.datagrams import Datagrams
+from labkit.scenario.world import SPIN_ON, STALL
 
 BEGINS, SPEAKS, RESTS = "begins", "speaks", "rests"
 ASKED = "asked"
@@ -41,7 +42,7 @@ class Reach(Datagrams):
 
         To be called by what waits for that, and for nothing else.
         """
-        names = [program.name for program in self.programs if program.submitted]
+        names = self._names(self.programs)
         if self._none(names, milestone):
             raise self._not_judged(names[0])
 
@@ -56,8 +57,21 @@ class Reach(Datagrams):
         return bool(names) and all(milestone in self.never.get(name, ()) for name in names)
 
     def _never_rests(self, programs: Sequence[Program]) -> bool:
-        names = [program.name for program in programs if program.submitted]
-        return self._asked or self._none(names, RESTS)
+        return self._asked or self._none(self._names(programs), RESTS)
+
+    def _names(self, programs: Sequence[Program]) -> list[str]:
+        """Of those of PROGRAMS that are the submission's."""
+        return [program.name for program in programs if program.submitted]
+
+    def longest_spin(self) -> float:
+        """Less where the programs of this test are known to spin, and need not be waited for.
+
+        Silence that a test is patient with may end by what they send again, if they send at all.
+        """
+        names = self._names(self.programs)
+        if self.stall > STALL and not self._none(names, SPEAKS):
+            return super().longest_spin()
+        return SPIN_ON if self._never_rests(self.programs) else super().longest_spin()
 
     def _not_judged(self, name: str) -> NotJudged:
         if BEGINS not in self.never[name]:

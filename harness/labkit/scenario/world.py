@@ -36,7 +36,7 @@ Programs that all wait without a time limit, while nothing is under way, are not
 SPIN = 2.0
 """Seconds of processor time that a program may use without ever waiting for anything; as many as
 it may stand still where those are more, for it may spin until its time is over."""
-_SPIN_ON = 0.5
+SPIN_ON = 0.3
 """The same of one that is known to spin: it looks for nothing but what was given to it."""
 _UNSEEN = 4 * PROBE
 """Seconds between two looks that count as standstill, though the processor may have had no time
@@ -245,7 +245,7 @@ class World:
         elif running:
             self._quiet = False
             self._still = 0.0
-            most = self._longest_spin()
+            most = self.longest_spin()
             if all(states[number].seconds - self._seconds[number] > most for number in running):
                 raise DeadlinePassed
         elif self._comes_to_nothing() or self._still > (self.stall if alive else self.stall / 5):
@@ -261,10 +261,9 @@ class World:
         self._delay_left -= more
         self.take_longer(more)
 
-    def _longest_spin(self) -> float:
+    def longest_spin(self) -> float:
         """Seconds of processor time that a program may use without ever waiting."""
-        longest = max(SPIN, self.stall)
-        return longest if self.stall > STALL or not self._never_rests(self.programs) else _SPIN_ON
+        return max(SPIN, self.stall)
 
     def _comes_to_nothing(self) -> bool:
         """Whether nothing goes on by itself any more, and did not at the last look either.
