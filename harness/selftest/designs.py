@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 import tempfile
 from pathlib import Path
@@ -17,6 +18,7 @@ def designs_of(lab: str) -> list[Path]:
     return [folder for folder in sorted((CORRECT / lab).glob("*")) if folder.is_dir()]
 
 
+@functools.lru_cache(maxsize=None)
 def programs_of(design: Path) -> list[str]:
     return [name for name in PROGRAMS[design.parent.name] if (design / f"{name}.c").is_file()]
 

@@ -46,9 +46,12 @@ def judged() -> Iterator[tuple[Path, GradedTest]]:
                 yield design, test
 
 
+JUDGED = list(judged())
+
+
 @pytest.mark.parametrize(
-    "design, test", judged(),
-    ids=[f"{name_of(design)}-{test.name}" for design, test in judged()],
+    "design, test", JUDGED,
+    ids=[f"{name_of(design)}-{test.name}" for design, test in JUDGED],
 )
 def test_passes(benches: Benches, built: Built, design: Path, test: GradedTest) -> None:
     benches(design.parent.name).run(test, built(design), STALL)
