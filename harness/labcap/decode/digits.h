@@ -23,6 +23,21 @@ static inline uint64_t digits_octets(uint32_t number)
     return tens | (pairs - tens * 10) << 8;
 }
 
+/* How many digits a number has. */
+static inline unsigned digits_count(uint64_t number)
+{
+    static const uint64_t powers[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000,
+                                      1000000000, 10000000000, 100000000000, 1000000000000,
+                                      10000000000000, 100000000000000, 1000000000000000,
+                                      10000000000000000, 100000000000000000, 1000000000000000000,
+                                      10000000000000000000u};
+    uint64_t odd = number | 1; /* has as many, and 0 has one */
+    unsigned bits = 64 - (unsigned)__builtin_clzll(odd);
+    unsigned least = bits * 1233 >> 12; /* 1233 / 2^12 is the logarithm of 2 */
+
+    return least + (odd >= powers[least]);
+}
+
 static inline void digits_store(char *to, uint64_t octets)
 {
     uint64_t text = htole64(octets);

@@ -54,12 +54,10 @@ static void make_room(struct acks *a)
     }
 }
 
-static void sent(struct acks *a, int64_t end, uint64_t packet)
+void acks_sent(struct acks *a, int64_t end, uint64_t packet)
 {
     uint32_t index = find(a, end);
 
-    if (end <= a->acked)
-        return;
     if (index < a->count && at(a, index)->end == end) { /* once more */
         at(a, index)->first = at(a, index)->last = packet;
         return;
@@ -72,17 +70,16 @@ static void sent(struct acks *a, int64_t end, uint64_t packet)
         return;
     }
     make_room(a);
-    memmove(at(a, index) + 1, at(a, index), (a->count - index) * sizeof *a->list);
+    if (index < a->count)
+        memmove(at(a, index) + 1, at(a, index), (a->count - index) * sizeof *a->list);
     *at(a, index) = (struct outstanding){end, packet, packet};
     a->count++;
 }
 
-static void acknowledged(struct acks *a, int64_t ack, struct segment_record *s)
+void acks_acknowledged(struct acks *a, int64_t ack, struct segment_record *s)
 {
     uint32_t before = a->count;
 
-    if (ack > a->acked)
-        a->acked = ack;
     while (a->count > 0 && at(a, 0)->end <= ack) {
         const struct outstanding *o = at(a, 0);
 
@@ -96,16 +93,6 @@ static void acknowledged(struct acks *a, int64_t ack, struct segment_record *s)
     }
     if (a->count == 0)
         a->begin = 0;
-}
-
-void acks_take(struct acks sides[2], struct segment_record *s)
-{
-    if (s->flags & TCP_RST || s->marks & MARK_UNREACHABLE)
-        return;
-    if (s->has_ack)
-        acknowledged(&sides[s->side ^ 1], s->ack, s);
-    if (s->payload_len > 0)
-        sent(&sides[s->side], s->seq + ((s->flags & TCP_SYN) != 0) + s->payload_len, s->packet);
 }
 
 void acks_free(struct acks sides[2])

@@ -32,12 +32,13 @@ void put_dashes(const struct style *s, enum tone tone, int count)
 /* Right-aligned, and a space behind it. */
 static char *write_number(char *to, const struct style *s, uint64_t number)
 {
-    char digits[LADDER_DIGITS_MAX];
-    size_t length = number > 0 ? (size_t)(digits_all(digits, number) - digits) : 0;
-
-    to = write_spaces(to, s->number_width - (int)length);
-    if (length > 0)
-        to = write_short(to, s, TONE_QUIET, digits, LADDER_DIGITS_MAX, length);
+    if (number == 0) {
+        to = write_spaces(to, s->number_width);
+    } else {
+        to = write_spaces(to, s->number_width - (int)digits_count(number));
+        to = digits_all(write_tone(to, s, TONE_QUIET), number);
+        to = write_tone(to, s, TONE_PLAIN);
+    }
     *to++ = ' ';
     return to;
 }

@@ -51,12 +51,13 @@ struct ladder_word {
 
 #define LADDER_WORD(literal) {literal, sizeof literal - 1}
 
-/* A piece of what an arrow says: a number between two words. Without digits, or without a word
- * behind them (NULL), it is what is left. */
+/* A piece of what an arrow says: a number between two words. Without a word behind it (NULL), and
+ * perhaps without the number, it is what is left. */
 struct ladder_part {
     const struct ladder_word *before, *behind;
-    char digits[LADDER_DIGITS_MAX];
-    uint8_t digits_length, length;
+    int64_t number;
+    bool has_number;
+    uint8_t length; /* of all three */
 };
 
 enum {

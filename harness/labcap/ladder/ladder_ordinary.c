@@ -8,20 +8,19 @@ enum { SHOWN_MAX = 40 }; /* rows with the same mark in a flow */
 /* ---- Segments ---- */
 
 /* No step of handshake or teardown, no new state: those are few in any connection. */
-static bool changes_nothing(struct strand *strand, const struct segment_record *s)
+static inline bool changes_nothing(struct strand *strand, const struct segment_record *s)
 {
-    bool same = s->state[0] == strand->state[0] && s->state[1] == strand->state[1];
+    bool same = memcmp(s->state, strand->state, sizeof s->state) == 0;
 
-    strand->state[0] = s->state[0];
-    strand->state[1] = s->state[1];
+    memcpy(strand->state, s->state, sizeof s->state);
     return same && !s->handshake && !s->teardown && s->packet != strand->flow->first_packet;
 }
 
-static void mark_more(struct segment_record *s, uint64_t points_from)
+static inline void mark_more(struct segment_record *s, uint64_t points_from)
 {
-    bool fate = s->packet > points_from;
+    bool fate = s->packet > points_from && s->fate_told;
 
-    if (fate && s->fate_told && s->arrivals == 0)
+    if (fate && s->arrivals == 0)
         s->marks |= MARK_LOST;
     else if ((fate && !fate_is_ordinary(s)) ||
              ((s->flags & (TCP_SYN | TCP_FIN | TCP_URG)) && s->marks == 0))

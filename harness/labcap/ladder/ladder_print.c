@@ -10,14 +10,16 @@
 
 enum { NS_PER_MS = 1000000, NAME_SIZE = 64, COUNT_SIZE = 96 };
 
-/* The style for a row of this flow. */
-static struct style lanes(const struct ladder_sink *sink, const struct strand *strand)
+/* The style for a row of this flow; where a call goes on, in *busy. */
+static const struct style *lanes(const struct ladder_sink *sink, const struct strand *strand,
+                                 struct style *busy)
 {
-    struct style style = *sink->style;
-
-    style.busy[0] = strand->open[0] > 0;
-    style.busy[1] = strand->open[1] > 0;
-    return style;
+    if (strand->open[0] <= 0 && strand->open[1] <= 0)
+        return sink->style;
+    *busy = *sink->style;
+    busy->busy[0] = strand->open[0] > 0;
+    busy->busy[1] = strand->open[1] > 0;
+    return busy;
 }
 
 /* ---- Headings ---- */
@@ -113,14 +115,15 @@ static void print_payload(const struct style *style, const struct row *row, bool
 static void print_segment(struct ladder_sink *sink, struct strand *strand, const struct row *row,
                           const struct ladder_row *words, int64_t gap_ns, const char *phase)
 {
-    struct style style = lanes(sink, strand);
+    struct style busy;
+    const struct style *style = lanes(sink, strand, &busy);
 
     (void)gap_ns;
     if (phase != NULL)
-        ladder_phase(&style, phase);
-    ladder_arrow(&style, words);
+        ladder_phase(style, phase);
+    ladder_arrow(style, words);
     if (row->payload_kept > 0)
-        print_payload(&style, row, words->to_server);
+        print_payload(style, row, words->to_server);
 }
 
 /* EAGAIN, EINPROGRESS and EINTR are how calls say that all is well so far. */
@@ -139,7 +142,7 @@ static void print_call(struct ladder_sink *sink, struct strand *strand,
     const char *text = call->part == CALL_END ? call->texts[2] : NULL;
     char after[SPAN_TEXT_MAX + 8] = "";
     struct span span;
-    struct style style = lanes(sink, strand);
+    struct style style = *sink->style;
     struct ladder_call words = {
         .at_client = call->side == flow_client(strand->flow),
         .ends = call->part == CALL_END,
@@ -156,6 +159,7 @@ static void print_call(struct ladder_sink *sink, struct strand *strand,
         .state = {state[0], state[1]}};
 
     style.busy[!words.at_client] = true;
+    style.busy[words.at_client] = strand->open[words.at_client] > 0;
     if (call->part == CALL_END && call->duration_ns >= NS_PER_MS) {
         span_tell(&span, call->duration_ns, style.utf8);
         snprintf(after, sizeof after, "after %s", span.text);

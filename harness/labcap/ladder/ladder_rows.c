@@ -14,45 +14,29 @@
 
 enum { CHUNK = BOUND(64, 4) };
 
-static struct row *recycled;
+struct row *rows_recycled;
 
 _Static_assert(sizeof(struct row) == 2 * CACHE_LINE, "a row lies in as few lines as it can");
 
-static void make_rows(void)
+void rows_make(void)
 {
     struct row *rows = need(aligned_alloc(CACHE_LINE, CHUNK * sizeof *rows)); /* for good */
 
     memset(rows, 0, CHUNK * sizeof *rows);
     for (size_t i = 0; i < CHUNK; i++) {
-        rows[i].next = recycled;
-        recycled = &rows[i];
+        rows[i].next = rows_recycled;
+        rows_recycled = &rows[i];
     }
-}
-
-struct row *row_new(struct strand *strand)
-{
-    struct row *row;
-
-    if (recycled == NULL)
-        make_rows();
-    row = recycled;
-    recycled = row->next;
-    prefetch(recycled, sizeof *recycled);
-    row->next = NULL;
-    row->strand = strand;
-    row->wait = WAIT_NOTHING;
-    row->payload = NULL;
-    row->payload_kept = 0;
-    return row;
 }
 
 void row_free(struct row *row)
 {
-    free(row->payload);
+    if (row->payload != NULL)
+        free(row->payload);
     if (row->kind == ROW_FOLD)
         free(row->fold);
-    row->next = recycled;
-    recycled = row;
+    row->next = rows_recycled;
+    rows_recycled = row;
 }
 
 /* ---- Folding ---- */
@@ -98,21 +82,23 @@ static void fold_other(struct fold *fold, const struct row *row)
 
 static void fold_in(struct fold *fold, const struct row *row)
 {
-    if (row->kind == ROW_CALL)
-        fold_call(fold, row);
-    else if (row->kind == ROW_OTHER)
-        fold_other(fold, row);
-    else
+    if (row->kind == ROW_SEGMENT)
         fold_segment(fold, row);
+    else if (row->kind == ROW_CALL)
+        fold_call(fold, row);
+    else
+        fold_other(fold, row);
 }
 
-/* Makes the row one that stands for many; for itself so far. */
-static void begin_fold(struct rows *rows, struct row *row)
+/* Makes the held row one that stands for many; for itself so far. */
+static void begin_fold(struct rows *rows, const struct fold_limits *limits)
 {
     static uint32_t serial;
+    struct row *row = rows->held;
     struct fold *fold = need(calloc(1, sizeof *fold));
 
     fold->serial = ++serial;
+    fold->tail = limits->tail;
     fold_in(fold, row);
     free(row->payload);
     row->payload = NULL;
@@ -120,59 +106,32 @@ static void begin_fold(struct rows *rows, struct row *row)
     row->kind = ROW_FOLD;
     row->fold = fold;
     rows->fold = row;
+    rows->unfolded--;
 }
 
-/* Takes the row behind the fold into it. */
-static void fold_next(struct rows *rows)
+void rows_fold_rest(struct rows *rows)
 {
+    struct fold *fold = rows->fold->fold;
     struct row *row = rows->fold->next;
 
-    fold_in(rows->fold->fold, row);
-    rows->fold->next = row->next;
-    if (rows->last == row)
-        rows->last = rows->fold;
-    rows->unfolded--;
-    row_free(row);
+    for (; rows->unfolded > fold->tail; rows->unfolded--) {
+        struct row *next = row->next;
+
+        fold_in(fold, row);
+        row_free(row);
+        row = next;
+    }
+    rows->fold->next = row;
+}
+
+void rows_fold(struct rows *rows, const struct fold_limits *limits)
+{
+    if (rows->fold == NULL)
+        begin_fold(rows, limits);
+    rows_fold_rest(rows);
 }
 
 /* ---- The list ---- */
-
-void rows_settle(struct rows *rows)
-{
-    rows->held = rows->fold = NULL;
-    rows->run = rows->unfolded = 0;
-}
-
-static void append(struct rows *rows, struct row *row)
-{
-    row->next = NULL;
-    if (rows->first == NULL)
-        rows->first = row;
-    else
-        rows->last->next = row;
-    rows->last = row;
-}
-
-void rows_append(struct rows *rows, struct row *row, bool ordinary,
-                 const struct fold_limits *limits)
-{
-    append(rows, row);
-    if (!ordinary || limits == NULL) {
-        rows_settle(rows);
-        return;
-    }
-    if (++rows->run <= limits->head)
-        return;
-    if (rows->held == NULL)
-        rows->held = row;
-    rows->unfolded++;
-    if (rows->fold == NULL && rows->unfolded == limits->tail + limits->folded) {
-        begin_fold(rows, rows->held);
-        rows->unfolded--;
-    }
-    while (rows->fold != NULL && rows->unfolded > limits->tail)
-        fold_next(rows);
-}
 
 struct row *rows_first(const struct rows *rows)
 {

@@ -12,6 +12,7 @@
 #include "calls.h"
 #include "ladder_icmp.h"
 #include "ladder_say.h"
+#include "memory.h"
 
 struct strand; /* what is known of a row's flow: ladder_strand.h */
 
@@ -32,6 +33,7 @@ struct fold {
     int64_t last_ns;
     uint64_t flows; /* that the segments are of */
     uint32_t serial;
+    uint32_t tail; /* rows behind it that stay */
     bool tcp, udp; /* there are segments, datagrams */
 };
 
@@ -70,22 +72,70 @@ struct rows {
     uint32_t run, unfolded; /* rows of the run; of those, the ones behind head or fold */
 };
 
-/* A new row, zero but for its strand. Rows are recycled. */
-struct row *row_new(struct strand *strand);
+/* Rows are recycled. The first two are for row_new(). */
+extern struct row *rows_recycled;
+void rows_make(void);
 void row_free(struct row *row);
+
+/* A new row of the strand, that waits for nothing and has no payload. What it is of (`kind`, the
+ * union) is the caller's to set, and `order`. */
+static inline struct row *row_new(struct strand *strand)
+{
+    struct row *row;
+
+    if (rows_recycled == NULL)
+        rows_make();
+    row = rows_recycled;
+    rows_recycled = row->next;
+    prefetch(rows_recycled, sizeof *rows_recycled);
+    row->strand = strand;
+    row->wait = WAIT_NOTHING;
+    row->payload = NULL;
+    row->payload_kept = 0;
+    return row;
+}
+
+/* Folds the run's rows between head and tail: for rows_append(), which waits until there are some,
+ * to fold them at once; and where a fold is open and must tell now what is in it. */
+void rows_fold(struct rows *rows, const struct fold_limits *limits);
+void rows_fold_rest(struct rows *rows);
+
+/* The run ends here: all rows stay as they are. */
+static inline void rows_settle(struct rows *rows)
+{
+    if (rows->fold != NULL)
+        rows_fold_rest(rows);
+    rows->held = rows->fold = NULL;
+    rows->run = rows->unfolded = 0;
+}
 
 /* Appends a row. An `ordinary` one goes on with the run, any other ends it. Limits of NULL: nothing
  * is folded. Calls that are folded away count in their strand->open at once. */
-void rows_append(struct rows *rows, struct row *row, bool ordinary,
-                 const struct fold_limits *limits);
+static inline void rows_append(struct rows *rows, struct row *row, bool ordinary,
+                               const struct fold_limits *limits)
+{
+    row->next = NULL;
+    if (rows->first == NULL)
+        rows->first = row;
+    else
+        rows->last->next = row;
+    rows->last = row;
+    if (!ordinary || limits == NULL) {
+        rows_settle(rows);
+        return;
+    }
+    if (++rows->run <= limits->head)
+        return;
+    if (rows->held == NULL)
+        rows->held = row;
+    if (++rows->unfolded == limits->tail + limits->folded)
+        rows_fold(rows, limits);
+}
 
 /* The first row, or NULL if there is none that will stay as it is. */
 struct row *rows_first(const struct rows *rows);
 /* Takes the first row off; the caller frees it. Only where rows_first() has one. */
 struct row *rows_take(struct rows *rows);
-
-/* The run ends here: all rows stay as they are. */
-void rows_settle(struct rows *rows);
 
 /* "412 segments, 589,824 bytes to the server; 12 calls". */
 void fold_text(char *text, size_t size, const struct fold *fold);

@@ -24,27 +24,6 @@ void teller_start(struct teller *t, const struct flow *flow, bool three_step_tea
         t->state[1] = tcp_state_name(TCP_CLOSED);
 }
 
-void segment_keep(struct segment_record *s, const struct packet *packet,
-                  const struct flow_note *note)
-{
-    *s = (struct segment_record){
-        .packet = packet->number,
-        .time_ns = packet->time_ns,
-        .seq = note->tcp.seq,
-        .ack = note->tcp.ack,
-        .has_ack = note->tcp.has_ack,
-        .payload_len = note->tcp.payload_len,
-        .marks = (uint16_t)note->tcp.marks,
-        .flags = note->tcp.flags,
-        .side = note->side,
-        .handshake = note->tcp.handshake,
-        .teardown = note->tcp.teardown,
-        .state = {(uint8_t)note->tcp.state[0], (uint8_t)note->tcp.state[1]},
-        .icmp_type = packet->quoted.type,
-        .icmp_code = packet->quoted.code,
-    };
-}
-
 /* ---- Words of a TCP segment ---- */
 
 static unsigned bits(unsigned value)

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "flow.h"
 #include "points.h"
@@ -19,15 +20,16 @@ struct segment_record {
     int64_t time_ns;
     int64_t seq, ack; /* relative */
     uint32_t payload_len;
-    uint32_t fragments;  /* of a datagram; 0 where it came in one packet, or not all were seen */
     uint16_t marks;
     uint8_t flags, side, handshake, teardown;
     uint8_t state[2];
     bool has_ack;
     uint8_t icmp_type, icmp_code; /* with MARK_UNREACHABLE */
-    /* The packets whose data it acknowledges, the first and the last; 0 none, or not known. The
+    /* What follows is 0 at first, and learned later.
+     * The packets whose data it acknowledges, the first and the last; 0 none, or not known. The
      * caller sets them, see ladder_acks.h. */
     bool acks_more; /* and some between them */
+    uint32_t fragments; /* of a datagram; 0 where it came in one packet, or not all were seen */
     uint32_t arrivals; /* see below */
     uint64_t acks_first, acks_last;
     /* What became of it, in a trace with two points: see segment_fate(). */
@@ -57,8 +59,27 @@ struct teller {
 void teller_start(struct teller *t, const struct flow *flow, bool three_step_teardown,
                   uint64_t points_from);
 
-void segment_keep(struct segment_record *segment, const struct packet *packet,
-                  const struct flow_note *note);
+static inline void segment_keep(struct segment_record *s, const struct packet *packet,
+                                const struct flow_note *note)
+{
+    s->packet = packet->number;
+    s->time_ns = packet->time_ns;
+    s->seq = note->tcp.seq;
+    s->ack = note->tcp.ack;
+    s->payload_len = note->tcp.payload_len;
+    s->marks = (uint16_t)note->tcp.marks;
+    s->flags = note->tcp.flags;
+    s->side = note->side;
+    s->handshake = note->tcp.handshake;
+    s->teardown = note->tcp.teardown;
+    s->state[0] = (uint8_t)note->tcp.state[0];
+    s->state[1] = (uint8_t)note->tcp.state[1];
+    s->has_ack = note->tcp.has_ack;
+    s->icmp_type = packet->quoted.type;
+    s->icmp_code = packet->quoted.code;
+    memset((char *)s + offsetof(struct segment_record, acks_more), 0,
+           sizeof *s - offsetof(struct segment_record, acks_more));
+}
 
 /* Something became of the segment. */
 void segment_fate(struct segment_record *segment, const struct fate *fate);

@@ -97,7 +97,7 @@ static void remember_kept(struct ladder_stream *s, struct row *row)
     s->kept[s->kept_count++] = row;
 }
 
-static enum row_wait wait_of(struct ladder_stream *s, struct strand *strand,
+static inline enum row_wait wait_of(struct ladder_stream *s, struct strand *strand,
                              const struct flow_note *note)
 {
     if (s->live)
@@ -143,7 +143,7 @@ static struct row *keep_segment(struct ladder_stream *s, struct strand *strand,
     return row;
 }
 
-static void take(struct ladder_stream *s, struct row *row)
+static inline void take(struct ladder_stream *s, struct row *row)
 {
     static const struct fold_limits *const none;
     struct rows *raw = s->wish.merged ? &s->raw : &row->strand->raw;

@@ -41,6 +41,8 @@ static void drain(struct ladder_stream *s, struct rows *rows)
 {
     struct row *row;
 
+    if (s->wish.merged && rows->fold != NULL) /* how many are told is asked of each flow */
+        rows_fold_rest(rows);
     while ((row = rows_first(rows)) != NULL && !is_blocked(s, row)) {
         rows_take(rows);
         tell_row(s, row);

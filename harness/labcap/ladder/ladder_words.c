@@ -25,12 +25,14 @@ static const struct ladder_word seq = LADDER_WORD(" seq "),
 static void set_part(struct ladder_part *part, const struct ladder_word *before, int64_t number,
                      const struct ladder_word *behind)
 {
+    uint64_t magnitude = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+    unsigned length = before->length + digits_count(magnitude) + (number < 0 ? 1 : 0);
+
     part->before = before;
     part->behind = behind;
-    part->digits_length = (uint8_t)(digits_signed(part->digits, number) - part->digits);
-    part->length = (uint8_t)(before->length + part->digits_length);
-    if (behind != NULL)
-        part->length = (uint8_t)(part->length + behind->length);
+    part->number = number;
+    part->has_number = true;
+    part->length = (uint8_t)(length + (behind != NULL ? behind->length : 0));
 }
 
 /* " (packet 4)", " (packets 4, 6)", " (packets 4-9)": whose data the number before it
@@ -116,7 +118,8 @@ void word_datagram(struct ladder_row *row, uint32_t bytes, uint32_t fragments)
     if (fragments == 0)
         return;
     set_part(&row->parts[MANY_BYTES], &datagram, bytes, &many_bytes);
-    set_part(&row->parts[FRAGMENTS], &comma, fragments, fragments == 1 ? &fragment : &many_fragments);
+    set_part(&row->parts[FRAGMENTS], &comma, fragments,
+             fragments == 1 ? &fragment : &many_fragments);
     set_part(&row->parts[SHORT_FRAGMENTS], &comma, fragments, &many_fragments);
     row->wordings = &in_fragments;
 }
@@ -148,8 +151,8 @@ char *write_wording(char to[LADDER_TEXT_ROOM], const struct ladder_row *row, uns
         const struct ladder_part *part = &row->parts[__builtin_ctz(parts)];
 
         to = write_word(to, part->before);
-        memcpy(to, part->digits, LADDER_DIGITS_MAX);
-        to += part->digits_length;
+        if (part->has_number)
+            to = digits_signed(to, part->number);
         if (part->behind != NULL)
             to = write_word(to, part->behind);
     }

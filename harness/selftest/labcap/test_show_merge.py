@@ -120,6 +120,26 @@ def test_a_fold_of_one_connection_stands_under_its_heading(show: Show) -> None:
     assert lines[folded + 1].split()[0] == "73"
 
 
+def test_a_flow_ends_where_all_of_it_is_told_or_folded_away(show: Show) -> None:
+    """The first SYN waits for an answer, and all rows behind it do. When it waits no longer, the
+    ACK that came late for a closed connection is folded: the outcome stands above the fold."""
+    waiting = Conversation(client_port=1111)
+    waiting.client("S")
+    closed = Conversation(client_port=2222, packets=waiting.packets).handshake()
+    closed.client("A", b"1")
+    closed.close()
+    busy = Conversation(client_port=3333, packets=waiting.packets).handshake()
+    for number in range(1050):
+        busy.client("A", b"12")
+        if number == 1005:
+            closed.client("A")
+    lines = show(waiting, "--merge", columns=120).splitlines()
+    outcome = "TCP connection 2: 9 packets"
+    ended = next(i for i, line in enumerate(lines) if line.startswith(outcome))
+    folded = next(i for i, line in enumerate(lines) if " segments of 2 connections" in line)
+    assert ended < folded
+
+
 @pytest.mark.parametrize("columns", [40, 60, 80, 120])
 def test_nothing_is_wider_than_the_screen(show: Show, columns: int) -> None:
     client, server = (f"2001:db8:1111:2222:3333:4444:5555:{end}" for end in ("6666", "7777"))
