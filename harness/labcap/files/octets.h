@@ -1,8 +1,9 @@
-/* octets.h - the octets of a file or a pipe, through one large buffer.
+/* octets.h - the octets of a file or a pipe, through one large buffer; or of a mapped file.
  *
- * Reading into a buffer that stays in the processor's cache costs less than mapping the file
- * does: no page is touched for the first time, and a file that shrinks meanwhile ends earlier,
- * where a mapped one would raise SIGBUS. */
+ * What was read stays as it was. Mapping copies nothing and takes less time, but where the file
+ * shrinks meanwhile, zeros are seen: whoever maps it asks octets_sound() before he believes what
+ * he has seen. From the end of what is mapped on, and from where it is not sound, he reads: so what
+ * was written meanwhile follows, and the file ends where it ends. */
 #ifndef LABCAP_OCTETS_H
 #define LABCAP_OCTETS_H
 
@@ -10,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "bound.h"
 
@@ -23,8 +25,10 @@ typedef void octets_leave_fn(void *context);
 
 struct octets {
     int fd;
-    uint8_t *buffer;
-    size_t at, end; /* what was read and not yet taken */
+    uint8_t *buffer; /* or where the file is mapped */
+    size_t at, end; /* what is there and not yet taken */
+    size_t mapped;  /* octets; 0: the buffer is one */
+    off_t mapped_from; /* their place in the file */
     bool moved;     /* the buffer no longer begins with the file's first octet */
     int error;      /* errno of the last octets_fetch() that failed; 0: the file ends there */
     octets_fn *passing; /* through the stream */
@@ -67,6 +71,18 @@ static inline bool octets_wait(const struct octets *o)
 {
     return o->at < o->end;
 }
+
+/* Maps what follows, from what was not taken yet on: a regular file with at least `least` octets
+ * to come, one at a time. False where it is none, or cannot be mapped: nothing has changed. */
+bool octets_map(struct octets *o, size_t least);
+
+/* Mapped: whether what was shown so far is what the file holds. */
+bool octets_sound(const struct octets *o);
+
+/* Mapped: goes on by reading, from octets_place() as it was before. False if the file no longer
+ * reaches there. */
+size_t octets_place(const struct octets *o);
+bool octets_unmap(struct octets *o, size_t place);
 
 /* A stream that takes from the same place, and never more than it is asked for; `passing` is shown
  * what it takes. fclose() leaves the octets open. NULL with errno. */

@@ -29,6 +29,7 @@ struct reader {
     struct octets octets;
     struct records records;
     struct pcapng_drops drops;
+    bool shrunk;  /* it ends before what was read of it */
     bool by_pcap; /* from here on libpcap reads */
     pcap_t *pcap;
     bool filtered;
@@ -215,7 +216,9 @@ static enum reader_result next_by_pcap(struct reader *reader, struct reader_fram
         reader->octets.leaving(reader->octets.leaving_context);
     result = pcap_next_ex(reader->pcap, &header, &frame->bytes);
     if (result != 1)
-        return is_badly_packed(reader) || result != PCAP_ERROR_BREAK ? READER_ERROR : READER_END;
+        return is_badly_packed(reader) || reader->shrunk || result != PCAP_ERROR_BREAK
+                   ? READER_ERROR
+                   : READER_END;
     frame->time_ns = nanoseconds(header);
     frame->captured = header->caplen;
     frame->wire_len = header->len;
@@ -229,6 +232,12 @@ static bool passes(const struct reader *reader, const struct reader_frame *frame
     return pcap_offline_filter(&reader->program, &header, frame->bytes) != 0;
 }
 
+static void complete(struct reader *reader, struct reader_frame *frame)
+{
+    frame->number = ++reader->number;
+    frame->chosen = !reader->filtered || passes(reader, frame);
+}
+
 enum reader_result reader_next(struct reader *reader, struct reader_frame *frame)
 {
     if (reader->by_pcap || !records_next(&reader->records, frame)) {
@@ -237,9 +246,37 @@ enum reader_result reader_next(struct reader *reader, struct reader_frame *frame
         if (result != READER_PACKET)
             return result;
     }
-    frame->number = ++reader->number;
-    frame->chosen = !reader->filtered || passes(reader, frame);
+    complete(reader, frame);
     return READER_PACKET;
+}
+
+bool reader_map(struct reader *reader, size_t least)
+{
+    return !reader->by_pcap && reader->records.next != NULL && octets_map(&reader->octets, least);
+}
+
+struct reader_place reader_place(const struct reader *reader)
+{
+    return (struct reader_place){octets_place(&reader->octets), reader->number};
+}
+
+bool reader_next_mapped(struct reader *reader, struct reader_frame *frame)
+{
+    if (!records_next(&reader->records, frame))
+        return false;
+    complete(reader, frame);
+    return true;
+}
+
+bool reader_sound(const struct reader *reader)
+{
+    return octets_sound(&reader->octets);
+}
+
+void reader_unmap(struct reader *reader, struct reader_place place)
+{
+    reader->shrunk = !octets_unmap(&reader->octets, place.octets);
+    reader->number = place.number;
 }
 
 bool reader_is_stream(const struct reader *reader)
@@ -266,6 +303,8 @@ uint64_t reader_error_packet(const struct reader *reader)
 
 const char *reader_error(const struct reader *reader)
 {
+    if (reader->shrunk)
+        return "the file has become shorter";
     return reader->badly_packed ? badly_packed : pcap_geterr(reader->pcap);
 }
 

@@ -7,6 +7,7 @@
 #define LABCAP_READER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct reader;
@@ -47,6 +48,28 @@ void reader_keep(struct reader *reader, reader_leave_fn *leaving, void *context)
 
 /* Reads the next packet. */
 enum reader_result reader_next(struct reader *reader, struct reader_frame *frame);
+
+/* Maps the file from the next packet on, if at least `least` octets of it are to come. Until
+ * reader_unmap() only what follows here may be used. False where it cannot be: nothing has
+ * changed. */
+bool reader_map(struct reader *reader, size_t least);
+
+struct reader_place {
+    size_t octets;
+    uint64_t number;
+};
+
+/* Where the next packet is. */
+struct reader_place reader_place(const struct reader *reader);
+
+/* Reads the next packet. False where it is none that can be had so: reader_next() will tell. */
+bool reader_next_mapped(struct reader *reader, struct reader_frame *frame);
+
+/* False: what was read is not to be believed, as the file has become shorter. */
+bool reader_sound(const struct reader *reader);
+
+/* Goes on with reader_next() from there. */
+void reader_unmap(struct reader *reader, struct reader_place place);
 
 /* True if the packets come through a pipe or a socket, unpacked: perhaps as they are recorded. */
 bool reader_is_stream(const struct reader *reader);

@@ -68,7 +68,7 @@ static const uint8_t *look_at_block(struct records *r, uint32_t *length)
     if (p == NULL)
         return NULL;
     *length = ng_u32(p + 4, r->swapped);
-    if (*length < BLOCK_ENDS || *length % 4 != 0)
+    if (*length < BLOCK_ENDS || *length % 4 != 0 || *length > OCTETS_MAX)
         return NULL;
     p = octets_look(r->octets, *length);
     return p != NULL && ng_u32(p + *length - 4, r->swapped) == *length ? p : NULL;
@@ -111,6 +111,8 @@ static bool next_pcapng(struct records *r, struct reader_frame *frame)
         case BLOCK_SIMPLE_PACKET:
             return false;
         case BLOCK_STATISTICS:
+            if (r->octets->mapped > 0) /* what it tells cannot be untold */
+                return false;
             pcapng_drops_block(r->drops, p + BLOCK_HEADER, length - BLOCK_ENDS, r->swapped);
             break;
         }

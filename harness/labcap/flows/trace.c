@@ -1,23 +1,18 @@
 /* trace.c - see trace.h. */
 #include "trace.h"
 
-#include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bytes.h"
 #include "fragment.h"
 #include "memory.h"
-#include "messages.h"
 #include "passage.h"
 #include "reader.h"
+#include "trace_internal.h"
 
-enum {
-    ERROR_SIZE = 512,
-    AHEAD = 8 /* packets that are decoded while memory for the first of them is fetched */
-};
+/* Octets: to map fewer takes longer than to read them. */
+enum { MAPPED_MIN = BOUND(1 << 20, 256) };
 
 static inline void count(struct trace *t, enum decode_result result, uint64_t number)
 {
@@ -42,27 +37,6 @@ static inline void count(struct trace *t, enum decode_result result, uint64_t nu
         break;
     }
 }
-
-struct decoded {
-    struct packet packet;
-    enum decode_result result;
-    const struct flow *flow; /* probably its flow, whose memory is being fetched; NULL not known */
-};
-
-/* The reading of one trace. */
-struct reading {
-    struct trace *trace;
-    struct points *points;
-    bool watching; /* points_matter() */
-    int link_type;
-    uint32_t type_end, header; /* of a frame; no frame is so long where there is no type */
-    struct trace_listener listener;
-    struct retiring retiring;
-    bool streams; /* connections are told as they end */
-    bool looks_ahead; /* packets may be taken a little later than they come */
-    struct decoded waiting[AHEAD];
-    unsigned waiting_count;
-};
 
 static void tell_flow(void *context, struct flow *flow)
 {
@@ -115,7 +89,7 @@ static void watch(struct reading *r, bool matter)
 }
 
 /* In a trace with two points flows stay, here too. */
-static void tell_ended(struct reading *r, int64_t now_ns)
+void trace_tell_ended(struct reading *r, int64_t now_ns)
 {
     if (!retire_is_due(&r->retiring, now_ns) || !points_after_an_end(r->points))
         return;
@@ -163,7 +137,7 @@ static void decode(const struct reading *r, const struct reader_frame *frame, st
     d->packet.time_ns = frame->time_ns;
 }
 
-static void take_waiting(void *context)
+void trace_take_waiting(void *context)
 {
     struct reading *r = context;
     struct flow_note note;
@@ -173,19 +147,24 @@ static void take_waiting(void *context)
             r->listener.expect(r->listener.context, r->waiting[i].flow);
     for (unsigned i = 0; i < r->waiting_count; i++) {
         take_packet(r, &r->waiting[i].packet, r->waiting[i].result, &note);
-        tell_ended(r, r->waiting[i].packet.time_ns);
+        trace_tell_ended(r, r->waiting[i].packet.time_ns);
     }
     r->waiting_count = 0;
 }
 
-static void take_later(struct reading *r, const struct reader_frame *frame)
+static inline void keep_waiting(struct reading *r, const struct reader_frame *frame)
 {
     struct decoded *d = &r->waiting[r->waiting_count++];
 
     decode(r, frame, d);
     d->flow = flow_table_prefetch(r->trace->flows, &d->packet);
-    if (r->waiting_count == AHEAD)
-        take_waiting(r);
+}
+
+static void take_later(struct reading *r, const struct reader_frame *frame)
+{
+    keep_waiting(r, frame);
+    if (r->waiting_count == TRACE_AHEAD)
+        trace_take_waiting(r);
 }
 
 /* With a packet that was not chosen. */
@@ -193,8 +172,8 @@ static void pass_time(struct reading *r, int64_t now_ns)
 {
     if (!r->streams)
         return;
-    take_waiting(r);
-    tell_ended(r, now_ns);
+    trace_take_waiting(r);
+    trace_tell_ended(r, now_ns);
 }
 
 void trace_take(struct reading *r, const struct reader_frame *frame)
@@ -203,7 +182,7 @@ void trace_take(struct reading *r, const struct reader_frame *frame)
     struct flow_note note;
 
     if (is_mark(r, frame)) {
-        take_waiting(r);
+        trace_take_waiting(r);
         points_mark(r->points, frame->number);
         r->trace->marks += frame->chosen;
         watch(r, true);
@@ -221,56 +200,36 @@ void trace_take(struct reading *r, const struct reader_frame *frame)
         take_at_a_point(r, &now.packet, frame, now.result);
     else
         take_packet(r, &now.packet, now.result, &note);
-    tell_ended(r, now.packet.time_ns);
+    trace_tell_ended(r, now.packet.time_ns);
 }
 
-/* Whoever looks on sees what is known, and connections that have ended when nothing comes of them. */
-static void look_on(struct reading *r, const struct reader *reader)
+void trace_take_mapped(struct reading *r, struct reader *reader)
 {
-    if (reader_wait(reader, 0))
-        return;
-    take_waiting(r);
-    fflush(stdout);
-    if (r->retiring.ended_count == 0 || reader_wait(reader, RETIRE_SILENCE_MS))
-        return;
-    tell_ended(r, INT64_MAX);
-    fflush(stdout);
-}
+    struct reader_place sound, next;
+    struct reader_frame frame;
+    bool more;
 
-/* Says what makes the trace untrustworthy; returns the exit status. */
-static int complain(const struct trace *t, const struct reader *reader)
-{
-    if (!t->complete)
-        message("labcap: %s: packet %" PRIu64 ": %s", t->file,
-                reader_error_packet(reader), reader_error(reader));
-    if (t->drops > 0)
-        message("labcap: %s: %" PRIu64 " packets were lost when it was recorded",
-                t->file, t->drops);
-    if (t->cut > 0)
-        message("labcap: %s: packet %" PRIu64 ": cut short (%" PRIu64 " in all)",
-                t->file, t->first_cut, t->cut);
-    if (t->first_fragment > 0)
-        message("labcap: %s: packet %" PRIu64 ": TCP in IP fragments is left out (%" PRIu64
-                " in all)", t->file, t->first_fragment, t->fragment);
-    if (t->unmatched > 0)
-        message("labcap: %s: packet %" PRIu64 ": arrived, but was never sent in this trace "
-                "(%" PRIu64 " in all)", t->file, t->first_unmatched, t->unmatched);
-    if (t->early > 0)
-        message("labcap: %s: packet %" PRIu64 ": more than %" PRIu64 " connections and UDP "
-                "flows at a time: %" PRIu64 " that were silent are told as they were, what came "
-                "later of them as another one (--max-flows)",
-                t->file, t->first_early, t->max_flows, t->early);
-    if (t->left_out > 0)
-        message("labcap: %s: more than %" PRIu64 " connections and UDP flows: later ones are left "
-                "out, %" PRIu64 " packets in all (a filter, or --max-flows)",
-                t->file, t->max_flows, t->left_out);
-    if (t->late > 0)
-        message("labcap: %s: packet %" PRIu64 ": came for a connection that had ended and was told "
-                "before (%" PRIu64 " in all)", t->file, t->first_late, t->late);
-    return t->complete && t->drops == 0 && t->cut == 0 && t->first_fragment == 0 &&
-                   t->unmatched == 0 && t->early == 0 && t->left_out == 0 && t->late == 0
-               ? EXIT_MET
-               : EXIT_UNTRUSTED;
+    if (!reader_map(reader, MAPPED_MIN))
+        return;
+    next = sound = reader_place(reader);
+    do {
+        more = reader_next_mapped(reader, &frame) && !is_mark(r, &frame);
+        if (more) {
+            next = reader_place(reader);
+            if (frame.chosen)
+                keep_waiting(r, &frame);
+            if (r->waiting_count < TRACE_AHEAD)
+                continue;
+        }
+        if (!reader_sound(reader)) {
+            r->waiting_count = 0;
+            next = sound;
+            break;
+        }
+        trace_take_waiting(r);
+        sound = next;
+    } while (more);
+    reader_unmap(reader, next);
 }
 
 struct reading *trace_begin(struct trace *trace, const char *name, int link_type,
@@ -294,12 +253,11 @@ struct reading *trace_begin(struct trace *trace, const char *name, int link_type
     return r;
 }
 
-/* No more packets: learns what only the end can tell. */
-static void settle(struct reading *r)
+void trace_settle(struct reading *r)
 {
     struct trace *t = r->trace;
 
-    take_waiting(r);
+    trace_take_waiting(r);
     if (r->listener.flow == NULL)
         flow_table_finish(t->flows);
     points_finish(r->points);
@@ -322,7 +280,7 @@ static void count_orphans(struct trace *t)
     t->fragment += orphans;
 }
 
-static void end(struct reading *r)
+void trace_free_reading(struct reading *r)
 {
     count_orphans(r->trace);
     points_free(r->points);
@@ -332,57 +290,6 @@ static void end(struct reading *r)
 
 void trace_end(struct reading *r)
 {
-    settle(r);
-    end(r);
-}
-
-int trace_read(struct trace *trace, const char *path, const char *filter,
-               const struct trace_listener *listener)
-{
-    struct reader *reader;
-    struct reader_frame frame;
-    struct reading *reading;
-    enum reader_open_result opened;
-    enum reader_result result;
-    char error[ERROR_SIZE];
-    int status;
-
-    *trace = (struct trace){.file = path};
-    opened = reader_open(&reader, path, filter, error, sizeof error);
-    if (opened != READER_OPEN) {
-        message("labcap: %s", error);
-        return opened == READER_BAD_FILTER ? EXIT_USAGE : EXIT_UNTRUSTED;
-    }
-    reading = trace_begin(trace, path, reader_link_type(reader), listener);
-    reading->streams = reading->listener.as_they_end && reader_is_stream(reader);
-    reading->looks_ahead = true;
-    reader_keep(reader, take_waiting, reading);
-    do {
-        if (reading->streams)
-            look_on(reading, reader);
-        result = reader_next(reader, &frame);
-        if (result == READER_PACKET)
-            trace_take(reading, &frame);
-    } while (result == READER_PACKET);
-    trace->complete = result == READER_END;
-    trace->drops = reader_drops(reader);
-    settle(reading);
-    status = complain(trace, reader);
-    end(reading);
-    reader_close(reader);
-    return status;
-}
-
-void trace_free(struct trace *trace)
-{
-    flow_table_free(trace->flows);
-    trace->flows = NULL;
-}
-
-int finish_output(int status)
-{
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return status;
-    message("labcap: standard output: %s", errno != 0 ? strerror(errno) : "error");
-    return EXIT_UNTRUSTED;
+    trace_settle(r);
+    trace_free_reading(r);
 }
