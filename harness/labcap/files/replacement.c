@@ -18,8 +18,6 @@
 #define SMB2_SUPER_MAGIC 0xfe534d42
 #endif
 
-enum { BUFFER_SIZE = 256 << 10 };
-
 bool replacement_fail(struct replacement *r, const char *format, ...)
 {
     int used = snprintf(r->error, r->error_size, "%s: ", r->path);
@@ -103,7 +101,7 @@ bool replacement_open(struct replacement *r, const char *path, const struct stat
         return replacement_fail(r, "changed while it was read");
     if (is_being_written(fileno(r->in)))
         return replacement_fail(r, "still being written to");
-    setvbuf(r->in, NULL, _IOFBF, BUFFER_SIZE);
+    setvbuf(r->in, r->in_buffer, _IOFBF, sizeof r->in_buffer);
     return true;
 }
 
@@ -124,7 +122,7 @@ bool replacement_patch(struct replacement *r, uint64_t at, const void *bytes, si
 
 static bool copy_beginning(struct replacement *r, uint64_t size)
 {
-    static uint8_t buffer[BUFFER_SIZE];
+    static uint8_t buffer[REPLACEMENT_BUFFER];
     uint64_t from = 0;
 
     while (from < size) {
@@ -157,7 +155,7 @@ bool replacement_begin(struct replacement *r, uint64_t same)
         close(fd);
         return fail_by_errno(r);
     }
-    setvbuf(r->out, NULL, _IOFBF, BUFFER_SIZE);
+    setvbuf(r->out, r->out_buffer, _IOFBF, sizeof r->out_buffer);
     return copy_beginning(r, same);
 }
 

@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+enum { REPLACEMENT_BUFFER = 64 * 1024 }; /* without one of its own glibc takes st_blksize */
+
 struct replacement {
     const char *path; /* as it was given, for messages */
     char file[PATH_MAX], temporary[PATH_MAX + 16];
@@ -19,6 +21,7 @@ struct replacement {
     FILE *in;  /* the old content */
     FILE *out; /* the new one; NULL: nothing is new so far */
     sigset_t signals_before;
+    char in_buffer[REPLACEMENT_BUFFER], out_buffer[REPLACEMENT_BUFFER];
     char *error; /* one line without a newline, once something returned false */
     size_t error_size;
 };

@@ -61,6 +61,6 @@ void fuzz_ladder(const uint8_t *bytes, size_t size)
     listener.context = stream;
     steps_follow(&trace, bytes + 2, size - 2, &steps);
     ladder_stream_end(stream, NULL, trace.two_points ? trace.points_from : UINT64_MAX);
-    ladder_stream_finish(stream, trace.flows);
+    ladder_stream_finish(stream);
     trace_free(&trace);
 }

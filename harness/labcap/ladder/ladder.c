@@ -173,7 +173,7 @@ static int finish(struct show *show, const struct trace *trace, int status)
         show->style = screen_style(o->ascii, o->color, last);
     ladder_stream_end(show->stream, match_calls(show, trace),
                       trace->two_points ? trace->points_from : UINT64_MAX);
-    drawn = ladder_stream_finish(show->stream, trace->flows);
+    drawn = ladder_stream_finish(show->stream);
     show->stream = NULL;
     if (o->only > flows && flows > 0) {
         message("labcap show: no connection %" PRIu64 ", the last one is %" PRIu64,
@@ -229,7 +229,7 @@ static int show_trace(struct show *show, const char *file)
     if (trace.flows != NULL)
         status = finish_output(finish(show, &trace, status));
     else
-        ladder_stream_finish(show->stream, NULL);
+        ladder_stream_finish(show->stream);
     trace_free(&trace);
     calls_close(show->calls);
     free(show->own_log);

@@ -297,11 +297,10 @@ static void tell_others(const struct ladder_stream *s)
     ladder_paragraph(s->sink.style, besides);
 }
 
-bool ladder_stream_finish(struct ladder_stream *s, const struct flow_table *flows)
+bool ladder_stream_finish(struct ladder_stream *s)
 {
     bool any = s->sink.any;
 
-    (void)flows;
     if (!s->ending)
         turn_finish(s);
     tell_others(s);

@@ -61,6 +61,6 @@ void ladder_stream_end(struct ladder_stream *stream, const struct calls *calls,
 
 /* Tells the outcome of what is still open, writes all to stdout and frees the stream. Returns
  * whether any flow was drawn. */
-bool ladder_stream_finish(struct ladder_stream *stream, const struct flow_table *flows);
+bool ladder_stream_finish(struct ladder_stream *stream);
 
 #endif

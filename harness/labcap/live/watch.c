@@ -101,7 +101,7 @@ static void end_trace(struct watching *w)
 {
     trace_end(w->reading);
     ladder_stream_points(w->stream, w->trace.two_points); /* not earlier: the last arrives late */
-    ladder_stream_finish(w->stream, w->trace.flows);
+    ladder_stream_finish(w->stream);
     trace_free(&w->trace);
 }
 

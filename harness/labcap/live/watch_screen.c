@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PATIENCE_MS = 1000, BUFFER_SIZE = 1 << 16 };
+enum { PATIENCE_MS = 1000 };
 
 static ssize_t write_screen(void *cookie, const char *bytes, size_t size)
 {
@@ -53,7 +53,6 @@ bool watch_screen_open(struct watch_screen *screen, struct stop *stop)
     stream = fopencookie(screen, "w", functions);
     if (stream == NULL)
         return false;
-    setvbuf(stream, NULL, _IOFBF, BUFFER_SIZE);
     *screen = (struct watch_screen){
         .stop = stop, .before = stdout, .fd = descriptor_without_waiting()};
     stdout = stream;
