@@ -75,6 +75,7 @@ struct packet {
     uint8_t flags;
     int8_t window_scale;      /* shift count of the option, -1 without it */
     uint16_t checksum;        /* UDP */
+    uint8_t icmp_type;        /* of ICMP that is no fragment, where transport_at is captured */
 
     uint32_t payload_len;      /* by the IP header (UDP: by the UDP header) */
     uint32_t payload_wire_len; /* how much of it was on the wire; less if cut, or a fragment */

@@ -125,6 +125,8 @@ static enum decode_result decode_icmp(struct packet *pk, struct rest r)
 {
     uint8_t unreachable = pk->protocol == IP_ICMP ? 3 : 1;
 
+    if (pk->transport_at < pk->ip_captured)
+        pk->icmp_type = r.p[0];
     if (r.captured < 8)
         return missing(&r, 8);
     if (r.p[0] != unreachable)

@@ -71,6 +71,7 @@ struct trace_listener {
     trace_points_fn *points;
     trace_flow_fn *flow;
     trace_expect_fn *expect;
+    bool no_octets;     /* `packet` and `other` do not look at packet->ip and packet->payload */
     uint64_t max_flows; /* at a time (retire.h); 0: RETIRE_LIMIT */
     bool as_they_end; /* `flow` of a stream need not wait for its end, and prints to stdout */
 };

@@ -11,10 +11,11 @@
 
 enum { ERROR_SIZE = 512 };
 
-/* Whoever takes packets may look at their octets, long after they were seen to be sound. */
+/* Whoever takes packets may look at their octets, after they were seen to be sound. */
 static bool looks_at_octets(const struct reading *r)
 {
-    return r->watching || r->listener.packet != NULL || r->listener.other != NULL;
+    return r->watching ||
+           (!r->listener.no_octets && (r->listener.packet != NULL || r->listener.other != NULL));
 }
 
 /* Whoever looks on sees what is known, and connections that have ended when nothing comes of them. */

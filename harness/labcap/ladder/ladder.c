@@ -222,6 +222,7 @@ static int show_trace(struct show *show, const char *file)
     int status;
 
     open_calls(show, file);
+    listener.no_octets = show->calls == NULL && !o->payload && !o->json;
     show->style = screen_style(o->ascii, o->color, packets_at_most(file));
     wish.calls = show->calls;
     show->stream = ladder_stream_new(&wish);

@@ -31,15 +31,14 @@ static bool is_neighbourhood(uint8_t type)
 bool other_packet_keep(struct other_packet *other, const struct packet *p)
 {
     bool v4 = p->ip_version == 4;
-    uint8_t type, kind = 0;
+    uint8_t kind = 0;
 
-    if (p->protocol != (v4 ? IP_ICMP : IP_ICMPV6) || p->fragment || p->ip == NULL ||
+    if (p->protocol != (v4 ? IP_ICMP : IP_ICMPV6) || p->fragment ||
         p->transport_at == 0 || p->transport_at >= p->ip_captured)
         return false;
-    type = p->ip[p->transport_at];
-    if (!v4 && is_neighbourhood(type))
+    if (!v4 && is_neighbourhood(p->icmp_type))
         return false;
-    while (kind < ICMP_KINDS - 1 && (v4 ? kinds[kind].v4 : kinds[kind].v6) != type)
+    while (kind < ICMP_KINDS - 1 && (v4 ? kinds[kind].v4 : kinds[kind].v6) != p->icmp_type)
         kind++;
     *other = (struct other_packet){.packet = p->number,
                                    .time_ns = p->time_ns,

@@ -9,16 +9,26 @@ from __future__ import annotations
 import fcntl
 import gzip
 import os
+import re
 import struct
 import subprocess
 from pathlib import Path
-from typing import Callable, Iterator
+from typing import Callable, Iterator, Sequence
 
 import pytest
 from calls import SANITIZED_DEADLINE, Argument, Completed, Labcap
 from journeys import mark
+from scapy.layers.inet import ICMP, IP
+from scapy.layers.inet6 import ICMPv6EchoRequest, ICMPv6ND_NS, IPv6
+from scapy.packet import Raw
 from trace_files import ETHERNET, Frame, NgWriter, pcap_header, pcap_record
-from traces import echo_conversation
+from traces import (
+    Conversation,
+    echo_conversation,
+    fragments_of,
+    ipv6_conversation,
+    port_unreachable,
+)
 
 UNTRUSTED = 3
 CONNECTIONS = 3000
@@ -26,7 +36,8 @@ APART_NS = 10_000_000
 PORTS_AT = 34  # behind the headers of Ethernet and IPv4
 CLIENT_PORT = struct.pack("!H", 39870)
 PAGE = 4096
-AT_A_TIME = ["--max-flows", "1024"]  # so that connections are told before the end
+FLOWS = ["flows", "--json", "--max-flows", "1024"]  # so that some are told before the end
+SHOW = ["show", "--merge", "--max-flows", "4096"]
 RECORD = 16
 BLOCK_MAX = 384 * 1024  # what labcap reads without libpcap
 
@@ -72,10 +83,13 @@ both = pytest.mark.parametrize("records", ["pcap", "pcapng"], indirect=True)
 
 @pytest.fixture
 def hold(trace: Path) -> Hold:
-    """Run `flows --json` on the trace, and do something once it waits for its reader."""
+    """Run a command on the trace, and do something once it waits for its reader."""
 
-    def call(binary: Path, meanwhile: Callable[[], object], *arguments: Argument) -> Completed:
-        command: list[Argument] = [binary, "flows", "--json", *AT_A_TIME, trace, *arguments]
+    def call(
+        binary: Path, meanwhile: Callable[[], object], *arguments: Argument,
+        words: Sequence[str] = FLOWS,
+    ) -> Completed:
+        command: list[Argument] = [binary, *words, trace, *arguments]
         reads, writes = os.pipe()
         fcntl.fcntl(writes, F_SETPIPE_SZ, PAGE)
         with subprocess.Popen(command, stdout=writes, stderr=subprocess.PIPE) as process:
@@ -90,8 +104,10 @@ def hold(trace: Path) -> Hold:
     return call
 
 
-def at_once(binary: Path, trace: Path, *arguments: Argument) -> Completed:
-    return subprocess.run([binary, "flows", "--json", *AT_A_TIME, trace, *arguments],
+def at_once(
+    binary: Path, trace: Path, *arguments: Argument, words: Sequence[str] = FLOWS
+) -> Completed:
+    return subprocess.run([binary, *words, trace, *arguments],
                           capture_output=True, timeout=SANITIZED_DEADLINE, check=False)
 
 
@@ -127,6 +143,30 @@ def test_a_file_that_is_cut_meanwhile_ends_there(
     held = hold(labcap_binary, lambda: os.truncate(trace, left))
     assert held.returncode == (0 if where == "between two records" else UNTRUSTED)
     assert outcome(held) == outcome(at_once(labcap_binary, trace))
+
+
+@both
+@pytest.mark.parametrize("where", PLACES)
+def test_a_ladder_of_a_file_that_is_cut_meanwhile_ends_there(
+    trace: Path, labcap_binary: Path, hold: Hold, records: Records, where: str
+) -> None:
+    trace.write_bytes(b"".join(records))
+    held = hold(labcap_binary, lambda: os.truncate(trace, place(records, where)), words=SHOW)
+    assert outcome(held) == outcome(at_once(labcap_binary, trace, words=SHOW))
+
+
+@both
+def test_payload_is_what_the_file_held(
+    trace: Path, labcap_binary: Path, hold: Hold, records: Records
+) -> None:
+    trace.write_bytes(b"".join(records))
+    words = [*SHOW, "--payload"]
+    only = "tcp[tcpflags] & tcp-push != 0"
+    whole = at_once(labcap_binary, trace, only, words=words)
+    held = hold(labcap_binary, lambda: os.truncate(trace, 0), only, words=words)
+    assert held.returncode == UNTRUSTED
+    shown = [set(re.findall(rb'"[^"\n]*"', done.stdout)) for done in (held, whole)]
+    assert shown[0] == shown[1] == {rb'"hello!\n"', rb'"you said: hello..\n"'}
 
 
 @both
@@ -255,6 +295,27 @@ def with_mark() -> Records:
     return records
 
 
+def with_other_packets() -> Records:
+    """ICMP and UDP of both versions of IP."""
+    talk = Conversation()
+    asked = talk.datagram("client", b"asked")
+    talk.add(port_unreachable(talk.packets[asked - 1].data))
+    for piece in fragments_of(talk.udp_packet("client", b"u" * 200), 104):
+        talk.add(piece)
+    six = ipv6_conversation()
+    asked = six.datagram("client", b"asked")
+    six.add(port_unreachable(six.packets[asked - 1].data))
+    echo = IP(src="10.0.0.1", dst="10.0.0.2") / ICMP(type=8) / Raw(b"echo")
+    talk.add(echo)
+    talk.add(IP(src="10.0.0.2", dst="10.0.0.1") / ICMP(type=0) / Raw(b"echo"))
+    six.add(IPv6(src="::1", dst="::2") / ICMPv6EchoRequest())
+    six.add(IPv6(src="::1", dst="::2") / ICMPv6ND_NS())
+    records = pcap()
+    for frame in ETHERNET.frames(talk.packets + six.packets):
+        records.insert(len(records) * 2 // 3, pcap_record(frame))
+    return records
+
+
 def with_odd_record() -> Records:
     """A fraction of more than a second."""
     records = pcap()
@@ -281,6 +342,7 @@ KINDS: dict[str, Callable[[], Records]] = {
     "a second interface": with_block(1, 8),
     "a second section": lambda: pcapng() + pcapng(),
     "a mark": with_mark,
+    "other packets": with_other_packets,
     "an odd record": with_odd_record,
     "the last packet is cut": cut_short,
 }
@@ -288,8 +350,9 @@ KINDS: dict[str, Callable[[], Records]] = {
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("command", [["flows", "--json"], ["flows", "--json", "-", "port 20007"],
-                                     ["check", "--json", "-", "connections=3000"]],
-                         ids=["all", "a filter", "check"])
+                                     ["check", "--json", "-", "connections=3000"],
+                                     ["show"], ["show", "--payload"], ["show", "--json"]],
+                         ids=["all", "a filter", "check", "show", "payload", "show, as JSON"])
 def test_a_mapped_file_says_what_an_unpacked_one_says(
     tmp_path: Path, labcap: Labcap, kind: str, command: list[str]
 ) -> None:
