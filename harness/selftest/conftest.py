@@ -25,6 +25,7 @@ from workbench import Benches, Workbench, World, compile_c
 def pytest_configure(config: pytest.Config) -> None:
     """Where graded tests run beside the suite's own, more is asked of them than in grading."""
     config.pluginmanager.register(CallsInOrder(), "calls-in-order")
+    config.addinivalue_line("markers", "xdist_group(name): one worker runs all of it")
     os.environ.setdefault("PYTHON", sys.executable)  # harness/python need not look for it again
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # by a shell that runs this with '&'
         signal.signal(signal.SIGINT, signal.default_int_handler)

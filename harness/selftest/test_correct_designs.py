@@ -46,13 +46,11 @@ def judged() -> Iterator[tuple[Path, GradedTest]]:
                 yield design, test
 
 
-JUDGED = list(judged())
-
-
-@pytest.mark.parametrize(
-    "design, test", JUDGED,
-    ids=[f"{name_of(design)}-{test.name}" for design, test in JUDGED],
-)
+@pytest.mark.parametrize("design, test", [
+    pytest.param(design, test, id=f"{name_of(design)}-{test.name}",
+                 marks=pytest.mark.xdist_group(name_of(design)))  # it is built once
+    for design, test in judged()
+])
 def test_passes(benches: Benches, built: Built, design: Path, test: GradedTest) -> None:
     benches(design.parent.name).run(test, built(design), STALL)
 
