@@ -18,6 +18,8 @@ from labkit.report.page import write_report
 from labkit.results import ERROR, FAILED, REPORT, Result
 from test_report import NASTY, nasty_result, nasty_trace
 
+pytestmark = pytest.mark.xdist_group("chromium")  # which is started once
+
 TESTS = 24
 FAILED_TESTS = (5, 6, 11, 21)
 NOT_GRADED = 14

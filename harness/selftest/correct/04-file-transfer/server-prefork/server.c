@@ -409,7 +409,8 @@ static volatile sig_atomic_t ending;
 
 static void note(int number)
 {
-    ending |= number != SIGCHLD;
+    if (number != SIGCHLD)
+        ending = 1; /* and never 0: one signal may interrupt another one here */
 }
 
 int main(int argc, char *argv[])
