@@ -52,7 +52,7 @@ try-labs: needs-build
 test: needs-test all ## run all the suite's own tests
 	@$(MAKE) --no-print-directory -s -C harness/labcap sanitized replay
 	@$(MAKE) --no-print-directory -s -C harness/labwire sanitized
-	@$(ALONE) harness/python -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 4)) --dist loadgroup harness/selftest harness/tests
+	@$(ALONE) harness/python -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 2)) --dist loadgroup harness/selftest harness/tests
 
 mutants: needs-grade labcap labwire labbox ## faults x tests [LAB=01] [PROGRAM=NAME] [FAULT=WORD] [OUT=FOLDER]
 	@set -- $${PROGRAM+-p "$$PROGRAM"} $${FAULT+-f "$$FAULT"} $${OUT+-o "$$OUT"} $${LAB+"$$LAB"}; \
