@@ -41,8 +41,8 @@ enum reader_open_result reader_open(struct reader **reader, const char *path, co
                                     char *error, int size);
 void reader_close(struct reader *reader);
 
-/* `leaving` is called before what reader_next() has given becomes invalid, or is waited for; so long
- * frames stay valid over several calls. */
+/* `leaving` is called before what reader_next() has given becomes invalid, or is waited for; so
+ * long frames stay valid over several calls. */
 typedef void reader_leave_fn(void *context);
 void reader_keep(struct reader *reader, reader_leave_fn *leaving, void *context);
 

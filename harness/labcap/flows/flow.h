@@ -115,7 +115,8 @@ void flow_table_finish_flow(struct flow_table *table, struct flow *flow);
 uint64_t flow_table_orphans(const struct flow_table *table);
 
 /* Frees a flow: it keeps its id, and hardly a byte of memory. What still comes of a connection that
- * has ended is late (flow_table_late()); other packets of its ends belong to a new flow. Only where nobody else keeps pointers to flows, as traces with two points do. */
+ * has ended is late (flow_table_late()); other packets of its ends belong to a new flow. Only where
+ * nobody else keeps pointers to flows, as traces with two points do. */
 void flow_table_forget(struct flow_table *table, struct flow *flow);
 
 /* This flow will be forgotten soon: the processor may fetch what that takes. */

@@ -54,8 +54,8 @@ bool points_is_mark(const uint8_t *source, const uint8_t *payload, uint32_t capt
 /* The frame with this number is the wire's mark. */
 void points_mark(struct points *points, uint64_t number);
 
-/* A connection has ended. Where nothing has arrived until then there is but one point. Returns false
- * if there are two. */
+/* A connection has ended. Where nothing has arrived until then there is but one point. Returns
+ * false if there are two. */
 bool points_after_an_end(struct points *points);
 
 /* What any other frame is; `packet` is as packet_decode() left it, with number and time; `source`

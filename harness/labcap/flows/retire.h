@@ -8,7 +8,8 @@
  * as it would begin one that never was (forgotten.h).
  *
  * Who looks on while packets are recorded would rather not wait for the end: of a stream, every
- * connection is told once it has ended and been silent for 2 s, in the order of that. Times are the trace's: the same file is always told alike. */
+ * connection is told once it has ended and been silent for 2 s, in the order of that. Times are
+ * the trace's: the same file is always told alike. */
 #ifndef LABCAP_RETIRE_H
 #define LABCAP_RETIRE_H
 

@@ -18,7 +18,8 @@ static bool looks_at_octets(const struct reading *r)
            (!r->listener.no_octets && (r->listener.packet != NULL || r->listener.other != NULL));
 }
 
-/* Whoever looks on sees what is known, and connections that have ended when nothing comes of them. */
+/* Whoever looks on sees what is known, and connections that have ended when nothing comes of
+ * them. */
 static void look_on(struct reading *r, const struct reader *reader)
 {
     if (reader_wait(reader, 0))

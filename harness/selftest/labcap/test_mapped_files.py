@@ -135,24 +135,15 @@ PLACES = ["between two pages", "between two records", "in a record's header",
 
 @both
 @pytest.mark.parametrize("where", PLACES)
+@pytest.mark.parametrize("words", [FLOWS, SHOW], ids=["flows", "show"])
 def test_a_file_that_is_cut_meanwhile_ends_there(
-    trace: Path, labcap_binary: Path, hold: Hold, records: Records, where: str
+    trace: Path, labcap_binary: Path, hold: Hold, records: Records, where: str, words: list[str]
 ) -> None:
     trace.write_bytes(b"".join(records))
     left = place(records, where)
-    held = hold(labcap_binary, lambda: os.truncate(trace, left))
+    held = hold(labcap_binary, lambda: os.truncate(trace, left), words=words)
     assert held.returncode == (0 if where == "between two records" else UNTRUSTED)
-    assert outcome(held) == outcome(at_once(labcap_binary, trace))
-
-
-@both
-@pytest.mark.parametrize("where", PLACES)
-def test_a_ladder_of_a_file_that_is_cut_meanwhile_ends_there(
-    trace: Path, labcap_binary: Path, hold: Hold, records: Records, where: str
-) -> None:
-    trace.write_bytes(b"".join(records))
-    held = hold(labcap_binary, lambda: os.truncate(trace, place(records, where)), words=SHOW)
-    assert outcome(held) == outcome(at_once(labcap_binary, trace, words=SHOW))
+    assert outcome(held) == outcome(at_once(labcap_binary, trace, words=words))
 
 
 @both
