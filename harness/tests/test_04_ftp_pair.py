@@ -211,7 +211,7 @@ BOTH = {
     "data-syn-ack": "drop syn-ack 2",
     "data": "drop data every 8",
     "acks": "drop ack every 3",
-    "fin": "drop fin 1,3,4",
+    "fin": "drop fin 1,2,4",
     "all-fins-late": "delay 40 fin all",
     "twice": "duplicate packet all",
     "reordered": "reorder data every 6",

@@ -834,12 +834,12 @@ SESSION = [
         "pair_on_a_bad_network[control-commands]", "own-timeout",
         ("    if (!set_patience(control->fd, SILENCE))",
          "    if (setsockopt(control->fd, SOL_SOCKET, SO_RCVTIMEO,\n"
-         "                   &(struct timeval){ .tv_usec = 100000 }, sizeof(struct timeval)) < 0)"),
+         "                   &(struct timeval){ .tv_usec = 50000 }, sizeof(struct timeval)) < 0)"),
         ("#include <unistd.h>", "#include <sys/time.h>\n#include <unistd.h>"), file=CONTROL,
     ),
     client(
         "gives-up-on-lost-data", "a time limit shorter than TCP's patience",
-        "pair_on_a_bad_network[fin]", "own-timeout", ("SILENCE * 1000", "100"), file=FETCH,
+        "pair_on_a_bad_network[fin]", "own-timeout", ("SILENCE * 1000", "50"), file=FETCH,
     ),
 ]
 
