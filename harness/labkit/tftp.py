@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import socket
 import struct
-from collections import deque
 from typing import Callable, NamedTuple, Optional, Sequence, Union
 
 from labkit.datagrams import Address, DatagramSocket
@@ -28,6 +27,8 @@ _RECENT = 160
 """Packets that a side remembers, to know one that is sent again: more than two windows."""
 
 Option = Union[int, str]
+Wanted = Union[bytes, str]
+"""What should come: a packet, or words for a person."""
 
 
 # -- Packets -----------------------------------------------------------------
@@ -128,6 +129,10 @@ def tell(raw: bytes) -> str:
     return f"{name} {' '.join(packet.words)}"
 
 
+def _told(wanted: Wanted) -> str:
+    return wanted if isinstance(wanted, str) else tell(wanted)
+
+
 # -- One side of a transfer --------------------------------------------------
 
 
@@ -144,38 +149,46 @@ class Side:
         """Where it is bound, or was."""
         self.took: list[tuple[Address, bytes]] = []
         """What came as it was expected, in its order, and from whom."""
-        self._recent: deque[tuple[Address, bytes]] = deque(maxlen=_RECENT)
+        self._recent: dict[tuple[Address, bytes], None] = {}
+        """The last that came, in their order."""
 
     def close(self) -> None:
         """Gives up the port: who sends to it is told so (ICMP, port unreachable)."""
         self.sock.close()
 
     def take(
-        self, wanted: str, cause: Optional[str] = None, again: bool = False
+        self, wanted: Wanted, cause: Optional[str] = None, again: bool = False
     ) -> tuple[bytes, Address]:
         """The next packet that is new, and its sender; if none comes, CAUSE is why.
 
-        wanted: what should come, for a person. again: it may be one that has come before,
-        and is noted all the same.
+        again: it may be one that has come before, and is noted all the same.
         """
         while True:
             try:
                 raw, sender = self.sock.take(cause)
             except Mismatch as nothing:
                 raise self.mismatch(wanted, *self.why_nothing(nothing, cause)) from None
-            known = (sender, raw) in self._recent
-            self._recent.append((sender, raw))
+            packet = sender, raw
+            known = packet in self._recent
+            self._remember(packet, known)
             if again or not known:
-                self.took.append((sender, raw))
+                self.took.append(packet)
                 return raw, sender
+
+    def _remember(self, packet: tuple[Address, bytes], known: bool) -> None:
+        if known:
+            del self._recent[packet]  # its place is at the end now
+        elif len(self._recent) == _RECENT:
+            del self._recent[next(iter(self._recent))]
+        self._recent[packet] = None
 
     def why_nothing(self, nothing: Mismatch, cause: Optional[str]) -> tuple[str, Optional[str]]:
         """What was seen where nothing came, and the cause; CAUSE is the test's own."""
         return nothing.seen, nothing.cause
 
-    def mismatch(self, wanted: str, seen: str, cause: Optional[str]) -> Mismatch:
+    def mismatch(self, wanted: Wanted, seen: str, cause: Optional[str]) -> Mismatch:
         """What to raise where another packet came than the one that was WANTED."""
-        return Mismatch(f"{self.sock.label} receives {wanted}", seen, cause)
+        return Mismatch(f"{self.sock.label} receives {_told(wanted)}", seen, cause)
 
 
 class Transfer(Side):
@@ -223,12 +236,12 @@ class Transfer(Side):
 
         block: its block's number, where that has more than 16 bits. again: see Side.take().
         """
-        raw = self._take(tell(packet), cause, again)
+        raw = self._take(packet, cause, again)
         if raw != packet:
             told = tell(raw)
             if told == tell(packet):
                 told += f", of which {difference(packet[4:], raw[4:])}"
-            raise self.mismatch(tell(packet), told, why(packet, raw, cause, block))
+            raise self.mismatch(packet, told, why(packet, raw, cause, block))
 
     def expect_at_once(self, packet: bytes, blocked: Callable[[], None], cause: str) -> None:
         """PACKET, which came before, is sent again before its sender waits, as BLOCKED() tells."""
@@ -313,19 +326,19 @@ class Transfer(Side):
                 if each.data[:2] != error(0)[:2]:
                     self.sock.send(error(5), each.sender)
 
-    def _take(self, wanted: str, cause: Optional[str], again: bool = False) -> bytes:
+    def _take(self, wanted: Wanted, cause: Optional[str], again: bool = False) -> bytes:
         raw, sender = self.take(wanted, cause, again)
         if self.other is None:
             assert self._asked is not None
             refused = raw[:2] == error(0)[:2]  # there is no transfer then, and needs no port
             if sender[0] != self._asked[0] or (sender == self._asked and not refused):
                 raise self.mismatch(
-                    f"{wanted} from a new port of {self._asked[0]}", f"{tell(raw)} from "
+                    f"{_told(wanted)} from a new port of {self._asked[0]}", f"{tell(raw)} from "
                     f"{sender[0]} port {sender[1]}, which was asked",
                     "same-port" if sender == self._asked else "reply-from-elsewhere")
             self.other = sender
         elif sender != self.other:
-            raise self.mismatch(f"{wanted} from {self.other[0]} port {self.other[1]}",
+            raise self.mismatch(f"{_told(wanted)} from {self.other[0]} port {self.other[1]}",
                                 f"{tell(raw)} from {sender[0]} port {sender[1]}", "same-port")
         return raw
 
@@ -373,9 +386,9 @@ class RequestPort(Side):
 
         Returns who sent it.
         """
-        raw, sender = self.take(tell(packet), cause, again)
+        raw, sender = self.take(packet, cause, again)
         if not _same_request(raw, packet):
-            raise self.mismatch(tell(packet), tell(raw), cause or _why_request(packet, raw))
+            raise self.mismatch(packet, tell(raw), cause or _why_request(packet, raw))
         return sender
 
     def next(
