@@ -11,6 +11,14 @@ enum { DIGITS_MAX = 20, DIGITS_AT_ONCE = 8 }; /* of any uint64_t */
 
 static const uint32_t digits_limit = 100000000; /* a number of DIGITS_AT_ONCE is below it */
 
+/* The numbers that most are: below DIGITS_FEW. */
+enum { DIGITS_FEW = 1000 };
+
+extern const struct digits_few {
+    char text[3];
+    uint8_t length;
+} digits_few[DIGITS_FEW];
+
 /* The eight digits of a number below digits_limit, an octet each, the first one lowest: halves of
  * it, their halves and the halves of these side by side, without a branch. */
 static inline uint64_t digits_octets(uint32_t number)
@@ -31,11 +39,13 @@ static inline unsigned digits_count(uint64_t number)
                                       10000000000000, 100000000000000, 1000000000000000,
                                       10000000000000000, 100000000000000000, 1000000000000000000,
                                       10000000000000000000u};
-    uint64_t odd = number | 1; /* has as many, and 0 has one */
-    unsigned bits = 64 - (unsigned)__builtin_clzll(odd);
-    unsigned least = bits * 1233 >> 12; /* 1233 / 2^12 is the logarithm of 2 */
+    unsigned bits, least;
 
-    return least + (odd >= powers[least]);
+    if (number < DIGITS_FEW)
+        return digits_few[number].length;
+    bits = 64 - (unsigned)__builtin_clzll(number);
+    least = bits * 1233 >> 12; /* 1233 / 2^12 is the logarithm of 2 */
+    return least + (number >= powers[least]);
 }
 
 static inline void digits_store(char *to, uint64_t octets)
@@ -64,9 +74,9 @@ static inline char *digits_some(char *to, uint32_t number)
 /* Writes all digits of a number; there must be room for DIGITS_MAX. Returns their end. */
 static inline char *digits_all(char *to, uint64_t number)
 {
-    if (number < 10) { /* as most counts are */
-        *to = (char)('0' + number);
-        return to + 1;
+    if (number < DIGITS_FEW) {
+        memcpy(to, &digits_few[number], sizeof digits_few[number]);
+        return to + digits_few[number].length;
     }
     if (__builtin_expect(number < digits_limit, 1))
         return digits_some(to, (uint32_t)number);
