@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#include "digits.h"
 #include "ladder_draw_internal.h"
 #include "ladder_text.h"
 
@@ -18,9 +17,9 @@ int ladder_area(const struct style *s)
 }
 
 const char *const tone_codes[] = {
-    [TONE_PLAIN] = "\033[0m",   [TONE_OPEN] = "\033[32m", [TONE_DATA] = "\033[1m",
-    [TONE_CLOSE] = "\033[36m",  [TONE_BAD] = "\033[31;1m", [TONE_NOTE] = "\033[33m",
-    [TONE_QUIET] = "\033[2m",   [TONE_CALL] = "\033[35m"};
+    [TONE_PLAIN] = CODE_PLAIN, [TONE_OPEN] = CODE_OPEN, [TONE_DATA] = CODE_DATA,
+    [TONE_CLOSE] = CODE_CLOSE, [TONE_BAD] = CODE_BAD,   [TONE_NOTE] = CODE_NOTE,
+    [TONE_QUIET] = CODE_QUIET, [TONE_CALL] = CODE_CALL};
 
 void put_dashes(const struct style *s, enum tone tone, int count)
 {
@@ -29,73 +28,15 @@ void put_dashes(const struct style *s, enum tone tone, int count)
     end_tone(s);
 }
 
-/* Right-aligned, and a space behind it. */
-static char *write_number(char *to, const struct style *s, uint64_t number)
-{
-    if (number == 0) {
-        to = write_spaces(to, s->number_width);
-    } else {
-        to = write_spaces(to, s->number_width - (int)digits_count(number));
-        to = digits_all(write_tone(to, s, TONE_QUIET), number);
-        to = write_tone(to, s, TONE_PLAIN);
-    }
-    *to++ = ' ';
-    return to;
-}
+#define LANE_SIGNS(begin, end, whole, busy, cut) \
+    {LADDER_WORD(begin(QUIET) whole end), LADDER_WORD(begin(CALL) busy end), \
+     LADDER_WORD(begin(QUIET) cut end)}
+#define LANES(begin, end) \
+    {LANE_SIGNS(begin, end, "|", "#", ":"), LANE_SIGNS(begin, end, "\u2502", "\u2503", "\u250a")}
+#define IN_TONE(tone) CODE_##tone
+#define IN_NO_TONE(tone) ""
 
-static char *write_time(char *to, const struct style *s, const struct span *time)
-{
-    size_t length = time->length;
-    bool micro = length > 3 && time->text[length - 3] == '\xc2'; /* \u00b5 has two octets */
-
-    if (!has_time(s))
-        return to;
-    to = write_spaces(to, TIME_WIDTH - (int)length + micro);
-    if (length > 0)
-        to = write_short(to, s, TONE_QUIET, time->text, SPAN_TEXT_MAX, length);
-    *to++ = ' ';
-    return to;
-}
-
-static char *write_state(char *to, const struct style *s, const char *state)
-{
-    size_t length = *state != '\0' ? strlen(state) : 0;
-
-    to = write_spaces(to, STATE_WIDTH - (int)length);
-    to = write_text(to, s, TONE_PLAIN, state, length);
-    *to++ = ' ';
-    return to;
-}
-
-static char *write_lane(char *to, const struct style *s, bool busy, enum lane lane)
-{
-    if (lane == LANE_CUT)
-        return write_sign(to, s, TONE_QUIET, "\u250a", ':');
-    if (busy)
-        return write_sign(to, s, TONE_CALL, "\u2503", '#');
-    return write_sign(to, s, TONE_QUIET, "\u2502", '|');
-}
-
-char *write_left(char *to, const struct style *s, uint64_t number, const struct span *time,
-                 const char *state, enum lane lane)
-{
-    to = write_number(to, s, number);
-    to = write_time(to, s, time);
-    if (has_states(s))
-        to = write_state(to, s, state);
-    return write_lane(to, s, s->busy[0], lane);
-}
-
-char *write_right(char *to, const struct style *s, const char *state, enum lane lane)
-{
-    to = write_lane(to, s, s->busy[1], lane);
-    if (*state != '\0' && has_states(s)) {
-        *to++ = ' ';
-        to = write_text(to, s, TONE_PLAIN, state, strlen(state));
-    }
-    *to++ = '\n';
-    return to;
-}
+const struct ladder_word lane_signs[2][2][3] = {LANES(IN_NO_TONE, ""), LANES(IN_TONE, CODE_PLAIN)};
 
 static const struct span no_time;
 

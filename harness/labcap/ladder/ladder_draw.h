@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "ladder_text.h"
 
@@ -38,27 +39,35 @@ enum {
     LADDER_WIDTH_MAX = 120,
     LADDER_WORDINGS = 6,
     LADDER_PARTS = 5,
-    LADDER_LABEL = 1 << LADDER_PARTS, /* a bit of a wording: the label comes first */
-    LADDER_LABEL_MAX = 64,
+    LADDER_LABEL = LADDER_PARTS, /* what a wording may say before its parts */
+    LADDER_LABEL_MAX = FLAGS_TEXT_MAX,
     LADDER_NOTE_MAX = 256
 };
 
-/* A few letters, always copied whole. */
+/* A few letters. They are always copied whole, length and all: what is behind them comes later. */
 struct ladder_word {
     char text[15];
     uint8_t length;
 };
 
-#define LADDER_WORD(literal) {literal, sizeof literal - 1}
+#define LADDER_WORD(literal) {literal, sizeof(literal) - 1}
 
-/* A piece of what an arrow says: a number between two words. Without a word behind it (NULL), and
- * perhaps without the number, it is what is left. */
+/* Returns the end. */
+static inline char *write_word(char *to, const struct ladder_word *word)
+{
+    memcpy(to, word, sizeof *word);
+    return to + word->length;
+}
+
+/* A piece of what an arrow says: a number between two words. Where its length is that of the words
+ * alone, there is no number. */
 struct ladder_part {
     const struct ladder_word *before, *behind;
     int64_t number;
-    bool has_number;
-    uint8_t length; /* of all three */
 };
+
+/* The octet of a part, or of the label, among the lengths of all of them. */
+#define LADDER_OCTET(part) ((uint64_t)0xff << 8 * (part))
 
 enum {
     LADDER_PART_MAX = 2 * sizeof(struct ladder_word) + LADDER_DIGITS_MAX,
@@ -67,9 +76,9 @@ enum {
 
 /* What an arrow may say, the fullest wording first; the first that fits is taken. */
 struct ladder_wordings {
-    uint8_t says[LADDER_WORDINGS]; /* bits: LADDER_LABEL, 1 << p for parts[p] */
+    uint64_t says[LADDER_WORDINGS]; /* the octets of its parts; those that the row has are said */
+    uint64_t ample; /* one with any of these is taken only where there is room for the note, too */
     uint8_t count;
-    uint8_t ample; /* the first of them are taken only where there is room for the note, too */
 };
 
 /* One row, in words. An empty text is left out. */
@@ -78,10 +87,11 @@ struct ladder_row {
     struct span time; /* since the row before */
     bool to_server;
     enum tone tone;
-    char label[LADDER_LABEL_MAX]; /* what kind of packet: "1/3 SYN", "PSH+ACK" */
-    size_t label_length;
+    const char *label; /* what kind of packet: "1/3 SYN", "PSH+ACK"; LADDER_LABEL_MAX of memory */
     const struct ladder_wordings *wordings;
     struct ladder_part parts[LADDER_PARTS];
+    uint64_t lengths;  /* of the parts and of the label, an octet each; 0: the row has it not */
+    char own_label[LADDER_LABEL_MAX]; /* where no other memory has it */
     char note[LADDER_NOTE_MAX]; /* on the arrow where there is room, else beneath */
     const char *state[2];       /* client, server; "" where it is as before */
     bool lost;                  /* the arrow ends halfway */

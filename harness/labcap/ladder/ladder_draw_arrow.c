@@ -18,23 +18,73 @@ struct arrow {
     int beyond;       /* columns between a lost one's head and the lane */
 };
 
-static int wording_length(const struct ladder_row *row, unsigned wording)
-{
-    unsigned says = row->wordings->says[wording], parts = says & (LADDER_LABEL - 1);
-    size_t length = says & LADDER_LABEL ? row->label_length : 0;
+/* ---- What is the same in all arrows of a tone ---- */
 
-    for (; parts != 0; parts &= parts - 1)
-        length += row->parts[__builtin_ctz(parts)].length;
-    return (int)length;
+/* Copied as a ladder_word is. */
+struct arrow_piece {
+    char text[31];
+    uint8_t length;
+};
+
+#define PIECE(literal) {literal, sizeof(literal) - 1}
+
+/* From left to right: `first`, shaft or texts, `between`, the other one, `last`. */
+struct arrow_pieces {
+    struct arrow_piece first, between, last;
+};
+
+enum { NO_TONE = TONE_CALL + 1, TONES };
+
+/* What they begin and end with are escape sequences. */
+#define TO_CLIENT(begin, end, dash, head) \
+    {PIECE(begin head end begin), PIECE(end " " begin), PIECE(end " " begin dash end)}
+#define TO_SERVER(begin, end, dash, head) \
+    {PIECE(begin dash end " " begin), PIECE(end " " begin), PIECE(end begin head end)}
+#define TONED(begin, end, dash, client, server, lost) \
+    {{TO_CLIENT(begin, end, dash, client), TO_CLIENT(begin, end, dash, lost)}, \
+     {TO_SERVER(begin, end, dash, server), TO_SERVER(begin, end, dash, lost)}}
+#define ASCII(begin, end) TONED(begin, end, "-", "<", ">", "x")
+#define UTF8(begin, end) TONED(begin, end, "\u2500", "\u25c4", "\u25ba", "\u2573")
+#define ALL_TONES(signs) \
+    {[TONE_PLAIN] = signs(CODE_PLAIN, CODE_PLAIN), [TONE_OPEN] = signs(CODE_OPEN, CODE_PLAIN), \
+     [TONE_DATA] = signs(CODE_DATA, CODE_PLAIN), [TONE_CLOSE] = signs(CODE_CLOSE, CODE_PLAIN), \
+     [TONE_BAD] = signs(CODE_BAD, CODE_PLAIN), [TONE_NOTE] = signs(CODE_NOTE, CODE_PLAIN), \
+     [TONE_QUIET] = signs(CODE_QUIET, CODE_PLAIN), [TONE_CALL] = signs(CODE_CALL, CODE_PLAIN), \
+     [NO_TONE] = signs("", "")}
+
+/* By: in UTF-8, tone, to the server, lost. */
+static const struct arrow_pieces all_pieces[2][TONES][2][2] = {ALL_TONES(ASCII), ALL_TONES(UTF8)};
+
+/* Not inlined: the address would be computed for each piece of them. */
+__attribute__((noinline)) static const struct arrow_pieces *pieces_of(const struct style *s,
+                                                                      const struct ladder_row *row)
+{
+    return &all_pieces[s->utf8][s->color ? row->tone : NO_TONE][row->to_server][row->lost];
+}
+
+static inline char *write_piece(char *to, const struct arrow_piece *piece)
+{
+    memcpy(to, piece, sizeof *piece);
+    return to + piece->length;
+}
+
+/* ---- Words ---- */
+
+/* The sum of all octets is the highest one of the product. */
+static inline int wording_length(const struct ladder_row *row, unsigned wording)
+{
+    return (int)((row->lengths & row->wordings->says[wording]) * 0x0101010101010101 >> 56);
 }
 
 /* The fullest wording that fits, or the shortest there is. `note`: columns of the note. */
-static void choose_wording(struct arrow *a, const struct ladder_row *row, int room, int note)
+static inline void choose_wording(struct arrow *a, const struct ladder_row *row, int room,
+                                  int note)
 {
     const struct ladder_wordings *w = row->wordings;
 
     for (a->wording = 0;; a->wording++) {
-        int beside = a->wording < w->ample && note > 0 ? 2 + note : 0;
+        bool ample = (row->lengths & w->says[a->wording] & w->ample) != 0;
+        int beside = ample && note > 0 ? 2 + note : 0;
 
         a->length = wording_length(row, a->wording);
         if (a->length + beside <= room || a->wording + 1u >= w->count)
@@ -42,39 +92,20 @@ static void choose_wording(struct arrow *a, const struct ladder_row *row, int ro
     }
 }
 
-static char *write_texts(char *to, const struct style *s, const struct ladder_row *row,
-                         const struct arrow *a)
+/* The tone of the last one goes on: it ends with the next piece. */
+static inline char *write_texts(char *to, const struct style *s, const struct ladder_row *row,
+                                const struct arrow *a)
 {
-    *to++ = ' ';
-    to = write_tone(to, s, row->tone);
-    to = write_tone(write_wording(to, row, a->wording), s, TONE_PLAIN);
-    if (a->note_length > 0) {
-        to = stpcpy(to, ", ");
-        to = write_text(to, s, TONE_NOTE, a->note, (size_t)a->note_length);
-    }
-    *to++ = ' ';
-    return to;
+    to = write_wording(to, row, a->wording);
+    if (a->note_length == 0)
+        return to;
+    to = stpcpy(write_tone(to, s, TONE_PLAIN), ", ");
+    to = write_tone(to, s, TONE_NOTE);
+    memcpy(to, a->note, (size_t)a->note_length);
+    return to + a->note_length;
 }
 
-static char *write_shaft(char *to, const struct style *s, enum tone tone, int dashes)
-{
-    to = write_dashes(write_tone(to, s, tone), dashes, s->utf8);
-    return write_tone(to, s, TONE_PLAIN);
-}
-
-static char *write_dash(char *to, const struct style *s, enum tone tone)
-{
-    return write_sign(to, s, tone, "\u2500", '-');
-}
-
-static char *write_head(char *to, const struct style *s, const struct ladder_row *row)
-{
-    if (row->lost)
-        return write_sign(to, s, row->tone, "\u2573", 'x');
-    if (row->to_server)
-        return write_sign(to, s, row->tone, "\u25ba", '>');
-    return write_sign(to, s, row->tone, "\u25c4", '<');
-}
+/* ---- The row ---- */
 
 /* The word behind a lost one's head, and the way that it did not go. */
 static char *write_beyond(char *to, const struct style *s, const struct ladder_row *row,
@@ -82,32 +113,31 @@ static char *write_beyond(char *to, const struct style *s, const struct ladder_r
 {
     int word = (int)sizeof lost_word - 1, gap = columns - word - 1;
 
-    if (!row->lost)
-        return to;
     to = write_spaces(to, row->to_server ? 1 : gap);
     to = write_text(to, s, row->tone, lost_word, (size_t)word);
     return write_spaces(to, row->to_server ? gap : 1);
 }
 
-static char *write_arrow(char *to, const struct style *s, const struct ladder_row *row,
-                         const struct arrow *a)
+static inline char *write_arrow(char *to, const struct style *s, const struct ladder_row *row,
+                                const struct arrow *a)
 {
+    const struct arrow_pieces *pieces = pieces_of(s, row);
+
     if (row->to_server) {
-        to = write_dash(to, s, row->tone);
-        to = write_texts(to, s, row, a);
-        to = write_shaft(to, s, row->tone, a->shaft);
-        to = write_head(to, s, row);
-        return write_beyond(to, s, row, a->beyond);
+        to = write_texts(write_piece(to, &pieces->first), s, row, a);
+        to = write_dashes(write_piece(to, &pieces->between), a->shaft, s->utf8);
+        to = write_piece(to, &pieces->last);
+        return row->lost ? write_beyond(to, s, row, a->beyond) : to;
     }
-    to = write_beyond(to, s, row, a->beyond);
-    to = write_head(to, s, row);
-    to = write_shaft(to, s, row->tone, a->shaft);
-    to = write_texts(to, s, row, a);
-    return write_dash(to, s, row->tone);
+    if (row->lost)
+        to = write_beyond(to, s, row, a->beyond);
+    to = write_dashes(write_piece(to, &pieces->first), a->shaft, s->utf8);
+    to = write_texts(write_piece(to, &pieces->between), s, row, a);
+    return write_piece(to, &pieces->last);
 }
 
 /* A lost packet's arrow ends in the middle, or where its text ends. */
-static void measure(const struct ladder_row *row, struct arrow *a, int area)
+static inline void measure(const struct ladder_row *row, struct arrow *a, int area)
 {
     int texts = a->length + (a->note_length > 0 ? 2 + a->note_length : 0), length = area;
 

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "digits.h"
 #include "ladder_draw.h"
 #include "ladder_out.h"
 
@@ -14,7 +15,7 @@ enum {
     TIME_FROM = 50    /* columns from which there is a time */
 };
 
-enum lane { LANE_WHOLE, LANE_CUT /* rows are left out */ };
+enum lane { LANE_WHOLE, LANE_BUSY, LANE_CUT /* rows are left out */ };
 
 static inline bool has_time(const struct style *s)
 {
@@ -39,6 +40,15 @@ static inline int area_of(const struct style *s)
 }
 
 /* Escape sequences; nothing where there is no colour. */
+#define CODE_PLAIN "\033[0m"
+#define CODE_OPEN "\033[32m"
+#define CODE_DATA "\033[1m"
+#define CODE_CLOSE "\033[36m"
+#define CODE_BAD "\033[31;1m"
+#define CODE_NOTE "\033[33m"
+#define CODE_QUIET "\033[2m"
+#define CODE_CALL "\033[35m"
+
 extern const char *const tone_codes[];
 
 static inline void begin_tone(const struct style *s, enum tone tone)
@@ -98,21 +108,72 @@ static inline char *write_short(char *to, const struct style *s, enum tone tone,
     return write_tone(to + length, s, TONE_PLAIN);
 }
 
-/* One sign, in UTF-8, where it has three octets, or else in ASCII. */
-static inline char *write_sign(char *to, const struct style *s, enum tone tone, const char utf8[4],
-                               char ascii)
+/* Right-aligned, and a space behind it. */
+static inline char *write_number(char *to, const struct style *s, uint64_t number)
 {
-    to = write_tone(to, s, tone);
-    if (s->utf8)
-        memcpy(to, utf8, 3);
-    else
-        *to = ascii;
-    return write_tone(to + (s->utf8 ? 3 : 1), s, TONE_PLAIN);
+    unsigned digits = number > 0 ? digits_count(number) : 0;
+
+    to = write_few_spaces(to, s->number_width - (int)digits);
+    if (number > 0) {
+        to = write_tone(to, s, TONE_QUIET);
+        digits_all(to, number);
+        to = write_tone(to + digits, s, TONE_PLAIN);
+    }
+    *to++ = ' ';
+    return to;
 }
 
-char *write_left(char *to, const struct style *style, uint64_t number, const struct span *time,
-                 const char *state, enum lane lane);
-char *write_right(char *to, const struct style *style, const char *state, enum lane lane);
+static inline char *write_time(char *to, const struct style *s, const struct span *time)
+{
+    if (!has_time(s))
+        return to;
+    to = write_few_spaces(to, TIME_WIDTH - time->columns);
+    if (time->length > 0)
+        to = write_short(to, s, TONE_QUIET, time->text, SPAN_TEXT_MAX, time->length);
+    *to++ = ' ';
+    return to;
+}
+
+static inline char *write_state(char *to, const struct style *s, const char *state)
+{
+    size_t length = *state != '\0' ? strlen(state) : 0;
+
+    to = write_few_spaces(to, STATE_WIDTH - (int)length);
+    to = write_text(to, s, TONE_PLAIN, state, length);
+    *to++ = ' ';
+    return to;
+}
+
+extern const struct ladder_word lane_signs[2][2][3]; /* in colour, in UTF-8, enum lane */
+
+static inline char *write_lane(char *to, const struct style *s, bool busy, enum lane lane)
+{
+    if (lane == LANE_WHOLE && busy)
+        lane = LANE_BUSY;
+    return write_word(to, &lane_signs[s->color][s->utf8][lane]);
+}
+
+static inline char *write_left(char *to, const struct style *s, uint64_t number,
+                               const struct span *time, const char *state, enum lane lane)
+{
+    to = write_number(to, s, number);
+    to = write_time(to, s, time);
+    if (has_states(s))
+        to = write_state(to, s, state);
+    return write_lane(to, s, s->busy[0], lane);
+}
+
+static inline char *write_right(char *to, const struct style *s, const char *state,
+                                enum lane lane)
+{
+    to = write_lane(to, s, s->busy[1], lane);
+    if (*state != '\0' && has_states(s)) {
+        *to++ = ' ';
+        to = write_text(to, s, TONE_PLAIN, state, strlen(state));
+    }
+    *to++ = '\n';
+    return to;
+}
 
 /* States in a line of their own, if they are not beside the lanes and any is new. */
 void states_beneath(const struct style *style, const char *const state[2]);

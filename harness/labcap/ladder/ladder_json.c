@@ -148,14 +148,11 @@ static void json_resume(struct ladder_sink *sink, struct strand *strand)
 
 static void put_flags(const struct strand *strand, const struct segment_record *s)
 {
-    char flags[FLAGS_TEXT_MAX];
-
     if (strand->flow->protocol != IP_TCP || (s->marks & MARK_UNREACHABLE)) {
         put(",\"flags\":null,\"seq\":null,\"ack\":null");
         return;
     }
-    flags_text(flags, s->flags);
-    text_field("flags", flags);
+    text_field("flags", flags_text(s->flags)->text);
     signed_field("seq", s->seq);
     if (s->has_ack)
         signed_field("ack", s->ack);

@@ -19,7 +19,7 @@ void out_much(const char *bytes, size_t count)
 
 #define DASHES_8 "\u2500\u2500\u2500\u2500\u2500\u2500\u2500\u2500"
 
-const char out_dash_run[] = DASHES_8 DASHES_8 DASHES_8 DASHES_8;
+const char out_dash_run[] = DASHES_8 DASHES_8;
 
 void out_flush(void)
 {

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <string.h>
 
-enum { OUT_SIZE = 64 * 1024, OUT_RUN = 32 };
+enum { OUT_SIZE = 64 * 1024, OUT_RUN = 16 };
 
 /* For the functions below only. */
 extern struct out_buffer {
@@ -68,6 +68,13 @@ static inline char *write_spaces(char *to, int count)
 {
     for (int done = 0; done < count; done += OUT_RUN)
         memset(to + done, ' ', OUT_RUN);
+    return count > 0 ? to + count : to;
+}
+
+/* The same for up to 2 * OUT_RUN of them, as there are beside a short text. */
+static inline char *write_few_spaces(char *to, int count)
+{
+    memset(to, ' ', 2 * OUT_RUN);
     return count > 0 ? to + count : to;
 }
 

@@ -39,8 +39,28 @@ static uint8_t closing_bits(const struct teller *t, uint8_t steps)
     return t->three_step_teardown && (steps & STEP_FIRST_FIN_ACK) ? TCP_FIN | TCP_ACK : TCP_FIN;
 }
 
+static void set_label(struct ladder_row *row, const char *label, size_t length)
+{
+    row->label = label;
+    row->lengths |= (uint64_t)length << 8 * LADDER_LABEL;
+}
+
+/* "1/4 FIN". Returns its length. */
+static size_t step_text(char text[LADDER_LABEL_MAX], unsigned step, char of, uint8_t flags)
+{
+    const struct flags_text *called = flags_text(flags);
+
+    text[0] = (char)('0' + step);
+    text[1] = '/';
+    text[2] = of;
+    text[3] = ' ';
+    memcpy(text + 4, called->text, LADDER_LABEL_MAX - 4);
+    return 4 + called->length;
+}
+
 /* `more` are other control bits of the segment. Returns the text's length. */
-static size_t closing_label(struct teller *t, uint8_t steps, uint8_t more, char *text)
+static size_t closing_label(struct teller *t, uint8_t steps, uint8_t more,
+                            char text[LADDER_LABEL_MAX])
 {
     unsigned of = t->three_step_teardown ? 3 : 4;
     bool unknown = t->undecided_teardown && steps == STEP_FIRST_FIN;
@@ -51,11 +71,7 @@ static size_t closing_label(struct teller *t, uint8_t steps, uint8_t more, char 
         step = 3; /* step 2 was two of four */
     if (step > of)
         step = of;
-    text[0] = (char)('0' + step);
-    text[1] = '/';
-    text[2] = unknown ? '?' : (char)('0' + of);
-    text[3] = ' ';
-    return 4 + flags_text(text + 4, closing_bits(t, steps) | more);
+    return step_text(text, step, unknown ? '?' : (char)('0' + of), closing_bits(t, steps) | more);
 }
 
 /* The control bits, with the number of the step of the handshake or teardown before them. A
@@ -68,17 +84,16 @@ static void label_of(struct teller *t, const struct segment_record *s, struct la
     if (s->handshake > 0 && s->handshake <= 3 && !simultaneous) {
         uint8_t more = (uint8_t)(s->flags & ~(TCP_SYN | TCP_ACK));
 
-        memcpy(row->label, "0/3 ", 4);
-        row->label[0] = (char)('0' + s->handshake);
-        row->label_length = 4 + flags_text(row->label + 4, opening[s->handshake] | more);
+        set_label(row, row->own_label,
+                  step_text(row->own_label, s->handshake, '3', opening[s->handshake] | more));
         if (s->teardown)
             closing_label(t, s->teardown, 0, row->note);
     } else if (s->teardown) {
         uint8_t more = (uint8_t)(s->flags & ~(TCP_FIN | TCP_ACK));
 
-        row->label_length = closing_label(t, s->teardown, more, row->label);
+        set_label(row, row->own_label, closing_label(t, s->teardown, more, row->own_label));
     } else {
-        row->label_length = flags_text(row->label, s->flags);
+        set_label(row, flags_text(s->flags)->text, flags_text(s->flags)->length);
     }
 }
 
@@ -234,19 +249,20 @@ static void tell_tcp(struct teller *t, const struct segment_record *s, struct la
 
 static void tell_datagram(const struct segment_record *s, struct ladder_row *row)
 {
-    row->label_length = sizeof "datagram" - 1;
-    memcpy(row->label, "datagram", sizeof "datagram");
+    static const char label[LADDER_LABEL_MAX] = "datagram";
+
+    set_label(row, label, sizeof "datagram" - 1);
     word_datagram(row, s->payload_len, s->fragments);
 }
 
 static void tell_unreachable(const struct flow *flow, const struct segment_record *s,
                              struct ladder_row *row)
 {
-    struct growing label = text_begin(row->label, sizeof row->label);
+    struct growing label = text_begin(row->own_label, sizeof row->own_label);
 
     text_add(&label, "ICMP: ");
     text_add(&label, unreachable_name(flow->ip_version, s->icmp_code));
-    row->label_length = label.used;
+    set_label(row, row->own_label, label.used);
     word_unreachable(row);
 }
 
@@ -255,10 +271,10 @@ static void start_row(struct ladder_row *row, const struct segment_record *s)
 {
     row->number = s->packet;
     row->time.text[0] = '\0';
-    row->time.length = 0;
+    row->time.length = row->time.columns = 0;
     row->tone = tone_of(s);
-    row->label[0] = row->note[0] = '\0';
-    row->label_length = 0;
+    row->lengths = 0;
+    row->note[0] = '\0';
     row->state[0] = row->state[1] = "";
     row->lost = false;
 }

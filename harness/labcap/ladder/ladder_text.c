@@ -52,15 +52,15 @@ static bool half_goes_up(uint64_t parts, uint64_t unit, unsigned tenths)
 /* parts / unit, with `tenths` digits behind the point; where there are any, three in all. */
 static inline char *write_decimal(char *to, uint64_t parts, uint64_t unit, unsigned tenths)
 {
-    uint64_t whole = parts / unit, rest = (parts - whole * unit) * 2, digits, before;
-    unsigned point = 8 * (3 - tenths); /* bits of the digits before it */
+    uint64_t whole = parts / unit, rest = (parts - whole * unit) * 2;
+    unsigned point = 3 - tenths; /* digits before it */
 
     whole += rest == unit ? half_goes_up(parts, unit, tenths) : rest > unit;
     if (tenths == 0)
         return digits_all(to, whole);
-    digits = (digits_octets((uint32_t)whole) | 0x3030303030303030) >> 8 * (DIGITS_AT_ONCE - 3);
-    before = digits & (((uint64_t)1 << point) - 1);
-    digits_store(to, before | (uint64_t)'.' << point | digits >> point << (point + 8));
+    memcpy(to, digits_few[whole].text, 3);
+    to[point] = '.';
+    memcpy(to + point + 1, digits_few[whole].text + point, tenths);
     return to + 4;
 }
 
@@ -77,9 +77,10 @@ __attribute__((always_inline)) static inline char *write_span(char *to, uint64_t
 void span_tell(struct span *span, int64_t ns, bool utf8)
 {
     static const struct {
-        char text[7]; /* always copied whole */
-        uint8_t length;
-    } names[] = {{" ns", 3}, {" us", 3}, {" \u00b5s", 4}, {" ms", 3}, {" s", 2}, {" d", 2}};
+        char text[6]; /* always copied whole */
+        uint8_t length, columns;
+    } names[] = {{" ns", 3, 3}, {" us", 3, 3}, {" \u00b5s", 4, 3},
+                 {" ms", 3, 3}, {" s", 2, 2},  {" d", 2, 2}};
     enum { NANO, MICRO, MICRO_UTF8, MILLI, SECOND, DAY } unit;
     uint64_t magnitude = ns < 0 ? 0 - (uint64_t)ns : (uint64_t)ns;
     char *to = span->text;
@@ -104,16 +105,15 @@ void span_tell(struct span *span, int64_t ns, bool utf8)
         unit = DAY;
     }
     memcpy(to, names[unit].text, sizeof names[unit].text);
-    span->length = (size_t)(to - span->text) + names[unit].length;
+    span->length = (uint8_t)(to - span->text + names[unit].length);
+    span->columns = (uint8_t)(to - span->text + names[unit].columns);
 }
 
-struct flags {
-    char text[FLAGS_TEXT_MAX];
-    size_t length; /* 0: not made yet */
-};
+struct flags_text flags_texts[256];
 
-static void make_flags(struct flags *known, uint8_t flags)
+void flags_make(uint8_t flags)
 {
+    struct flags_text *made = &flags_texts[flags];
     static const char names[8][5] = {"SYN+", "FIN+", "RST+", "PSH+",
                                      "URG+", "ECE+", "CWR+", "ACK+"};
     static const uint8_t bits[8] = {TCP_SYN, TCP_FIN, TCP_RST, TCP_PSH,
@@ -121,22 +121,11 @@ static void make_flags(struct flags *known, uint8_t flags)
 
     for (size_t i = 0; i < 8; i++)
         if (flags & bits[i])
-            strcat(known->text, names[i]);
+            strcat(made->text, names[i]);
     if (flags == 0)
-        strcpy(known->text, "none+");
-    known->length = strlen(known->text) - 1;
-    known->text[known->length] = '\0';
-}
-
-size_t flags_text(char text[FLAGS_TEXT_MAX], uint8_t flags)
-{
-    static struct flags all[256];
-    struct flags *known = &all[flags];
-
-    if (known->length == 0)
-        make_flags(known, flags);
-    memcpy(text, known->text, FLAGS_TEXT_MAX);
-    return known->length;
+        strcpy(made->text, "none+");
+    made->length = strlen(made->text) - 1;
+    made->text[made->length] = '\0';
 }
 
 /* ---- Payload ---- */

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { SPAN_TEXT_MAX = 24, FLAGS_TEXT_MAX = 36, NUMBER_TEXT_MAX = 32 };
+enum { SPAN_TEXT_MAX = 22, FLAGS_TEXT_MAX = 40, NUMBER_TEXT_MAX = 32 };
 
 /* A number in digits; with commas between the thousands. Each returns its length. */
 size_t number_text(char text[NUMBER_TEXT_MAX], int64_t number);
@@ -16,14 +16,28 @@ size_t count_text(char text[NUMBER_TEXT_MAX], uint64_t count);
 /* A length of time as text; all bits 0 is none. */
 struct span {
     char text[SPAN_TEXT_MAX];
-    size_t length;
+    uint8_t length, columns;
 };
 
 /* Three significant digits and a unit: "850 ns", "12.3 ms", "3.00 s". */
 void span_tell(struct span *span, int64_t ns, bool utf8);
 
-/* "SYN+ACK", "PSH+ACK"; "none" where no bit is set. Returns its length. */
-size_t flags_text(char text[FLAGS_TEXT_MAX], uint8_t flags);
+struct flags_text {
+    char text[FLAGS_TEXT_MAX];
+    size_t length; /* 0: not made yet */
+};
+
+/* For flags_text() only. */
+extern struct flags_text flags_texts[256];
+void flags_make(uint8_t flags);
+
+/* "SYN+ACK", "PSH+ACK"; "none" where no bit is set. */
+static inline const struct flags_text *flags_text(uint8_t flags)
+{
+    if (flags_texts[flags].length == 0)
+        flags_make(flags);
+    return &flags_texts[flags];
+}
 
 /* Payload in quotes, as C would write it, at most `columns` wide; an ellipsis ends it where it
  * is cut or where `more` bytes were not kept. Nothing in it can control a terminal: what is not

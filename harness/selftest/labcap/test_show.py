@@ -465,6 +465,29 @@ def test_colour_changes_no_character(show: Show) -> None:
     assert bare == show(talk, "--payload")
 
 
+def test_each_piece_of_a_row_has_its_own_colour(show: Show) -> None:
+    talk = Conversation().handshake()
+    talk.server("RA")
+    text = re.sub(r"\x1b\[([0-9;]+)m", r"{\1}", show(talk, "--color", "always"))
+    assert [line for line in text.splitlines() if line.lstrip().startswith(("{2}3", "{2}4"))] == [
+        "  {2}3{0}  {2}1.00 ms{0}              {2}|{0}{32}-{0} {32}3/3 ACK seq 1 ack 1{0} "
+        "{32}----------------{0}{32}>{0}{2}|{0} {0}ESTABLISHED{0}",
+        "  {2}4{0}  {2}1.00 ms{0}       {0}CLOSED{0} {2}|{0}{31;1}<{0}{31;1}---------{0} "
+        "{31;1}RST+ACK seq 1 ack 1{0}, {33}reset{0} {31;1}-{0}{2}|{0} {0}CLOSED{0}",
+    ]
+
+
+def test_no_unit_of_time_moves_a_lane(show: Show) -> None:
+    talk = Conversation().handshake()
+    for after_ns in (850, 12_300, 12_300_000, 3_000_000_000):
+        talk.now_ns += after_ns - talk.step_ns
+        talk.client("A")
+    rows = [line for line in show(talk, env=UTF8).splitlines() if "\u25ba\u2502" in line]
+    assert {row.index("\u2502") for row in rows} == {26}
+    times = [row[4:13].strip() for row in rows[-4:]]
+    assert times == ["850 ns", "12.3 \u00b5s", "12.3 ms", "3.00 s"]
+
+
 def on_terminal(binary: Path, file: Path, columns: int, *arguments: str, **env: str) -> str:
     """What show writes to a terminal of that width."""
     ours, theirs = pty.openpty()

@@ -99,6 +99,19 @@ def test_a_note_comes_before_the_packet_where_there_is_room_for_one(show: Show) 
     assert "ack 1001 (packet 4), zero window -|" in row(show(talk, columns=100), 5)
 
 
+def test_the_same_for_data_and_for_a_step_of_the_teardown(show: Show) -> None:
+    talk = Conversation().handshake()
+    talk.client("PA", b"hello\n")
+    talk.server("PA", b"world\n", window=0)
+    talk.client("PA", b"hello\n")
+    talk.server("FA", window=0)
+    assert row(show(talk, columns=90), 5).endswith("- PSH+ACK seq 1 ack 7 len 6, zero window -|")
+    assert "- 1/4 FIN seq 7 ack 13, zero window -|" in row(show(talk), 7)
+    text = show(talk, columns=100)
+    assert "ack 7 (packet 4) len 6, zero window -|" in row(text, 5)
+    assert "ack 13 (packet 6), zero window -|" in row(text, 7)
+
+
 def test_without_room_the_packet_is_left_out_before_the_numbers_of_data(show: Show) -> None:
     talk = Conversation().handshake()
     talk.client("PA", b"hello\n")

@@ -119,6 +119,13 @@ was duplicated. Of 5 packets to the client 1 was reordered, 1 was damaged.
 """
 
 
+def test_the_word_lost_has_its_arrows_colour(show: Show) -> None:
+    drawn = show(TwoPoints().go(mended_connection(), MENDED), "--color", "always")
+    text = re.sub(r"\x1b\[([0-9;]+)m", r"{\1}", drawn)
+    arrow = "{31;1}-{0} {31;1}1/3 SYN seq 0{0} {31;1}--{0}{31;1}x{0} {31;1}lost{0}"
+    assert "{0}" + arrow + " " * 15 + "{2}|{0}" in text
+
+
 def test_the_same_in_40_columns_has_notes_beneath(show: Show) -> None:
     lines = rows(show(TwoPoints().go(mended_connection(), MENDED), env={"COLUMNS": "40"}))
     assert lines[:9] == [

@@ -118,6 +118,12 @@ the server, 18 bytes to the client.
 """
 
 
+def test_a_lane_has_the_colour_of_calls_while_one_goes_on(drawn: Drawn) -> None:
+    text = re.sub(r"\x1b\[([0-9;]+)m", r"{\1}", drawn("--color", "always"))
+    assert "{35}#{0}{32}-{0} {32}1/3 SYN seq 0{0} {32}--" in text
+    assert "{2}|{0}{1}-{0} {1}PSH+ACK seq 1 ack 1 len 7{0} {1}--" in text
+
+
 MARKS = {"C": ("*", "o", "#", "|"), UTF8: ("\u25cf", "\u25cb", "\u2503", "\u2502")}
 
 
