@@ -104,7 +104,7 @@ static int64_t data_start(const struct wire_packet *p)
 
 static int64_t bytes_in_a_row(const struct interval_set *set)
 {
-    const struct interval *first = set->heap != NULL ? set->heap : &set->one;
+    const struct interval *first = interval_items(set);
 
     return set->count > 0 && first->start <= 1 ? first->end - 1 : 0;
 }

@@ -18,6 +18,8 @@ enum { PIECE_MIN = BOUND(64, 8) * 1024, PIECE_MAX = 2 * 1024 * 1024 };
 
 enum { TCP_SIZE = offsetof(struct flow, tcp) + sizeof(struct tcp_connection) };
 
+_Static_assert(TCP_SIZE <= 8 * CACHE_LINE, "there are many; each cache line takes time");
+
 /* Memory for records of one size. */
 struct slab {
     size_t size;

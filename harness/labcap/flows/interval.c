@@ -8,18 +8,13 @@
 
 static struct interval *items(struct interval_set *set)
 {
-    return set->heap != NULL ? set->heap : &set->one;
-}
-
-static const struct interval *const_items(const struct interval_set *set)
-{
-    return set->heap != NULL ? set->heap : &set->one;
+    return set->capacity > 0 ? set->heap : &set->one;
 }
 
 /* Index of the first interval that ends at or above `at`; count if there is none. */
 static uint32_t first_ending_at(const struct interval_set *set, int64_t at)
 {
-    const struct interval *v = const_items(set);
+    const struct interval *v = interval_items(set);
     uint32_t low = 0, high = set->count;
 
     if (high > 0 && v[high - 1].end < at)
@@ -48,11 +43,11 @@ static void make_room(struct interval_set *set)
         set->count--;
         return;
     }
-    if (set->heap == NULL ? set->count == 0 : set->count < set->capacity)
+    if (set->capacity == 0 ? set->count == 0 : set->count < set->capacity)
         return;
-    capacity = set->heap == NULL ? 4 : set->capacity * 2;
-    v = need(realloc(set->heap, capacity * sizeof *v));
-    if (set->heap == NULL)
+    capacity = set->capacity == 0 ? 4 : set->capacity * 2;
+    v = need(realloc(set->capacity == 0 ? NULL : set->heap, capacity * sizeof *v));
+    if (set->capacity == 0)
         v[0] = set->one;
     set->heap = v;
     set->capacity = capacity;
@@ -118,7 +113,7 @@ struct interval_added interval_add(struct interval_set *set, int64_t start, int6
 
 uint64_t interval_above(const struct interval_set *set, int64_t from)
 {
-    const struct interval *v = const_items(set);
+    const struct interval *v = interval_items(set);
     uint64_t sum = 0;
 
     for (uint32_t i = set->count; i-- > 0 && v[i].end > from;)
@@ -128,7 +123,7 @@ uint64_t interval_above(const struct interval_set *set, int64_t from)
 
 uint64_t interval_holes(const struct interval_set *set, int64_t from, int64_t to)
 {
-    const struct interval *v = const_items(set);
+    const struct interval *v = interval_items(set);
     uint64_t holes = 0;
     uint32_t i = first_ending_at(set, from);
 
@@ -146,12 +141,12 @@ uint64_t interval_holes(const struct interval_set *set, int64_t from, int64_t to
 
 int64_t interval_lowest(const struct interval_set *set, int64_t otherwise)
 {
-    return set->count > 0 ? const_items(set)[0].start : otherwise;
+    return set->count > 0 ? interval_items(set)[0].start : otherwise;
 }
 
 int64_t interval_highest(const struct interval_set *set, int64_t otherwise)
 {
-    return set->count > 0 ? const_items(set)[set->count - 1].end : otherwise;
+    return set->count > 0 ? interval_items(set)[set->count - 1].end : otherwise;
 }
 
 uint64_t interval_cut_below(struct interval_set *set, int64_t at)
@@ -185,6 +180,7 @@ void interval_shift(struct interval_set *set, int64_t distance)
 
 void interval_free(struct interval_set *set)
 {
-    free(set->heap);
+    if (set->capacity > 0)
+        free(set->heap);
     memset(set, 0, sizeof *set);
 }

@@ -20,10 +20,18 @@ struct interval {
 };
 
 struct interval_set {
-    struct interval *heap; /* NULL while `one` is enough */
-    uint32_t count, capacity;
-    struct interval one;
+    uint32_t count;
+    uint32_t capacity; /* of the heap; 0 while `one` is enough */
+    union {
+        struct interval one, *heap;
+    };
 };
+
+/* All `count` of them. */
+static inline const struct interval *interval_items(const struct interval_set *set)
+{
+    return set->capacity > 0 ? set->heap : &set->one;
+}
 
 struct interval_added {
     uint64_t fresh;       /* positions that were not in the set */

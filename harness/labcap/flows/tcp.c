@@ -1,9 +1,27 @@
 /* tcp.c - one packet at a time: whose it is, where it stands, what it acknowledges. */
 #include "tcp.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "memory.h"
 #include "tcp_internal.h"
+
+/* ---- What few sides have ---- */
+
+const struct tcp_rare *tcp_rare(const struct tcp_side *s)
+{
+    static const struct tcp_rare nothing;
+
+    return s->rare != NULL ? s->rare : &nothing;
+}
+
+struct tcp_rare *tcp_rare_of(struct tcp_side *s)
+{
+    if (s->rare == NULL)
+        s->rare = need(calloc(1, sizeof *s->rare));
+    return s->rare;
+}
 
 /* ---- Sequence numbers ---- */
 
@@ -32,8 +50,10 @@ static void move_places(struct tcp_side *s, struct tcp_side *peer, int32_t dista
     s->acked += distance;
     s->fin_position += distance;
     s->acked_by_fin += distance;
-    s->claim.start += distance;
-    s->claim.end += distance;
+    if (s->claim.pending) {
+        s->rare->claimed.start += distance;
+        s->rare->claimed.end += distance;
+    }
     peer->last_ack += distance;
 }
 
@@ -139,9 +159,9 @@ static void learn_window(struct tcp_connection *c, const struct segment *g)
     if (scaling && !has_flag(g, TCP_SYN)) /* RFC 7323: never in a SYN */
         g->note->window <<= s->window_scale;
     if (g->note->window > s->window_max)
-        s->window_max = g->note->window;
+        s->window_max = (uint32_t)g->note->window;
     if (g->p->window == 0) {
-        s->zero_windows++;
+        tcp_rare_of(s)->zero_windows++;
         g->note->marks |= MARK_ZERO_WINDOW;
     } else if (g->has_ack && s->ack_sent && s->last_window == 0) {
         g->note->marks |= MARK_WINDOW_OPENS;
@@ -174,7 +194,7 @@ static uint64_t learn_ack(struct tcp_connection *c, const struct segment *g)
     if (!g->has_ack || has_flag(g, TCP_RST) || !is_acceptable(s, peer, g->ack))
         return 0;
     if (!(g->note->marks & MARK_KEEP_ALIVE) && is_duplicate_ack(s, peer, g)) {
-        s->duplicate_acks++;
+        tcp_rare_of(s)->duplicate_acks++;
         g->note->marks |= MARK_DUPLICATE_ACK;
     }
     s->ack_sent = true;
@@ -226,7 +246,7 @@ static void take_data(struct tcp_connection *c, const struct segment *g)
     const struct tcp_side *peer = &c->side[g->side ^ 1];
 
     if (g->note->marks & MARK_KEEP_ALIVE) {
-        s->keep_alives++;
+        tcp_rare_of(s)->keep_alives++;
         return;
     }
     g->note->payload_len = g->p->payload_len;
@@ -324,6 +344,10 @@ void tcp_finish(struct tcp_connection *c)
 
 void tcp_free(struct tcp_connection *c)
 {
-    interval_free(&c->side[0].seen);
-    interval_free(&c->side[1].seen);
+    for (int i = 0; i < 2; i++) {
+        interval_free(&c->side[i].seen);
+        free(c->side[i].rare);
+        c->side[i].rare = NULL;
+    }
+    zeek_free(&c->zeek);
 }

@@ -78,29 +78,40 @@ struct tcp_note {
 /* A segment whose IP length exceeds the wire length: [start, end) is claimed, not seen, until
  * the sequence numbers of later packets tell. */
 struct claimed_bytes {
-    bool pending;
-    bool continues; /* its segment began at the next number: believed if nothing contradicts */
-    bool fin;
     uint32_t length; /* of the whole segment */
     int64_t start, end;
 };
 
-/* One side as a sender; counts are of its own packets. What an ordinary packet changes comes
- * first: two of the processor's cache lines in each of many connections. */
+/* What most sides never have. */
+struct tcp_rare {
+    struct claimed_bytes claimed; /* while claim.pending */
+    uint64_t missing_bytes, retransmitted_segments, retransmitted_bytes, out_of_order_segments;
+    uint64_t duplicate_acks, zero_windows, keep_alives;
+    uint64_t syn_retransmissions; /* of the client */
+};
+
+/* One side as a sender; counts are of its own packets. There are many at a time: what is small
+ * makes them cost less. */
 struct tcp_side {
-    bool syn_seen;   /* its SYN or SYN+ACK; isn is then the real one */
-    bool plain_syn;  /* it sent a SYN without ACK */
-    bool based;      /* isn is known or assumed */
-    bool syn_acked;
-    bool fin_seen, fin_acks_peer;
-    bool has_acked;  /* the other side has acknowledged something: `acked` is valid */
-    bool sent_past_syn;
-    bool ack_sent;   /* last_ack and last_window are valid */
-    bool asks;       /* its latest segment is a keep-alive or a window probe */
+    bool syn_seen : 1;   /* its SYN or SYN+ACK; isn is then the real one */
+    bool plain_syn : 1;  /* it sent a SYN without ACK */
+    bool based : 1;      /* isn is known or assumed */
+    bool syn_acked : 1;
+    bool fin_seen : 1, fin_acks_peer : 1;
+    bool has_acked : 1;  /* the other side has acknowledged something: `acked` is valid */
+    bool sent_past_syn : 1;
+    bool ack_sent : 1;   /* last_ack and last_window are valid */
+    bool asks : 1;       /* its latest segment is a keep-alive or a window probe */
+    struct {
+        bool pending : 1;
+        bool continues : 1; /* its segment began at the next number: believed if nothing
+                               contradicts */
+        bool fin : 1;
+    } claim;
     int8_t window_scale; /* of its SYN; -1 without the option */
     uint16_t last_window; /* as on the wire */
     uint32_t isn;
-    uint64_t window_max;  /* bytes */
+    uint32_t window_max;  /* bytes; below 2^30 (RFC 7323) */
     int64_t last_ack;     /* position in the other side's stream */
     int64_t next;         /* one past the highest position sent, SYN and FIN included */
     int64_t acked;        /* highest acknowledgement by the other side */
@@ -111,9 +122,7 @@ struct tcp_side {
     int64_t fin_position;
     int64_t acked_by_fin; /* what the other side's FIN acknowledges; 0 nothing */
     uint64_t fin_packet, fin_ack_packet; /* packet numbers; 0 not seen */
-    struct claimed_bytes claim;
-    uint64_t missing_bytes, retransmitted_segments, retransmitted_bytes, out_of_order_segments;
-    uint64_t duplicate_acks, zero_windows, keep_alives;
+    struct tcp_rare *rare; /* NULL: all of it is 0 */
 };
 
 enum teardown_kind { TEARDOWN_OPEN, TEARDOWN_HALF_CLOSED, TEARDOWN_FIN, TEARDOWN_RESET };
@@ -121,18 +130,17 @@ enum teardown_kind { TEARDOWN_OPEN, TEARDOWN_HALF_CLOSED, TEARDOWN_FIN, TEARDOWN
 struct tcp_connection {
     uint8_t client;      /* 0 or 1 */
     bool client_known;
-    bool client_by_syn;  /* a SYN without ACK told; else a SYN+ACK did */
     bool complete;       /* the handshake */
     bool refused;
-    uint8_t first_fin;   /* side; valid if that side's fin_seen */
-    uint8_t reset_by;    /* side */
-    bool syn_ack_valid;
     bool steady;         /* tcp_steady.c */
     bool ended;          /* tcp_teardown_kind() is TEARDOWN_FIN or TEARDOWN_RESET */
+    uint8_t first_fin;   /* side; valid if that side's fin_seen */
+    uint8_t reset_by : 1; /* side */
+    bool client_by_syn : 1; /* a SYN without ACK told; else a SYN+ACK did */
+    bool syn_ack_valid : 1;
     struct tcp_side side[2];
     struct zeek zeek;
     uint64_t syn, syn_ack, ack; /* packet numbers; 0 not seen */
-    uint64_t syn_retransmissions;
     uint64_t reset;      /* packet number of the first RST; 0 none, or only after both FINs
                             were acknowledged */
 };
@@ -152,6 +160,10 @@ static inline void tcp_add(struct tcp_connection *c, unsigned side, const struct
 void tcp_finish(struct tcp_connection *c);
 
 void tcp_free(struct tcp_connection *c);
+
+/* What few sides have: to be read, or to be added to. The latter exits when out of memory. */
+const struct tcp_rare *tcp_rare(const struct tcp_side *side);
+struct tcp_rare *tcp_rare_of(struct tcp_side *side);
 
 /* A wire sequence number of `side` as a position near the highest one known. */
 int64_t tcp_position(const struct tcp_side *side, uint32_t seq);

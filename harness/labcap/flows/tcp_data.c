@@ -8,32 +8,35 @@ static void make_claim(struct tcp_side *s, const struct segment *g, bool continu
     s->claim.pending = true;
     s->claim.continues = continues;
     s->claim.fin = has_flag(g, TCP_FIN);
-    s->claim.length = g->p->payload_len;
-    s->claim.start = g->payload + g->p->payload_wire_len;
-    s->claim.end = g->payload + g->p->payload_len;
+    tcp_rare_of(s)->claimed = (struct claimed_bytes){
+        .length = g->p->payload_len,
+        .start = g->payload + g->p->payload_wire_len,
+        .end = g->payload + g->p->payload_len};
 }
 
 static void believe_claim(struct tcp_side *s)
 {
-    s->bytes += interval_add(&s->seen, s->claim.start, s->claim.end, s->next).fresh;
-    s->next = later_of(s->next, s->claim.end + s->claim.fin);
-    if (s->claim.length > s->largest_segment)
-        s->largest_segment = s->claim.length;
+    const struct claimed_bytes *claimed = &s->rare->claimed;
+
+    s->bytes += interval_add(&s->seen, claimed->start, claimed->end, s->next).fresh;
+    s->next = later_of(s->next, claimed->end + s->claim.fin);
+    if (claimed->length > s->largest_segment)
+        s->largest_segment = claimed->length;
     s->claim.pending = false;
 }
 
 static void reject_claim(struct tcp_side *s)
 {
-    if (s->claim.fin && s->fin_position == s->claim.end)
-        s->fin_position = s->claim.start;
+    if (s->claim.fin && s->fin_position == s->rare->claimed.end)
+        s->fin_position = s->rare->claimed.start;
     s->claim.pending = false;
 }
 
 void tcp_claim_sequence(struct tcp_side *s, int64_t seq)
 {
-    if (!s->claim.pending || seq < s->claim.start)
+    if (!s->claim.pending || seq < s->rare->claimed.start)
         return;
-    if (seq >= s->claim.end)
+    if (seq >= s->rare->claimed.end)
         believe_claim(s);
     else
         reject_claim(s);
@@ -41,7 +44,7 @@ void tcp_claim_sequence(struct tcp_side *s, int64_t seq)
 
 void tcp_claim_acknowledged(struct tcp_side *s, int64_t ack)
 {
-    if (s->claim.pending && ack >= s->claim.end)
+    if (s->claim.pending && ack >= s->rare->claimed.end)
         believe_claim(s);
 }
 
@@ -50,16 +53,17 @@ static void classify(struct tcp_side *s, const struct segment *g, uint64_t lengt
                      struct interval_added added)
 {
     if (added.fresh == 0) {
-        s->retransmitted_segments++;
+        tcp_rare_of(s)->retransmitted_segments++;
         g->note->marks |= MARK_RETRANSMISSION;
     } else if (added.fresh < length) {
         g->note->marks |= MARK_PARTLY_NEW;
     }
     if (added.fresh_below > 0 && g->payload < s->next) {
-        s->out_of_order_segments++;
+        tcp_rare_of(s)->out_of_order_segments++;
         g->note->marks |= MARK_OUT_OF_ORDER;
     }
-    s->retransmitted_bytes += length - added.fresh;
+    if (added.fresh < length)
+        tcp_rare_of(s)->retransmitted_bytes += length - added.fresh;
     s->bytes += added.fresh;
 }
 
@@ -114,5 +118,6 @@ void tcp_finish_data(struct tcp_side *s)
     above = interval_above(&s->seen, end); /* may include holes that were given up */
     seen = s->bytes > above ? s->bytes - above : 0;
     space = (uint64_t)(end - start);
-    s->missing_bytes = space > seen ? space - seen : 0;
+    if (space > seen)
+        tcp_rare_of(s)->missing_bytes = space - seen;
 }

@@ -40,7 +40,7 @@ void tcp_take_syn(struct tcp_connection *c, const struct segment *g)
             c->syn = g->p->number;
             g->note->handshake = 1;
         } else {
-            c->syn_retransmissions++;
+            tcp_rare_of(&c->side[g->side])->syn_retransmissions++;
         }
         check_complete(c);
     }
@@ -133,7 +133,7 @@ void tcp_take_reset(struct tcp_connection *c, const struct segment *g)
     if (c->reset != 0 || both_fins_acknowledged(c)) /* nothing is left to reset */
         return;
     c->reset = g->p->number;
-    c->reset_by = (uint8_t)g->side;
+    c->reset_by = g->side & 1;
     if (g->side != c->client && !s->syn_seen && peer->plain_syn && g->has_ack && g->ack >= 1 &&
         g->ack <= peer->next) {
         c->refused = true;

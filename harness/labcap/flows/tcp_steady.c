@@ -14,7 +14,7 @@ static bool is_gapless(const struct tcp_side *s)
 
     if (seen->count == 0)
         return s->next == 1;
-    return seen->heap == NULL && seen->one.start == 1 && seen->one.end == s->next;
+    return seen->capacity == 0 && seen->one.start == 1 && seen->one.end == s->next;
 }
 
 static bool is_steady_side(const struct tcp_side *s)
@@ -77,9 +77,9 @@ bool tcp_take_steady(struct tcp_connection *c, unsigned side, const struct packe
     s->packets++;
     s->sent_past_syn = true;
     if (note->window > s->window_max)
-        s->window_max = note->window;
+        s->window_max = (uint32_t)note->window;
     if (repeats_ack(s, peer, p, ack)) {
-        s->duplicate_acks++;
+        tcp_rare_of(s)->duplicate_acks++;
         note->marks = MARK_DUPLICATE_ACK;
     }
     s->last_ack = ack;

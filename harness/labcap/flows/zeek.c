@@ -3,8 +3,10 @@
 
 #include <ctype.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "memory.h"
 #include "packet.h"
 
 enum { COUNT_T, COUNT_W, COUNT_G };
@@ -12,10 +14,27 @@ enum { COUNT_T, COUNT_W, COUNT_G };
 /* A SYN or RST whose number is further off is not trusted. */
 enum { WILD_JUMP = 1048576 };
 
+static struct zeek_more *more_of(struct zeek *z)
+{
+    if (z->more == NULL) {
+        z->more = need(calloc(1, sizeof *z->more));
+        memcpy(z->more->history, z->history, sizeof z->history);
+    }
+    return z->more;
+}
+
+void zeek_free(struct zeek *z)
+{
+    free(z->more);
+    z->more = NULL;
+}
+
 static void append(struct zeek *z, char letter)
 {
-    if (z->length < ZEEK_HISTORY_MAX)
+    if (z->more == NULL && z->length < ZEEK_SHORT_MAX)
         z->history[z->length++] = letter;
+    else if (z->length < ZEEK_HISTORY_MAX)
+        more_of(z)->history[z->length++] = letter;
 }
 
 static void append_of(struct zeek *z, unsigned side, char letter)
@@ -53,7 +72,7 @@ static bool is_power_of_ten(uint32_t n)
 /* Appends at the 1st, 10th, 100th ... time. */
 static void append_counted(struct zeek *z, unsigned side, unsigned which, char letter)
 {
-    if (is_power_of_ten(++z->side[side].count[which]))
+    if (is_power_of_ten(++more_of(z)->count[side][which]))
         append_of(z, side, letter);
 }
 
@@ -259,7 +278,7 @@ const char *zeek_conn_state(const struct zeek *z, bool any_bytes)
     }
     if (o == ZEEK_RESET) {
         if (r_inactive)
-            return syn_then_reset(z->history) ? "RSTOS0" : "OTH";
+            return syn_then_reset(zeek_history(z)) ? "RSTOS0" : "OTH";
         return "RSTO";
     }
     if (o == ZEEK_CLOSED && r == ZEEK_CLOSED)

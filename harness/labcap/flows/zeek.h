@@ -10,10 +10,11 @@
 #define LABCAP_ZEEK_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
-/* The letters that are kept; a longer history ends there. */
-enum { ZEEK_HISTORY_MAX = 63 };
+/* The letters that are kept; a longer history ends there. Most are short. */
+enum { ZEEK_HISTORY_MAX = 63, ZEEK_SHORT_MAX = 13 };
 
 enum zeek_end {
     ZEEK_INACTIVE,
@@ -41,15 +42,29 @@ struct zeek_side {
     uint8_t once;            /* ZEEK_ONCE_ */
     uint32_t start, last;    /* wire numbers: the ISN, one past the highest */
     uint32_t last_syn, last_fin, last_rst;
-    uint32_t count[3];       /* of t, w, g */
 };
 
-struct zeek {
-    struct zeek_side side[2];
-    uint8_t originator;
-    uint8_t length;
+/* What few connections need. */
+struct zeek_more {
+    uint32_t count[2][3]; /* by side: of t, w, g */
     char history[ZEEK_HISTORY_MAX + 1];
 };
+
+/* At first all bytes are 0. What adds to it exits when out of memory. */
+struct zeek {
+    struct zeek_side side[2];
+    struct zeek_more *more; /* NULL: the history is short, and nothing is counted */
+    uint8_t originator;
+    uint8_t length;
+    char history[ZEEK_SHORT_MAX + 1];
+};
+
+void zeek_free(struct zeek *z);
+
+static inline const char *zeek_history(const struct zeek *z)
+{
+    return z->more != NULL ? z->more->history : z->history;
+}
 
 /* One packet, as Zeek sees it. */
 struct zeek_packet {

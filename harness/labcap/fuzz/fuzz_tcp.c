@@ -25,10 +25,13 @@ static void require(bool truth, const char *what)
 
 static void check_side(const struct tcp_side *s)
 {
+    const struct tcp_rare *rare = tcp_rare(s);
+
     require(s->segments <= s->packets, "segments <= packets");
-    require(s->duplicate_acks + s->keep_alives <= 2 * s->packets, "more events than packets");
-    require(s->zero_windows <= s->packets, "zero_windows <= packets");
-    require(s->retransmitted_segments + s->out_of_order_segments <= s->segments,
+    require(rare->duplicate_acks + rare->keep_alives <= 2 * s->packets,
+            "more events than packets");
+    require(rare->zero_windows <= s->packets, "zero_windows <= packets");
+    require(rare->retransmitted_segments + rare->out_of_order_segments <= s->segments,
             "retransmitted + out of order <= segments");
     require(s->bytes <= s->segments * (uint64_t)UINT16_MAX, "bytes <= segments * largest");
 }

@@ -96,8 +96,8 @@ static void say_bytes(const struct flow *flow, struct growing *g)
         text_add_number(g, (int64_t)side->bytes);
         text_add(g, side->bytes == 1 ? " byte " : " bytes ");
         text_add(g, direction[i]);
-        if (side->missing_bytes > 0)
-            say(g, " (and %" PRIu64 " not recorded)", side->missing_bytes);
+        if (tcp_rare(side)->missing_bytes > 0)
+            say(g, " (and %" PRIu64 " not recorded)", tcp_rare(side)->missing_bytes);
     }
     text_add(g, ".");
 }

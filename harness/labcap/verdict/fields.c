@@ -136,7 +136,7 @@ static void read_reset_by(const struct field *f, const struct subject *of, struc
 static void read_state(const struct field *f, const struct subject *of, struct value *v)
 {
     const struct tcp_side *c = client_of(of), *s = server_of(of);
-    bool any = c->bytes + c->missing_bytes + s->bytes + s->missing_bytes > 0;
+    bool any = c->bytes + tcp_rare(c)->missing_bytes + s->bytes + tcp_rare(s)->missing_bytes > 0;
 
     (void)f;
     v->text = zeek_conn_state(&tcp_of(of)->zeek, any);
@@ -145,7 +145,7 @@ static void read_state(const struct field *f, const struct subject *of, struct v
 static void read_history(const struct field *f, const struct subject *of, struct value *v)
 {
     (void)f;
-    v->text = tcp_of(of)->zeek.history;
+    v->text = zeek_history(&tcp_of(of)->zeek);
 }
 
 static void read_udp_to_server(const struct field *f, const struct subject *of, struct value *v)
@@ -239,6 +239,7 @@ static void read_flow_total(const struct field *f, const struct subject *of, str
     FIELD("duration", FIELD_SECONDS, read_duration, 0)
 
 #define SIDE(to, base, member) COUNT(to "." #member, base, AT(tcp_side, member))
+#define RARE(to, base, member) COUNT(to "." #member, base, AT(tcp_rare, member))
 
 #define TRANSIT(to, b, member) \
     {.name = to "." #member, .type = FIELD_COUNT, .base = b, .offset = AT(transit_side, member), \
@@ -256,13 +257,13 @@ static void read_flow_total(const struct field *f, const struct subject *of, str
     SIDE(to, base, packets), \
     SIDE(to, base, segments), \
     SIDE(to, base, bytes), \
-    SIDE(to, base, missing_bytes), \
-    SIDE(to, base, retransmitted_segments), \
-    SIDE(to, base, retransmitted_bytes), \
-    SIDE(to, base, out_of_order_segments), \
-    SIDE(to, base, duplicate_acks), \
-    SIDE(to, base, zero_windows), \
-    SIDE(to, base, keep_alives), \
+    RARE(to, base##_RARE, missing_bytes), \
+    RARE(to, base##_RARE, retransmitted_segments), \
+    RARE(to, base##_RARE, retransmitted_bytes), \
+    RARE(to, base##_RARE, out_of_order_segments), \
+    RARE(to, base##_RARE, duplicate_acks), \
+    RARE(to, base##_RARE, zero_windows), \
+    RARE(to, base##_RARE, keep_alives), \
     SIDE(to, base, largest_segment)
 
 #define UDP_SIDE(to, read) \
@@ -281,7 +282,7 @@ static const struct field tcp_table[] = {
     PACKET("handshake.ack", BASE_TCP, AT(tcp_connection, ack)),
     NULLABLE("handshake.client_isn", FIELD_COUNT, read_isn, 0),
     NULLABLE("handshake.server_isn", FIELD_COUNT, read_isn, 1),
-    COUNT("handshake.syn_retransmissions", BASE_TCP, AT(tcp_connection, syn_retransmissions)),
+    RARE("handshake", BASE_CLIENT_RARE, syn_retransmissions),
     FIELD("handshake.refused", FIELD_TRUTH, read_tcp_truth, AT(tcp_connection, refused)),
     CHOICE("teardown.kind", read_kind, false, "fin reset half-closed open"),
     CHOICE("teardown.first_closer", read_first_closer, true, "client server both"),
@@ -353,6 +354,8 @@ void field_find_bases(const void *bases[FIELD_BASES], const struct subject *of)
     bases[BASE_TCP] = tcp ? tcp_of(of) : NULL;
     bases[BASE_CLIENT] = tcp ? client_of(of) : NULL;
     bases[BASE_SERVER] = tcp ? server_of(of) : NULL;
+    bases[BASE_CLIENT_RARE] = tcp ? client_of(of)->rare : NULL;
+    bases[BASE_SERVER_RARE] = tcp ? server_of(of)->rare : NULL;
     bases[BASE_SENT] = of->flow != NULL ? transit_to_server(of->flow) : NULL;
     bases[BASE_ANSWERED] = of->flow != NULL ? transit_to_client(of->flow) : NULL;
     bases[BASE_TRACE] = of->trace;
@@ -360,7 +363,7 @@ void field_find_bases(const void *bases[FIELD_BASES], const struct subject *of)
 
 void field_read(const struct field *field, const struct subject *of, struct value *value)
 {
-    const void *bases[FIELD_BASES];
+    const void *bases[FIELD_BASES], *base;
 
     value->is_null = false;
     value->text = NULL;
@@ -369,7 +372,9 @@ void field_read(const struct field *field, const struct subject *of, struct valu
         return;
     }
     field_find_bases(bases, of);
-    value->is_null = !field_count(field, bases, &value->count);
+    base = bases[field->base];
+    value->count = 0;
+    value->is_null = base != NULL ? !field_count(field, base, &value->count) : field->nullable;
 }
 
 const struct field *field_find(const struct field_table *table, const char *name)

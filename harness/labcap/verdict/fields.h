@@ -51,6 +51,8 @@ enum field_base {
     BASE_TCP,
     BASE_CLIENT, /* tcp_side */
     BASE_SERVER,
+    BASE_CLIENT_RARE, /* tcp_rare; where it is not there, all of it is 0 */
+    BASE_SERVER_RARE,
     BASE_SENT,     /* transit_side: what the client sent, */
     BASE_ANSWERED, /* and the server; neither is there in a trace with one point */
     BASE_TRACE,
@@ -82,20 +84,14 @@ const struct field_table *flow_fields(const struct flow *flow);
 
 void field_read(const struct field *field, const struct subject *of, struct value *value);
 
-/* The bases of a subject, for field_count(); those that it does not have are NULL. */
+/* The bases of a subject, for field_count(); those that it does not have are NULL: what can be null
+ * is null then, other counts are 0. */
 void field_find_bases(const void *bases[FIELD_BASES], const struct subject *of);
 
-/* The count of a field that has a base. False where it is null: its base is not there, or 0
- * stands for that. */
-static inline bool field_count(const struct field *field, const void *const bases[FIELD_BASES],
-                               uint64_t *count)
+/* The count of a field that has a base, which is there. False where it is null. */
+static inline bool field_count(const struct field *field, const void *base, uint64_t *count)
 {
-    const char *base = bases[field->base];
-
-    *count = 0;
-    if (base == NULL)
-        return false;
-    memcpy(count, base + field->offset, sizeof *count);
+    memcpy(count, (const char *)base + field->offset, sizeof *count);
     return *count > 0 || !field->zero_is_null;
 }
 

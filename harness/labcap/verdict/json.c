@@ -16,7 +16,8 @@ enum {
     LABEL_SIZE = 32, /* of what stands before a value; always copied whole */
     PLAIN_MAX = 1024, /* at once */
     TABLES = 3,
-    FIELDS_MAX = 96
+    FIELDS_MAX = 96,
+    ABSENT_SIZE = 4096
 };
 
 /* ---- Text ---- */
@@ -157,12 +158,16 @@ void json_string(const char *text)
 struct label {
     char text[LABEL_SIZE];
     size_t size;
+    /* Of a field that has a base: */
+    size_t absent; /* where names.absent tells of it, */
+    size_t behind; /* and the next field that has another base */
 };
 
 struct names {
     const struct field_table *table;
     struct label label[FIELDS_MAX];
     bool ends_grouped; /* the last one stands in an object of its own */
+    char absent[ABSENT_SIZE]; /* labels and values of fields whose bases are not there */
 };
 
 /* The length of the group's name: of to_server.packets that of to_server; 0 where it has none. */
@@ -191,12 +196,33 @@ static void make_label(struct label *label, const char *before, const char *name
     label->size = (size_t)n;
 }
 
+static void make_absent(struct names *names)
+{
+    const struct field *fields = names->table->fields;
+    size_t count = names->table->count, size = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        names->label[i].absent = size;
+        if (fields[i].base != BASE_NONE)
+            size += (size_t)snprintf(names->absent + size, ABSENT_SIZE - size, "%s%s",
+                                     names->label[i].text, fields[i].nullable ? "null" : "0");
+        if (size >= ABSENT_SIZE)
+            abort();
+    }
+    names->label[count].absent = size;
+    for (size_t i = count; i-- > 0;) {
+        bool goes_on = i + 1 < count && fields[i].base == fields[i + 1].base;
+
+        names->label[i].behind = goes_on ? names->label[i + 1].behind : i + 1;
+    }
+}
+
 /* A FIELD_OBJECT leaves no trace where its fields follow, and where they do not it is the last. */
 static void make_names(struct names *names, const struct field_table *table)
 {
     const char *before = "";
 
-    if (table->count > FIELDS_MAX)
+    if (table->count >= FIELDS_MAX)
         abort();
     names->table = table;
     for (size_t i = 0; i < table->count; i++) {
@@ -206,6 +232,7 @@ static void make_names(struct names *names, const struct field_table *table)
         if (table->fields[i].type != FIELD_OBJECT)
             before = table->fields[i].name;
     }
+    make_absent(names);
     names->ends_grouped = group_size(before) > 0;
 }
 
@@ -298,6 +325,27 @@ static inline char *write_null(char *to)
     return to + 4;
 }
 
+/* The fields from this one on that have the same base. Returns the next one. */
+static size_t put_counts(const struct names *names, size_t i, const void *base)
+{
+    const struct label *label = names->label;
+    size_t behind = label[i].behind;
+    uint64_t n;
+    char *to;
+
+    if (base == NULL) {
+        put_text(names->absent + label[i].absent, label[behind].absent - label[i].absent);
+        return behind;
+    }
+    to = room((behind - i) * (LABEL_SIZE + DIGITS_MAX));
+    for (; i < behind; i++) {
+        to = write_label(to, &label[i]);
+        to = field_count(&names->table->fields[i], base, &n) ? digits_all(to, n) : write_null(to);
+    }
+    out.used = (size_t)(to - out.text);
+    return behind;
+}
+
 void json_object(const struct field_table *table, const struct subject *of)
 {
     const struct names *names = names_of(table);
@@ -305,23 +353,22 @@ void json_object(const struct field_table *table, const struct subject *of)
     bool grouped = names->ends_grouped;
 
     field_find_bases(bases, of);
-    for (size_t i = 0; i < table->count; i++) {
+    for (size_t i = 0; i < table->count;) {
         const struct field *field = &table->fields[i];
-        char *to = room(LABEL_SIZE + DIGITS_MAX);
+        const struct label *label = &names->label[i];
         struct value v;
 
         if (field->base != BASE_NONE) {
-            to = write_label(to, &names->label[i]);
-            to = field_count(field, bases, &v.count) ? digits_all(to, v.count) : write_null(to);
-            out.used = (size_t)(to - out.text);
+            i = put_counts(names, i, bases[field->base]);
             continue;
         }
+        i++;
         if (field->key_only)
             continue;
         field_read(field, of, &v);
         if (field->type == FIELD_OBJECT && !v.is_null)
             continue;
-        out.used = (size_t)(write_label(to, &names->label[i]) - out.text);
+        out.used = (size_t)(write_label(room(LABEL_SIZE), label) - out.text);
         put_value(field, &v);
         if (field->type == FIELD_OBJECT) {
             grouped = false;

@@ -305,6 +305,22 @@ def test_a_retransmission_of_a_believed_ip_length_is_one(
     assert to_server(told)["retransmitted_bytes"] == 1000
 
 
+def test_an_ip_length_above_the_wire_length_moves_with_a_syn_ack_recorded_late(
+    trace: Path, flows: ReadAll, labcap: Labcap
+) -> None:
+    talk = Conversation()
+    talk.client("S")
+    number = talk.server("A", b"x" * 1000, seq=501)
+    talk.server("SA", seq=0)
+    talk.server("A", b"y" * 10, seq=1501)
+    talk.server("A", b"w" * 500, seq=1)
+    talk.client("A", ack=1511)
+    write_pcap(trace, short_on_the_wire(talk, number, 100), 101)
+    done = labcap("flows", "--json", trace)
+    (told,) = flows(trace, status=done.returncode, said=True)
+    assert (told["to_client"]["bytes"], told["to_client"]["retransmitted_bytes"]) == (1510, 0)
+
+
 def test_missing_bytes_are_acknowledged_and_never_seen(trace: Path, flow: ReadOne) -> None:
     talk = Conversation().handshake()
     talk.client("A", b"x" * 100)
