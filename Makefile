@@ -12,6 +12,10 @@ $(foreach v,$(VALUES),$(if $(filter-out undefined,$(origin $v)),\
 # What is graded is built by makes of its own, which none of these may reach.
 ALONE := env $(addprefix -u ,MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES $(VALUES))
 
+# As many at a time as there are processors, where nobody has said how many.
+PARALLEL = $(MAKE) --no-print-directory -s \
+    $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-O -j$(shell getconf _NPROCESSORS_ONLN))
+
 .DEFAULT_GOAL := all
 .PHONY: all help setup grade run watch starter flake test mutants gradescope bench fuzz \
     install uninstall labs labcap labwire labbox clean $(LABS)
@@ -50,8 +54,8 @@ try-labs: needs-build
 	@for lab in $(LABS); do $(MAKE) --no-print-directory -s -k -C $$lab >/dev/null 2>&1 || :; done
 
 test: needs-test all ## run all the suite's own tests
-	@$(MAKE) --no-print-directory -s -C harness/labcap sanitized replay
-	@$(MAKE) --no-print-directory -s -C harness/labwire sanitized
+	+@$(PARALLEL) -C harness/labcap sanitized replay
+	+@$(PARALLEL) -C harness/labwire sanitized
 	@$(ALONE) harness/python -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 2)) --dist loadgroup harness/selftest harness/tests
 
 mutants: needs-grade labcap labwire labbox ## faults x tests [LAB=01] [PROGRAM=NAME] [FAULT=WORD] [OUT=FOLDER]
@@ -75,16 +79,16 @@ fuzz: needs-grade ## look for inputs that harm labcap: TARGET=NAME [SECONDS=60]
 
 labs: $(LABS) ## build the lab programs
 $(LABS): needs-build
-	@$(MAKE) --no-print-directory -s -C $@
+	+@$(PARALLEL) -C $@
 
 labcap: needs-build ## build the packet recorder and analyser
-	@$(MAKE) --no-print-directory -s -C harness/labcap
+	+@$(PARALLEL) -C harness/labcap
 
 labwire: needs-build ## build the network that loses packets
-	@$(MAKE) --no-print-directory -s -C harness/labwire
+	+@$(PARALLEL) -C harness/labwire
 
 labbox: needs-build ## build the private network and the sandbox
-	@$(MAKE) --no-print-directory -s -C harness/labbox
+	+@$(PARALLEL) -C harness/labbox
 
 needs-build needs-grade needs-watch needs-test needs-bench: needs-%:
 	@harness/setup $*
