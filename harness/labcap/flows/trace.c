@@ -216,32 +216,31 @@ static inline void fetch_ahead(const uint8_t *packet)
 
 void trace_take_mapped(struct reading *r, struct reader *reader)
 {
-    struct reader_place sound, next;
+    struct reader_place taken;
     struct reader_frame frame;
     bool more;
 
     if (!reader_map(reader, MAPPED_MIN))
         return;
-    next = sound = reader_place(reader);
+    taken = reader_place(reader);
     do {
-        more = reader_next_mapped(reader, &frame) && !is_mark(r, &frame);
+        more = reader_next_mapped(reader, &frame);
+        if (more && is_mark(r, &frame))
+            break;
         if (more) {
             fetch_ahead(frame.bytes);
-            next = reader_place(reader);
             if (frame.chosen)
                 keep_waiting(r, &frame);
             if (r->waiting_count < TRACE_AHEAD)
                 continue;
         }
-        if (!reader_sound(reader)) {
-            r->waiting_count = 0;
-            next = sound;
+        if (!reader_sound(reader))
             break;
-        }
         trace_take_waiting(r);
-        sound = next;
+        taken = reader_place(reader);
     } while (more);
-    reader_unmap(reader, next);
+    r->waiting_count = 0; /* they are read again */
+    reader_unmap(reader, taken);
 }
 
 struct reading *trace_begin(struct trace *trace, const char *name, int link_type,

@@ -36,7 +36,8 @@ struct reading {
 void trace_take_waiting(void *reading);
 
 /* Maps a large file. What is decoded of it waits until the file was seen to hold it. Ends before
- * the first frame that is anything but an ordinary packet, or not to be believed. */
+ * the first frame that is anything but an ordinary packet, or not to be believed; a few frames
+ * before it, perhaps. */
 void trace_take_mapped(struct reading *reading, struct reader *reader);
 
 /* Of a stream: tells the connections that ended long before this time. */

@@ -17,6 +17,8 @@ enum {
     PLAIN_MAX = 1024, /* at once */
     TABLES = 3,
     FIELDS_MAX = 96,
+    VALUE_SIZE = 72, /* of all but lists and names of files */
+    OBJECT_SIZE = FIELDS_MAX * (LABEL_SIZE + VALUE_SIZE), /* without these */
     ABSENT_SIZE = 4096
 };
 
@@ -41,6 +43,12 @@ static inline char *room(size_t n)
     return out.text + out.used;
 }
 
+/* What was written in the room ends here. */
+static inline void put_until(const char *end)
+{
+    out.used = (size_t)(end - out.text);
+}
+
 static inline void put_char(char c)
 {
     *room(1) = c;
@@ -57,25 +65,45 @@ static void put_text(const char *text, size_t size)
 
 static void put_count(uint64_t n)
 {
-    char *to = room(DIGITS_MAX);
-
-    out.used += (size_t)(digits_all(to, n) - to);
+    put_until(digits_all(room(DIGITS_MAX), n));
 }
 
-static void put_seconds(int64_t ns)
+/* These write where there is room for VALUE_SIZE, and return the value's end. */
+static inline char *write_null(char *to)
+{
+    memcpy(to, "null", 4);
+    return to + 4;
+}
+
+static inline char *write_truth(char *to, bool truth)
+{
+    memcpy(to, truth ? "true" : "false", truth ? 4 : 5);
+    return to + (truth ? 4 : 5);
+}
+
+static char *write_seconds(char *to, int64_t ns)
 {
     uint64_t magnitude = ns < 0 ? 0 - (uint64_t)ns : (uint64_t)ns;
     uint32_t rest = (uint32_t)(magnitude % NS_PER_S);
-    char *to;
 
-    if (ns < 0)
-        put_char('-');
-    put_count(magnitude / NS_PER_S);
-    to = room(NS_DIGITS + 1);
+    *to = '-';
+    to = digits_all(to + (ns < 0), magnitude / NS_PER_S);
     to[0] = '.';
     to[1] = (char)('0' + rest / digits_limit);
     digits_eight(to + 2, rest % digits_limit);
-    out.used += NS_DIGITS + 1;
+    return to + NS_DIGITS + 1;
+}
+
+/* A text of which every character stands as it is. */
+static inline char *write_plain(char *to, const char *text)
+{
+    size_t size = strlen(text);
+
+    if (size + 2 > VALUE_SIZE)
+        abort(); /* a longer one than any in fields.c */
+    to[0] = to[size + 1] = '"';
+    memcpy(to + 1, text, size);
+    return to + size + 2;
 }
 
 /* Length of the well-formed UTF-8 sequence (RFC 3629) at `p`, 0 if there is none. */
@@ -141,7 +169,7 @@ void json_count(uint64_t n)
 
 void json_seconds(int64_t ns)
 {
-    put_seconds(ns);
+    put_until(write_seconds(room(VALUE_SIZE), ns));
     flush();
 }
 
@@ -268,49 +296,37 @@ static void put_sizes(const struct udp_side *side)
     put_char(']');
 }
 
-/* A text of which every character stands as it is. */
-static void put_plain(const char *text)
+/* A list, or a text of any octets, with room for the other fields behind it. */
+static char *write_long(char *to, const struct field *field, const struct value *v)
 {
-    size_t size = strlen(text);
-    char *to = room(size + 2);
-
-    to[0] = to[size + 1] = '"';
-    memcpy(to + 1, text, size);
-    out.used += size + 2;
+    put_until(to);
+    if (field->type == FIELD_SIZES)
+        put_sizes(v->sizes);
+    else
+        put_string(v->text);
+    return room(OBJECT_SIZE);
 }
 
-static void put_value(const struct field *field, const struct value *v)
+static char *write_value(char *to, const struct field *field, const struct value *v)
 {
-    if (v->is_null) {
-        PUT("null");
-        return;
-    }
+    if (v->is_null)
+        return write_null(to);
     switch (field->type) {
     case FIELD_COUNT:
-        put_count(v->count);
-        break;
+        return digits_all(to, v->count);
     case FIELD_TRUTH:
-        if (v->truth)
-            PUT("true");
-        else
-            PUT("false");
-        break;
+        return write_truth(to, v->truth);
     case FIELD_TEXT:
     case FIELD_ADDRESS:
-        if (field->any_octets)
-            put_string(v->text);
-        else
-            put_plain(v->text);
-        break;
+        return field->any_octets ? write_long(to, field, v) : write_plain(to, v->text);
     case FIELD_SECONDS:
-        put_seconds(v->ns);
-        break;
+        return write_seconds(to, v->ns);
     case FIELD_SIZES:
-        put_sizes(v->sizes);
-        break;
+        return write_long(to, field, v);
     case FIELD_OBJECT: /* its fields follow */
         break;
     }
+    return to;
 }
 
 static inline char *write_label(char *to, const struct label *label)
@@ -319,31 +335,22 @@ static inline char *write_label(char *to, const struct label *label)
     return to + label->size;
 }
 
-static inline char *write_null(char *to)
-{
-    memcpy(to, "null", 4);
-    return to + 4;
-}
-
-/* The fields from this one on that have the same base. Returns the next one. */
-static size_t put_counts(const struct names *names, size_t i, const void *base)
+/* The fields from this one on that have the same base. */
+static inline char *write_counts(char *to, const struct names *names, size_t i, const void *base)
 {
     const struct label *label = names->label;
-    size_t behind = label[i].behind;
+    size_t behind = label[i].behind, size = label[behind].absent - label[i].absent;
     uint64_t n;
-    char *to;
 
     if (base == NULL) {
-        put_text(names->absent + label[i].absent, label[behind].absent - label[i].absent);
-        return behind;
+        memcpy(to, names->absent + label[i].absent, size);
+        return to + size;
     }
-    to = room((behind - i) * (LABEL_SIZE + DIGITS_MAX));
     for (; i < behind; i++) {
         to = write_label(to, &label[i]);
         to = field_count(&names->table->fields[i], base, &n) ? digits_all(to, n) : write_null(to);
     }
-    out.used = (size_t)(to - out.text);
-    return behind;
+    return to;
 }
 
 void json_object(const struct field_table *table, const struct subject *of)
@@ -351,6 +358,7 @@ void json_object(const struct field_table *table, const struct subject *of)
     const struct names *names = names_of(table);
     const void *bases[FIELD_BASES];
     bool grouped = names->ends_grouped;
+    char *to = room(OBJECT_SIZE);
 
     field_find_bases(bases, of);
     for (size_t i = 0; i < table->count;) {
@@ -359,7 +367,8 @@ void json_object(const struct field_table *table, const struct subject *of)
         struct value v;
 
         if (field->base != BASE_NONE) {
-            i = put_counts(names, i, bases[field->base]);
+            to = write_counts(to, names, i, bases[field->base]);
+            i = label->behind;
             continue;
         }
         i++;
@@ -368,13 +377,13 @@ void json_object(const struct field_table *table, const struct subject *of)
         field_read(field, of, &v);
         if (field->type == FIELD_OBJECT && !v.is_null)
             continue;
-        out.used = (size_t)(write_label(room(LABEL_SIZE), label) - out.text);
-        put_value(field, &v);
+        to = write_value(write_label(to, label), field, &v);
         if (field->type == FIELD_OBJECT) {
             grouped = false;
             break;
         }
     }
+    put_until(to);
     if (grouped)
         put_char('}');
     PUT("}\n");
