@@ -500,17 +500,20 @@ static struct flow_key key_of(const struct flow *f)
 void flow_table_prefetch_forget(const struct flow_table *t, const struct flow *f)
 {
     struct flow_key k = key_of(f);
+    uint64_t hash = flow_index_hash(&t->index, &k);
 
-    flow_index_prefetch(&t->index, flow_index_hash(&t->index, &k));
+    flow_index_prefetch(&t->index, hash);
+    forgotten_prefetch(&t->forgotten, hash);
 }
 
 void flow_table_forget(struct flow_table *t, struct flow *f)
 {
     struct flow_key k = key_of(f);
+    uint64_t hash = flow_index_hash(&t->index, &k);
 
-    flow_index_remove(&t->index, &k, f);
+    flow_index_remove(&t->index, &k, hash, f);
     if (f->protocol == IP_TCP && f->tcp.ended)
-        forgotten_add(&t->forgotten, flow_index_hash(&t->index, &k));
+        forgotten_add(&t->forgotten, hash);
     lose_datagrams(t, f);
     t->flows[place_of(t, f->id)] = NULL;
     t->held--;

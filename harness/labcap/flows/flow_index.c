@@ -71,15 +71,16 @@ void flow_index_set(struct flow_index *t, struct flow_slot *slot, uint64_t hash,
     t->used += slot->flow == NULL;
     slot->hash = hash;
     slot->flow = flow;
-    if (t->used * 2 > t->mask)
+    if (t->used * 2 > t->mask + 1)
         grow(t);
 }
 
 /* What stands behind a slot that becomes free moves up where it would not be found otherwise. */
-void flow_index_remove(struct flow_index *t, const struct flow_key *k, const struct flow *flow)
+void flow_index_remove(struct flow_index *t, const struct flow_key *k, uint64_t hash,
+                       const struct flow *flow)
 {
     unsigned side;
-    size_t hole = (size_t)(flow_index_find(t, k, flow_index_hash(t, k), &side) - t->slots);
+    size_t hole = (size_t)(flow_index_find(t, k, hash, &side) - t->slots);
 
     if (*flow_recent(t, k) == flow)
         flow_set_recent(t, k, NULL);

@@ -43,7 +43,7 @@ void flow_index_set(struct flow_index *index, struct flow_slot *slot, uint64_t h
                     struct flow *flow);
 
 /* Removes the flow, which has this key; nothing if a later flow has taken its place. */
-void flow_index_remove(struct flow_index *index, const struct flow_key *key,
+void flow_index_remove(struct flow_index *index, const struct flow_key *key, uint64_t hash,
                        const struct flow *flow);
 
 void flow_index_free(struct flow_index *index);

@@ -19,6 +19,13 @@ struct forgotten {
     size_t count;        /* in the first one, which is being filled */
 };
 
+/* The processor may fetch what forgotten_add() will look at. */
+static inline void forgotten_prefetch(const struct forgotten *forgotten, uint64_t hash)
+{
+    if (forgotten->halves[0] != NULL)
+        __builtin_prefetch(&forgotten->halves[0][hash % FORGOTTEN_SLOTS], 1);
+}
+
 /* At first all bytes are 0. Exits when out of memory. */
 void forgotten_add(struct forgotten *f, uint64_t hash);
 bool forgotten_has(const struct forgotten *f, uint64_t hash);
