@@ -149,10 +149,9 @@ class _Grade:
         args += [f"--basetemp={session.work / 'pytest'}"]
         args += [f"-k={self._expression}"] if self._expression else []
         args.append("--capture=no")  # workers have no stdout
-        plugins: list[Any] = [self._run, progress, Workers(self._jobs)]
+        plugins: list[Any] = [self._run, progress, _Loaded(), Workers(self._jobs)]
         self._run.draw_meanwhile()
         gc.disable()  # until the tests are collected: all that is made until then stays
-        second_opinion.load()
         said = io.StringIO()
         try:
             with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
@@ -187,6 +186,14 @@ class _Grade:
         if self._format == "tap":
             return tap.document(results, self._for_students)
         return table(results, self._run.out, self._seen_from, self._for_students)
+
+
+class _Loaded:
+    """What tests with programs need is loaded once for all workers, and not without such tests."""
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        if any("lab" in getattr(item, "fixturenames", ()) for item in session.items):
+            second_opinion.load()
 
 
 class _Progress:
