@@ -23,7 +23,7 @@ BLOCK = 512
 RRQ, WRQ, DATA, ACK, ERROR, OACK = range(1, 7)
 NAMES = ("RRQ", "WRQ", "DATA", "ACK", "ERROR", "OACK")
 
-_RECENT = 160
+RECENT = 160
 """Packets that a side remembers, to know one that is sent again: more than two windows."""
 
 Option = Union[int, str]
@@ -178,7 +178,7 @@ class Side:
     def _remember(self, packet: tuple[Address, bytes], known: bool) -> None:
         if known:
             del self._recent[packet]  # its place is at the end now
-        elif len(self._recent) == _RECENT:
+        elif len(self._recent) == RECENT:
             del self._recent[next(iter(self._recent))]
         self._recent[packet] = None
 
