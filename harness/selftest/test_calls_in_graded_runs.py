@@ -14,7 +14,7 @@ import pytest
 
 from calls_in_order import out_of_order
 from labkit import tracer
-from labkit.paths import HARNESS, LABS
+from labkit.paths import HARNESS, LABCAP, LABS
 from small_suite import private_mount
 from workbench import compile_c
 
@@ -114,14 +114,24 @@ def test_calls_out_of_order_are_found(tmp_path: Path) -> None:
     trace, log = tmp_path / left["trace"], tmp_path / left["calls"]
     assert out_of_order(trace, log) == []
     text = log.read_text("ascii")
-    for milliseconds in (1, -1):
-        log.write_text(re.sub(r"^(\d+ +)(\S+)", lambda m: f"{m[1]}{later(m[2], milliseconds)}",
+    enough = lasts(trace) + Decimal("0.000001")
+    for shift in (enough, -enough):
+        log.write_text(re.sub(r"^(\d+ +)(\S+)", lambda m: f"{m[1]}{Decimal(m[2]) + shift}",
                               text, flags=re.M))
         assert out_of_order(trace, log) != []
 
 
-def later(stamp: str, milliseconds: int) -> str:
-    return str(Decimal(stamp) + Decimal(milliseconds) / 1000)
+def lasts(trace: Path) -> Decimal:
+    """Seconds from the first packet to the last.
+
+    The server's reads and writes lie between them, for its answer and its FIN come after:
+    shifted by so much, a call is on the wrong side of its packet however slow the machine.
+    """
+    told = subprocess.run([LABCAP, "flows", "--json", trace], stdout=subprocess.PIPE, text=True,
+                          check=True)
+    flows = [json.loads(line, parse_float=Decimal) for line in told.stdout.splitlines()][:-1]
+    ends = [flow["start"] + flow["duration"] for flow in flows]
+    return Decimal(max(ends) - min(flow["start"] for flow in flows))
 
 
 def test_logs_of_an_earlier_run_are_removed(tmp_path: Path) -> None:
