@@ -330,8 +330,6 @@ void tcp_take_any(struct tcp_connection *c, unsigned side, const struct packet *
             tcp_take_fin(c, &g);
     }
     tell_zeek(c, &g, gaps);
-    note->state[0] = tcp_state_of(c, 0);
-    note->state[1] = tcp_state_of(c, 1);
     c->steady = tcp_is_steady(c);
     c->ended = tcp_has_ended(c);
 }

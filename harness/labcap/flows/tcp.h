@@ -59,7 +59,7 @@ enum {
     STEP_SECOND_FIN_ACK = 1 << 3
 };
 
-/* What one packet did to its connection; `state` is by side, after the packet. */
+/* What one packet did to its connection. */
 struct tcp_note {
     int64_t seq; /* relative to the sender's ISN */
     int64_t ack; /* relative to the other side's ISN; only if has_ack */
@@ -72,7 +72,6 @@ struct tcp_note {
                              SYN+ACK), 0 none */
     uint8_t teardown;     /* STEP_ bits */
     uint32_t marks;       /* MARK_ bits */
-    enum tcp_state state[2];
 };
 
 /* A segment whose IP length exceeds the wire length: [start, end) is claimed, not seen, until
@@ -168,6 +167,9 @@ struct tcp_rare *tcp_rare_of(struct tcp_side *side);
 /* A wire sequence number of `side` as a position near the highest one known. */
 int64_t tcp_position(const struct tcp_side *side, uint32_t seq);
 
+/* The state of one end, as far as the packets so far tell. */
+static inline enum tcp_state tcp_state(const struct tcp_connection *c, unsigned side);
+
 /* The state of one end, in a connection that holds what this end sent and what it received: a
  * FIN that came before data that is missing has no effect yet. */
 enum tcp_state tcp_state_in_order(const struct tcp_connection *c, unsigned side);
@@ -185,7 +187,7 @@ bool tcp_fins_cross(const struct tcp_connection *c, unsigned side);
 
 const char *tcp_state_name(enum tcp_state state);
 
-/* ---- tcp_add(): two ways ---- */
+/* ---- tcp_add(), tcp_state(): two ways ---- */
 
 /* tcp_steady.c: takes the next packet in order, of a steady connection; returns false, and has
  * done nothing, if it is another. */
@@ -201,6 +203,14 @@ static inline void tcp_add(struct tcp_connection *c, unsigned side, const struct
 {
     if (!c->steady || !tcp_take_steady(c, side, p, note))
         tcp_take_any(c, side, p, note);
+}
+
+/* tcp_phases.c: of any connection. */
+enum tcp_state tcp_state_of(const struct tcp_connection *c, unsigned side);
+
+static inline enum tcp_state tcp_state(const struct tcp_connection *c, unsigned side)
+{
+    return c->steady ? TCP_ESTABLISHED : tcp_state_of(c, side);
 }
 
 #endif

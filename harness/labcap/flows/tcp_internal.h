@@ -34,7 +34,7 @@ void tcp_finish_data(struct tcp_side *s);
 /* Whether nothing is open, lost or asked: then tcp_take_steady() may take the next packet. */
 bool tcp_is_steady(const struct tcp_connection *c);
 
-/* ---- tcp_phases.c: handshake, teardown, states ---- */
+/* ---- tcp_phases.c: handshake, teardown ---- */
 
 void tcp_take_syn(struct tcp_connection *c, const struct segment *g);
 void tcp_take_handshake_ack(struct tcp_connection *c, const struct segment *g);
@@ -42,7 +42,6 @@ void tcp_take_fin(struct tcp_connection *c, const struct segment *g);
 void tcp_take_fin_ack(struct tcp_connection *c, const struct segment *g);
 void tcp_take_reset(struct tcp_connection *c, const struct segment *g);
 bool tcp_has_ended(const struct tcp_connection *c);
-enum tcp_state tcp_state_of(const struct tcp_connection *c, unsigned side);
 
 static inline bool has_flag(const struct segment *g, unsigned flag)
 {

@@ -70,8 +70,7 @@ bool tcp_take_steady(struct tcp_connection *c, unsigned side, const struct packe
                               .flags = p->flags,
                               .payload_len = p->payload_len,
                               .window = p->window,
-                              .window_scaled = true,
-                              .state = {TCP_ESTABLISHED, TCP_ESTABLISHED}};
+                              .window_scaled = true};
     if (s->window_scale >= 0 && peer->window_scale >= 0)
         note->window <<= s->window_scale;
     s->packets++;

@@ -59,9 +59,12 @@ struct teller {
 void teller_start(struct teller *t, const struct flow *flow, bool three_step_teardown,
                   uint64_t points_from);
 
+/* Keeps the latest packet, as it left its flow. */
 static inline void segment_keep(struct segment_record *s, const struct packet *packet,
                                 const struct flow_note *note)
 {
+    bool states = note->flow->protocol == IP_TCP && !(note->tcp.marks & MARK_UNREACHABLE);
+
     s->packet = packet->number;
     s->time_ns = packet->time_ns;
     s->seq = note->tcp.seq;
@@ -72,8 +75,8 @@ static inline void segment_keep(struct segment_record *s, const struct packet *p
     s->side = note->side;
     s->handshake = note->tcp.handshake;
     s->teardown = note->tcp.teardown;
-    s->state[0] = (uint8_t)note->tcp.state[0];
-    s->state[1] = (uint8_t)note->tcp.state[1];
+    for (unsigned side = 0; side < 2; side++)
+        s->state[side] = states ? (uint8_t)tcp_state(&note->flow->tcp, side) : TCP_CLOSED;
     s->has_ack = note->tcp.has_ack;
     s->icmp_type = packet->quoted.type;
     s->icmp_code = packet->quoted.code;
