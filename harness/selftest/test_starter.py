@@ -32,7 +32,11 @@ def prefixes(benches: Benches) -> Callable[[str], Prefixes]:
     return functools.lru_cache(maxsize=None)(lambda lab: Prefixes(benches(lab)))
 
 
-@pytest.mark.parametrize("lab, number", EACH_STEP, ids=[f"{lab[:2]}-{n}" for lab, n in EACH_STEP])
+@pytest.mark.parametrize("lab, number", [
+    pytest.param(lab, number, id=f"{lab[:2]}-{number}",
+                 marks=pytest.mark.xdist_group(f"prefixes of {lab}"))  # compiled once
+    for lab, number in EACH_STEP
+])
 def test_each_step_is_worth_something(
     prefixes: Callable[[str], Prefixes], lab: str, number: int
 ) -> None:
