@@ -52,7 +52,8 @@ void pcapng_statistics(struct pcapng_writer *w, uint64_t time_ns, uint64_t recei
 /* Passes everything on that was written so far. Returns false if that failed, now or before. */
 bool pcapng_flush(struct pcapng_writer *w);
 
-/* ---- How many packets a capturer lost, by the Interface Statistics Blocks of any writer ---- */
+/* ---- How many packets a capturer lost, by the Interface Statistics Blocks of any writer, or by
+ * what its packets say of those before them ---- */
 
 enum {
     PCAPNG_INTERFACES_MAX = BOUND(64, 3), /* above it the largest count of them all counts */
@@ -60,7 +61,9 @@ enum {
 };
 
 struct pcapng_drops {
-    uint64_t by_interface[PCAPNG_INTERFACES_MAX + 1]; /* of this section */
+    /* Of this section, by statistics and by packets: the larger one counts. */
+    uint64_t by_interface[PCAPNG_INTERFACES_MAX + 1];
+    uint64_t between_packets[PCAPNG_INTERFACES_MAX + 1];
     uint64_t before; /* of earlier ones */
     /* For pcapng_drops_pass(): */
     bool in_section, swapped;
@@ -80,6 +83,11 @@ void pcapng_drops_pass(void *drops, const uint8_t *bytes, size_t size);
  * pass. */
 void pcapng_drops_block(struct pcapng_drops *drops, const uint8_t *body, size_t size,
                         bool swapped);
+
+/* The options of an Enhanced Packet Block: how many they say were lost before it; and takes them,
+ * from a block that does not pass. */
+uint64_t pcapng_drops_before(const uint8_t *options, size_t size, bool swapped);
+void pcapng_drops_packet(struct pcapng_drops *drops, uint32_t interface, uint64_t lost);
 
 /* 0 where nothing has told of any. */
 uint64_t pcapng_drops_sum(const struct pcapng_drops *drops);

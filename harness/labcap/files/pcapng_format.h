@@ -26,6 +26,7 @@ enum option_code {
     IF_TSRESOL = 9,
     IF_FILTER = 11,
     IF_TSOFFSET = 14,
+    EPB_DROPCOUNT = 4,
     ISB_ENDTIME = 3,
     ISB_IFRECV = 4,
     ISB_IFDROP = 5,
@@ -33,6 +34,10 @@ enum option_code {
 };
 
 enum { BYTE_ORDER_MAGIC = 0x1a2b3c4d };
+
+/* Octets of an Enhanced Packet Block's fields, behind its type and length: interface, stamp,
+ * captured and original length. */
+enum { PACKET_FIELDS = 20, PACKET_CAPTURED = 12 };
 
 /* `swapped`: the section is in the other byte order than this machine's. */
 static inline uint16_t ng_u16(const uint8_t *p, bool swapped)

@@ -8,7 +8,6 @@ enum {
     RECORD_HEADER = 16,
     BLOCK_HEADER = 8,
     BLOCK_ENDS = 12,  /* its type, and its length twice */
-    PACKET_FIELDS = 20, /* of an Enhanced Packet Block, behind BLOCK_HEADER */
     INTERFACE_FIELDS = 8,
     MICRO = 6,
     NANO = 9, /* decimal digits of a fraction */
@@ -74,11 +73,23 @@ static const uint8_t *look_at_block(struct records *r, uint32_t *length)
     return p != NULL && ng_u32(p + *length - 4, r->swapped) == *length ? p : NULL;
 }
 
+/* What the packet tells of drops. Returns false if it may not tell yet. */
+static bool take_drops(struct records *r, const uint8_t *options, uint32_t size)
+{
+    uint64_t lost = pcapng_drops_before(options, size, r->swapped);
+
+    if (lost > 0 && r->octets->mapped > 0) /* what it tells cannot be untold */
+        return false;
+    pcapng_drops_packet(r->drops, 0, lost);
+    return true;
+}
+
 /* An Enhanced Packet Block of the first interface. */
-static bool read_packet(const struct records *r, const uint8_t *p, uint32_t length,
+static bool read_packet(struct records *r, const uint8_t *p, uint32_t length,
                         struct reader_frame *frame)
 {
     uint64_t stamp;
+    uint32_t data, behind;
 
     if (length < BLOCK_ENDS + PACKET_FIELDS || ng_u32(p + 8, r->swapped) != 0)
         return false;
@@ -90,7 +101,9 @@ static bool read_packet(const struct records *r, const uint8_t *p, uint32_t leng
     frame->time_ns = (int64_t)stamp * r->unit_ns;
     frame->wire_len = ng_u32(p + 24, r->swapped);
     frame->bytes = p + BLOCK_HEADER + PACKET_FIELDS;
-    return true;
+    data = frame->captured + (-frame->captured & 3);
+    behind = length - BLOCK_ENDS - PACKET_FIELDS - data; /* the padding fits */
+    return behind < 4 || take_drops(r, frame->bytes + data, behind);
 }
 
 static bool next_pcapng(struct records *r, struct reader_frame *frame)
@@ -111,7 +124,7 @@ static bool next_pcapng(struct records *r, struct reader_frame *frame)
         case BLOCK_SIMPLE_PACKET:
             return false;
         case BLOCK_STATISTICS:
-            if (r->octets->mapped > 0) /* what it tells cannot be untold */
+            if (r->octets->mapped > 0) /* as in take_drops() */
                 return false;
             pcapng_drops_block(r->drops, p + BLOCK_HEADER, length - BLOCK_ENDS, r->swapped);
             break;

@@ -24,7 +24,7 @@ struct records {
     bool swapped;          /* the other byte order than this machine's */
     uint32_t captured_max;
     uint32_t units, unit_ns; /* of a fraction: in a second, of how many nanoseconds */
-    struct pcapng_drops *drops; /* is told of statistics blocks */
+    struct pcapng_drops *drops; /* is told of statistics and by packets */
 };
 
 /* libpcap has just opened the file: its first record is next. */

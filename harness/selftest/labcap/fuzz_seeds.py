@@ -132,6 +132,8 @@ def trace_seeds(folder: Path) -> None:
         writer.interface(1, snaplen=96)
         for number, frame in enumerate(frames):
             writer.packet(frame, number % 2)
+        writer.lossy_packet(frames[0], 2, interface=1)
+        writer.old_packet(frames[0], 2)
         writer.statistics(dropped=3, interface=1)
         writer.write(folder / f"lossy-{name}.pcapng")
     whole = (folder / "little.pcapng").read_bytes()

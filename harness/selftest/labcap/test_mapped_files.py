@@ -266,6 +266,18 @@ def with_statistics() -> Records:
     return writer.blocks
 
 
+def with_lossy_packets(order: str = "<") -> Records:
+    """Two packets that tell of drops before them, 7 in all, and one with a comment."""
+    writer = NgWriter(order)
+    writer.interface(1)
+    for number, frame in enumerate(echoes()):
+        if number in (5000, 5100):
+            writer.lossy_packet(frame, 3 if number == 5000 else 4)
+        else:
+            writer.packet(frame, 0, [(1, b"no drops")] if number == 4000 else ())
+    return writer.blocks
+
+
 def with_block(kind: int, size: int) -> Callable[[], Records]:
     def make() -> Records:
         blocks = pcapng()
@@ -327,6 +339,8 @@ KINDS: dict[str, Callable[[], Records]] = {
     "pcapng": pcapng,
     "pcapng, big-endian": lambda: pcapng(">"),
     "statistics": with_statistics,
+    "packets that tell of drops": with_lossy_packets,
+    "packets that tell of drops, big-endian": lambda: with_lossy_packets(">"),
     "a block that nobody knows": with_block(0x0BAD, 64),
     "a large block that nobody knows": with_block(0x0BAD, BLOCK_MAX + 4),
     "a block too large for libpcap": with_block(0x0BAD, 17 << 20),
@@ -358,6 +372,14 @@ def test_a_mapped_file_says_what_an_unpacked_one_says(
             done = labcap(*arguments, stdin=stream)
         told.append((done.returncode, done.stdout, done.stderr))
     assert told[0] == told[1]
+
+
+@pytest.mark.parametrize("order", ["<", ">"], ids=["little-endian", "big-endian"])
+def test_drops_are_counted_once(trace: Path, labcap: Labcap, order: str) -> None:
+    trace.write_bytes(b"".join(with_lossy_packets(order)))
+    done = labcap("flows", "--json", trace)
+    assert done.returncode == UNTRUSTED
+    assert done.stderr == f"labcap: {trace}: 7 packets were lost when it was recorded\n"
 
 
 @both

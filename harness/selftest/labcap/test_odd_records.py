@@ -179,6 +179,82 @@ def test_drops_are_told_however_a_trace_comes(
     assert f"{drops} packets were lost when it was recorded" in done.stderr
 
 
+PACKETS_TELL = {
+    "packets": 7,
+    "old packets": 9,
+    "an old packet that does not know": 0,
+    "two interfaces": 9,
+    "larger statistics": 8,
+    "smaller statistics": 7,
+    "two sections": 12,
+    "other options": 0,
+    "options cut": 0,
+    "a count of four octets": 0,
+    "captured beyond the block": 0,
+    "a block without room": 0,
+}
+"""How many drops a trace's packets tell of, by what is in them."""
+
+
+def packets_tell(frames: list[Frame], case: str, order: str) -> list[bytes]:
+    """The blocks of a trace whose packets tell of drops, or seem to."""
+    writer = NgWriter(order)
+    writer.interface(1)
+    many, end = writer._pack("Q", 2**40), bytes(4)
+    if case == "two interfaces":
+        writer.interface(1)
+        writer.lossy_packet(frames[0], 2, interface=1)
+        writer.statistics(dropped=1, interface=1)
+    odd = {
+        "other options": [(1, b"drops"), (2, bytes(4)), (5, many), (36, many)],
+        "options cut": [(1, b""), (4, b"")],
+        "a count of four octets": [(4, b"\1\1\1\1")],
+    }
+    for number, frame in enumerate(frames):
+        if number not in (2, 5) or "beyond" in case or "room" in case:
+            writer.packet(frame)
+        elif "old" in case:
+            unknown = number == 5 or "not know" in case
+            writer.old_packet(frame, 0xFFFF if unknown else 9)
+        elif case in odd:
+            writer.packet(frame, 0, odd[case])
+        else:
+            writer.lossy_packet(frame, 4 if number == 2 else 3)
+        if case == "two sections" and number == 3:
+            before, writer = writer, NgWriter(order)
+            writer.blocks[:0] = before.blocks
+            writer.interface(1)
+            writer.statistics(dropped=8)
+    if case == "captured beyond the block":
+        fields = writer._pack("IIIII", 0, 0, 0, 2**32 - 1, 60)
+        writer.blocks.append(writer._block(6, fields + writer._pack("HH", 4, 8) + many + end))
+    elif case == "a block without room":
+        writer.blocks += [writer._block(kind, bytes([1, 9] * 6)) for kind in (6, 2)]
+    elif case == "options cut":
+        body = writer.blocks[-1][8:-4] + writer._pack("HH", 4, 9) + many
+        writer.blocks[-1] = writer._block(6, body)
+    if "statistics" in case:
+        writer.statistics(dropped=8 if "larger" in case else 6)
+    return writer.blocks
+
+
+@pytest.mark.parametrize("order", ["<", ">"], ids=["little-endian", "big-endian"])
+@pytest.mark.parametrize("way", ["file", "pipe"])
+@pytest.mark.parametrize("case", PACKETS_TELL)
+def test_drops_that_packets_tell_of(
+    trace: Path, labcap: Labcap, frames: list[Frame], case: str, way: str, order: str
+) -> None:
+    trace.write_bytes(b"".join(packets_tell(frames, case, order)))
+    piped = {"input": trace.read_bytes(), "text": False} if way == "pipe" else {}
+    done = labcap("flows", "--json", "-" if piped else trace, **piped)
+    said = done.stderr.decode() if piped else done.stderr
+    drops = PACKETS_TELL[case]
+    damaged = case.startswith(("captured", "a block"))
+    assert json.loads(done.stdout.splitlines()[-1])["drops"] == drops
+    assert done.returncode == (UNTRUSTED if drops or damaged else 0)
+    assert (f"{drops} packets were lost when it was recorded" in said) == (drops > 0)
+
+
 @pytest.mark.parametrize("size", [1400, 40_000, 65_000])
 @pytest.mark.parametrize("pipe", [False, True], ids=["file", "pipe"])
 def test_a_trace_larger_than_the_buffer(

@@ -159,11 +159,21 @@ class NgWriter:
         body = self._pack("HHI", linktype, 0, snaplen)
         self.blocks.append(self._block(1, body + self._options([(9, b"\x09")])))
 
-    def packet(self, frame: Frame, interface: int = 0) -> None:
+    def packet(
+        self, frame: Frame, interface: int = 0, options: Sequence[tuple[int, bytes]] = ()
+    ) -> None:
         """Add an enhanced packet block."""
-        high, low = divmod(frame.time_ns, 2**32)
-        body = self._pack("IIIII", interface, high, low, len(frame.data), frame.on_wire)
-        self.blocks.append(self._block(6, body + frame.data + bytes(-len(frame.data) % 4)))
+        fields = self._pack("I", interface) + self._fields(frame)
+        self.blocks.append(self._block(6, fields + (self._options(options) if options else b"")))
+
+    def lossy_packet(self, frame: Frame, dropped: int, interface: int = 0) -> None:
+        """Add an enhanced packet block that tells packets dropped before it."""
+        self.packet(frame, interface, [(1, b"lossy"), (4, self._pack("Q", dropped))])
+
+    def old_packet(self, frame: Frame, dropped: int, interface: int = 0) -> None:
+        """Add a packet block of the old kind, which tells packets dropped before it."""
+        fields = self._pack("HH", interface, dropped) + self._fields(frame)
+        self.blocks.append(self._block(2, fields))
 
     def statistics(self, *, dropped: int, interface: int = 0) -> None:
         """Add an interface statistics block that tells packets dropped."""
@@ -174,6 +184,11 @@ class NgWriter:
         """Write the section to a file; the path."""
         path.write_bytes(b"".join(self.blocks))
         return path
+
+    def _fields(self, frame: Frame) -> bytes:
+        high, low = divmod(frame.time_ns, 2**32)
+        head = self._pack("IIII", high, low, len(frame.data), frame.on_wire)
+        return head + frame.data + bytes(-len(frame.data) % 4)
 
     def _pack(self, form: str, *values: Union[int, bytes]) -> bytes:
         return struct.pack(self._order + form, *values)
