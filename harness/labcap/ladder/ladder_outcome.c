@@ -25,10 +25,14 @@ static void say_beginning(const struct flow *flow, struct growing *g)
         say(g,
             "The server refused the connection: its reset answers the SYN, as a host does "
             "where no program listens on the port. ");
-    else if (c->syn_ack == 0)
-        say(g, "The SYN was never answered. ");
-    else if (!c->complete)
+    else if (c->complete)
+        return;
+    else if (c->syn_ack != 0 || c->side[c->client ^ 1u].plain_syn)
         say(g, "The handshake was never completed. ");
+    else if (c->side[0].has_acked || c->side[1].has_acked)
+        say(g, "The answer to the SYN was not recorded. ");
+    else
+        say(g, "The SYN was never answered. ");
 }
 
 /* A close with both FINs, each acknowledged. */
@@ -49,6 +53,46 @@ static void say_fins(const struct flow *flow, struct growing *g)
     text_add(g, ". ");
 }
 
+/* Which side closed first by what had been recorded when the reset was. */
+static void say_reset(const struct flow *flow, struct growing *g)
+{
+    const struct tcp_connection *c = &flow->tcp;
+    unsigned first = c->first_fin;
+    const struct tcp_side *s = &c->side[first], *other = &c->side[first ^ 1];
+    bool closed = s->fin_seen && s->fin_packet < c->reset;
+    bool other_closed = other->fin_seen && other->fin_packet < c->reset;
+
+    if (closed && other_closed && tcp_simultaneous_close(c))
+        say(g, "Both sides closed at the same time, but then the ");
+    else if (closed || other_closed)
+        say(g, "The %s closed first, but then the ", side_name(flow, closed ? first : first ^ 1u));
+    else
+        say(g, "The ");
+    say(g, "%s reset the connection (packet %" PRIu64 ")", side_name(flow, c->reset_by), c->reset);
+    if (s->fin_seen && !closed && !other_closed)
+        say(g, ", before the %s's FIN (packet %" PRIu64 ") was recorded", side_name(flow, first),
+            s->fin_packet);
+    say(g, ". ");
+}
+
+/* Not both FINs acknowledged; both may be there. */
+static void say_half_closed(const struct flow *flow, struct growing *g)
+{
+    const struct tcp_connection *c = &flow->tcp;
+    const char *first = side_name(flow, c->first_fin);
+    const char *second = side_name(flow, c->first_fin ^ 1u);
+
+    if (!c->side[0].fin_seen || !c->side[1].fin_seen)
+        say(g, "The %s closed its direction, the %s never did. ", first, second);
+    else if (!tcp_simultaneous_close(c))
+        say(g, "The %s closed first; the last FIN was never acknowledged. ", first);
+    else if (c->side[0].fin_ack_packet == c->side[1].fin_ack_packet) /* 0 both */
+        say(g, "Both sides closed at the same time; neither FIN was ever acknowledged. ");
+    else
+        say(g, "Both sides closed at the same time; the %s's FIN was never acknowledged. ",
+            c->side[c->first_fin].fin_ack_packet == 0 ? first : second);
+}
+
 static void say_end(const struct flow *flow, struct growing *g)
 {
     const struct tcp_connection *c = &flow->tcp;
@@ -58,23 +102,11 @@ static void say_end(const struct flow *flow, struct growing *g)
         say_fins(flow, g);
         break;
     case TEARDOWN_RESET:
-        if (c->refused)
-            break;
-        if (c->side[0].fin_seen || c->side[1].fin_seen)
-            say(g, "The %s closed first, but then the ", side_name(flow, c->first_fin));
-        else
-            say(g, "The ");
-        say(g, "%s reset the connection (packet %" PRIu64 "). ",
-            side_name(flow, c->reset_by), c->reset);
+        if (!c->refused)
+            say_reset(flow, g);
         break;
     case TEARDOWN_HALF_CLOSED:
-        /* Both FINs may be there and the last ACK not. */
-        if (c->side[0].fin_seen && c->side[1].fin_seen)
-            say(g, "The %s closed first; the last FIN was never acknowledged. ",
-                side_name(flow, c->first_fin));
-        else
-            say(g, "The %s closed its direction, the %s never did. ",
-                side_name(flow, c->first_fin), side_name(flow, c->first_fin ^ 1u));
+        say_half_closed(flow, g);
         break;
     case TEARDOWN_OPEN:
         if (c->complete || !c->client_known)
@@ -102,6 +134,16 @@ static void say_bytes(const struct flow *flow, struct growing *g)
     text_add(g, ".");
 }
 
+/* Only the host that a packet reached knows of its protocols and ports (RFC 1122, section
+ * 3.2.2.1; RFC 4443, section 3.1). */
+static bool from_the_host(const struct flow *flow)
+{
+    enum { PROTOCOL = 2, PORT = 3, PORT_V6 = 4 };
+    unsigned code = flow->unreachable.code;
+
+    return flow->ip_version == 4 ? code == PROTOCOL || code == PORT : code == PORT_V6;
+}
+
 static void tell_udp(const struct flow *flow, struct growing *g)
 {
     static const char *const direction[] = {"to the server", "to the client"};
@@ -111,10 +153,13 @@ static void tell_udp(const struct flow *flow, struct growing *g)
             flow->udp[i].datagrams, plural(flow->udp[i].datagrams), flow->udp[i].bytes,
             plural(flow->udp[i].bytes), direction[i]);
     say(g, ".");
-    if (flow->unreachable.packet != 0)
-        say(g, " The %s's host answered that it could not be delivered "
-            "(packet %" PRIu64 ").", side_name(flow, flow->unreachable.side ^ 1u),
-            flow->unreachable.packet);
+    if (flow->unreachable.packet == 0)
+        return;
+    if (from_the_host(flow))
+        say(g, " The %s's host answered that", side_name(flow, flow->unreachable.side ^ 1u));
+    else
+        say(g, " An ICMP message told that");
+    say(g, " it could not be delivered (packet %" PRIu64 ").", flow->unreachable.packet);
 }
 
 void tell_outcome(const struct flow *flow, struct growing *g)

@@ -5,6 +5,12 @@
 
 #include "ladder_words.h"
 
+/* It refuses, or opens the connection itself (RFC 9293, figure 8). */
+static bool never_listened(const struct tcp_connection *c)
+{
+    return c->refused || c->side[c->client ^ 1u].plain_syn;
+}
+
 /* The states before a first SYN are known from what came of it. */
 void teller_start(struct teller *t, const struct flow *flow, bool three_step_teardown,
                   uint64_t points_from)
@@ -18,10 +24,10 @@ void teller_start(struct teller *t, const struct flow *flow, bool three_step_tea
     if (flow->protocol != IP_TCP || c->syn == 0 || c->syn != flow->first_packet)
         return;
     t->state[0] = tcp_state_name(TCP_CLOSED);
-    if (c->syn_ack != 0)
-        t->state[1] = tcp_state_name(TCP_LISTEN);
-    else if (c->refused)
+    if (never_listened(c))
         t->state[1] = tcp_state_name(TCP_CLOSED);
+    else if (c->syn_ack != 0)
+        t->state[1] = tcp_state_name(TCP_LISTEN);
 }
 
 /* ---- Words of a TCP segment ---- */
@@ -192,10 +198,10 @@ static const char *state_name(const struct flow *flow, enum tcp_state state)
 {
     const struct tcp_connection *c = &flow->tcp;
 
-    if (state == TCP_LISTEN && c->syn_ack != 0)
-        state = TCP_SYN_RECEIVED;
-    else if (state == TCP_LISTEN && c->refused)
+    if (state == TCP_LISTEN && never_listened(c))
         state = TCP_CLOSED;
+    else if (state == TCP_LISTEN && c->syn_ack != 0)
+        state = TCP_SYN_RECEIVED;
     else if (state == TCP_LISTEN)
         return "";
     return tcp_state_name(state);

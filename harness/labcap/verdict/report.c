@@ -45,7 +45,7 @@ static void closed_text(char *text, size_t size, const struct flow *f)
 
     if (kind == TEARDOWN_OPEN)
         by = "";
-    else if (kind == TEARDOWN_FIN && tcp_simultaneous_close(c))
+    else if (kind != TEARDOWN_RESET && tcp_simultaneous_close(c))
         by = "both";
     snprintf(text, size, "%s%s%s", kinds[kind], *by != '\0' ? " " : "", by);
 }

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Callable, Optional
 
 import pytest
-from scapy.layers.inet import IP
+from scapy.layers.inet import ICMP, IP
+from scapy.layers.inet6 import ICMPv6DestUnreach
 from traces import (
     CLIENT,
     SERVER,
@@ -205,6 +206,22 @@ def test_a_simultaneous_close_counts_both_fins_before_both_acks(show: Show) -> N
     assert outcome(text).startswith("Both sides closed at the same time")
 
 
+@pytest.mark.parametrize("acknowledged, sentence", [
+    ((), "neither FIN was ever acknowledged."),
+    ((CLIENT,), "the server's FIN was never acknowledged."),
+    ((SERVER,), "the client's FIN was never acknowledged."),
+])
+def test_a_simultaneous_close_that_was_cut_off(
+    show: Show, labcap: Labcap, trace: Path, acknowledged: tuple[str, ...], sentence: str
+) -> None:
+    talk = crossing_fins()
+    for closer in acknowledged:
+        talk.segment(SERVER if closer == CLIENT else CLIENT, "A", ack=2)
+    text = show(talk)
+    assert outcome(text).startswith(f"Both sides closed at the same time; {sentence} 0 bytes")
+    assert " half both " in labcap("flows", trace).stdout
+
+
 def sides(text: str, packets: range) -> list[tuple[str, str]]:
     """The new states on the rows of the packets, of client and server; "" where it stays."""
     rows = [row(text, n) for n in packets]
@@ -254,6 +271,52 @@ def test_a_syn_ack_is_not_the_third_packet_of_a_simultaneous_open(show: Show) ->
     assert "|- SYN+ACK seq 0 ack 1 -" in row(show(talk), 3)
 
 
+def simultaneous_open() -> Conversation:
+    """Each side's SYN is on its way before the other's arrives."""
+    talk = Conversation()
+    talk.client("S")
+    talk.server("S")
+    return talk
+
+
+def test_who_opens_a_connection_too_never_listened(show: Show) -> None:
+    """RFC 9293, figure 8."""
+    talk = simultaneous_open()
+    talk.client("SA", seq=0, ack=1)
+    talk.server("SA", seq=0, ack=1)
+    text = show(talk)
+    assert "CLOSED |                                       | CLOSED" in text
+    assert sides(text, range(1, 5)) == [
+        ("1              SYN-SENT", ""), ("SYN-RECEIVED", "SYN-RECEIVED"), ("", "ESTABLISHED"),
+        ("ESTABLISHED", "")]
+
+
+def test_a_simultaneous_open_needs_no_syn_ack_of_the_server(show: Show) -> None:
+    talk = simultaneous_open()
+    talk.client("SA", seq=0, ack=1)
+    talk.server("A", ack=1)
+    assert outcome(show(talk)).startswith("No side had closed when the trace ended.")
+
+
+def test_a_simultaneous_open_that_ends_early_was_not_completed(show: Show) -> None:
+    assert outcome(show(simultaneous_open())).startswith("The handshake was never completed.")
+
+
+def test_an_answer_that_was_acknowledged_was_there(show: Show) -> None:
+    """Only what the client sent was recorded."""
+    talk = Conversation()
+    talk.client("S")
+    talk.lose(SERVER, 1)
+    talk.client("A", ack=1)
+    assert outcome(show(talk)).startswith("The answer to the SYN was not recorded. 0 bytes")
+
+
+def test_a_syn_alone_was_not_answered(show: Show) -> None:
+    talk = Conversation()
+    talk.client("S")
+    assert outcome(show(talk)).startswith("The SYN was never answered. 0 bytes")
+
+
 def test_a_third_handshake_packet_with_data_and_fin_says_all_of_it(show: Show) -> None:
     talk = Conversation()
     talk.client("S")
@@ -293,6 +356,32 @@ def test_a_reset_names_its_sender_and_packet(show: Show) -> None:
         "4  1.00 ms       CLOSED |<--------- RST+ACK seq 1 ack 1, reset -| CLOSED"
     )
     assert outcome(text).startswith("The server reset the connection (packet 4).")
+
+
+def test_a_reset_recorded_before_the_fin_was_no_answer_to_it(show: Show) -> None:
+    talk = Conversation().handshake()
+    talk.server("RA")
+    talk.client("FA", ack=1)
+    talk.server("R", seq=1)
+    assert outcome(show(talk)).startswith(
+        "The server reset the connection (packet 4), before the client's FIN (packet 5) was "
+        "recorded.")
+
+
+def test_a_reset_after_one_of_two_fins_comes_after_that_one(show: Show) -> None:
+    talk = Conversation().handshake()
+    talk.client("FA", ack=1)
+    talk.client("RA", ack=1)
+    talk.server("FA", ack=1)
+    assert outcome(show(talk)).startswith(
+        "The client closed first, but then the client reset the connection (packet 5).")
+
+
+def test_a_reset_after_a_simultaneous_close(show: Show) -> None:
+    talk = crossing_fins()
+    talk.client("R", seq=2)
+    assert outcome(show(talk)).startswith(
+        "Both sides closed at the same time, but then the client reset the connection (packet 6).")
 
 
 def marked(make: Callable[[Conversation], Any]) -> Conversation:
@@ -382,6 +471,21 @@ def test_datagrams_and_an_unreachable_port(show: Show) -> None:
     assert "- datagram, 0 bytes -|" in row(text, 2)
     assert row(text, 3).endswith("- ICMP: port unreachable -|")
     assert outcome(text).startswith("1 datagram with 5 bytes to the server, 1 datagram with 0")
+
+
+@pytest.mark.parametrize("version, code, host", [
+    (4, 0, False), (4, 1, False), (4, 2, True), (4, 3, True), (4, 4, False), (4, 13, False),
+    (6, 0, False), (6, 1, False), (6, 2, False), (6, 3, False), (6, 4, True)])
+def test_only_its_host_knows_a_port(show: Show, version: int, code: int, host: bool) -> None:
+    """Any router may say the rest."""
+    talk = Conversation() if version == 4 else ipv6_conversation()
+    talk.datagram(CLIENT, b"hello")
+    answer = port_unreachable(talk.packets[0].data)
+    layer = ICMP if version == 4 else ICMPv6DestUnreach
+    answer[layer].code = code
+    talk.add(answer)
+    who = "The server's host answered" if host else "An ICMP message told"
+    assert outcome(show(talk)).endswith(f" {who} that it could not be delivered (packet 2).")
 
 
 # ---- Payload
