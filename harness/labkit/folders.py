@@ -24,6 +24,12 @@ _MOST = 128 * 1024 * 1024
 """Bytes that read() takes; a hostile program may make a file of any size that has no bytes."""
 _DEEP = 32
 """Folders within folders that names() goes down; a hostile program may make any number."""
+_NO_FILE = {
+    errno.ENOENT: "it is not there", errno.ELOOP: "it is a symbolic link",
+    errno.EINVAL: "it is not a regular file", errno.ENXIO: "it is a socket",
+    errno.ENOTDIR: "its folder is no folder", errno.EACCES: "its folder is closed to all",
+}
+"""What a program can do that a file cannot be read; other errors are the harness's."""
 
 
 class Folder:
@@ -92,8 +98,21 @@ class Folder:
             else:
                 os.unlink(base, dir_fd=parent)
 
-    def read(self, name: str) -> bytes:
-        """What is in the regular file NAME; OSError where it is none (EINVAL) or not there."""
+    def read(self, name: str, cause: str = "partial-file", expected: str = "") -> bytes:
+        """What is in the file NAME, which a program has made; Mismatch where it is none, or missing.
+
+        CAUSE is why then; expected: what to say of it.
+        """
+        try:
+            return self._read(name)
+        except OSError as error:
+            if error.errno not in _NO_FILE:
+                raise
+            raise Mismatch(expected or f"the file {name} is there",
+                           f"{_NO_FILE[error.errno]}; in the folder: {self._listed()}",
+                           cause) from None
+
+    def _read(self, name: str) -> bytes:
         with self._opened(name, os.O_RDONLY) as fd:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 raise OSError(errno.EINVAL, "not a regular file", name)
@@ -114,12 +133,7 @@ class Folder:
         before: as fault_of_file() has it.
         """
         expected = f"the file {name} has the {len(data)} bytes that were sent"
-        try:
-            got = self.read(name)
-        except OSError as error:
-            why = {errno.ENOENT: "it is not there", errno.ELOOP: "it is a symbolic link"}
-            seen = why.get(error.errno or 0, error.strerror)
-            raise Mismatch(expected, f"{seen}; in the folder: {self._listed()}", cause) from None
+        got = self.read(name, cause, expected)
         if got != data:
             fault = fault_of_file(data, got, before)
             raise Mismatch(expected, difference(data, got), fault or cause)

@@ -47,6 +47,10 @@ _FAMILY = {False: "1", True: "2"}
 """What EPSV and EPRT call IPv4 and IPv6 (RFC 2428)."""
 
 
+Look = Callable[[], None]
+"""What a test looks at, at a moment that it is told."""
+
+
 class Reply(NamedTuple):
     """What a server answered."""
 
@@ -309,21 +313,35 @@ class FtpClient:
 
     def store(
         self, name: str, content: bytes, how: str = "EPSV", *, late: bool = False,
-        pieces: int = 0, cause: Optional[str] = None,
+        pieces: int = 0, cause: Optional[str] = None, look: Optional[Look] = None,
     ) -> None:
-        """STOR NAME with CONTENT, in segments of PIECES bytes or as TCP likes."""
+        """STOR NAME with CONTENT, in segments of PIECES bytes or as TCP likes.
+
+        look: as end_of_file() has it.
+        """
         data = self.begin(f"STOR {name}", how, late=late, cause=cause)
         if pieces:
             data.send_in_pieces(content, pieces)
         else:
             data.send(content)
-        self.end_of_file(data, cause)
+        self.end_of_file(data, cause, look)
         self._carried(len(content), CLIENT)
 
-    def end_of_file(self, data: Peer, cause: Optional[str] = None) -> None:
-        """The client's FIN on DATA, the server's, and that all went well."""
-        half_close(data)
-        self.reply(*DONE, cause=cause)
+    def end_of_file(
+        self, data: Peer, cause: Optional[str] = None, look: Optional[Look] = None
+    ) -> None:
+        """The client's FIN on DATA, the server's, and that all went well.
+
+        look: called as the server says so, and before it can do anything else.
+        """
+        if look is None:
+            half_close(data)
+            self.reply(*DONE, cause=cause)
+        else:
+            with self._lab.stopped_by_answer(self._lab.programs[0], self.peer):
+                half_close(data)
+                self.reply(*DONE, cause=cause)
+                look()
         try:
             data.expect_eof(cause or "descriptor-leak")
         except Mismatch as error:

@@ -192,9 +192,9 @@ def expect_kept(folder: Folder, files: Mapping[str, bytes], but: str, cause: str
         raise Mismatch(f"outside the folder served: {', '.join(sorted(files))}",
                        ", ".join(outside), cause)
     for name, content in files.items():
-        if folder.read(name) != content:
+        if (got := folder.read(name, cause)) != content:
             raise Mismatch(f"{name}, outside the folder served, is as it was",
-                           difference(content, folder.read(name)), cause)
+                           difference(content, got), cause)
 
 
 # -- A stranger --------------------------------------------------------------------------------

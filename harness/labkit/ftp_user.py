@@ -152,6 +152,7 @@ def expect_not_yet(use: Use, name: str, old: Optional[bytes] = None) -> None:
     if old is not None:
         use.folder.expect_file(name, old, "cut-file-kept")
     elif name in use.folder.names():
+        got = use.folder.read(name, "cut-file-kept")
         raise Mismatch(expected=f"no file {name} before all of it has come, and the reply to it",
-                       seen=f"it is there: {describe(use.folder.read(name))}",
+                       seen=f"it is there: {describe(got)}",
                        cause="cut-file-kept")

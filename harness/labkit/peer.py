@@ -55,6 +55,10 @@ class Peer:
         self.received = bytearray()
         self.eof = False
         self.was_reset = False
+        self.heard = 0
+        """How often bytes have come."""
+        self.wants_more: Callable[[], None] = lambda: None
+        """Called while what has come is not yet what is waited for."""
         self._waiter = waiter
         self._to_send = bytearray()
         self._lines = bytearray()
@@ -244,11 +248,16 @@ class Peer:
     def _read_until(
         self, done: Callable[[], bool], wanted: str, data: bytes, cause: Optional[str]
     ) -> None:
+        def over() -> bool:
+            if done() or self.eof or self.was_reset:
+                return True
+            self.wants_more()
+            return False
+
         self._waiting_to_read(True)
         try:
             self._wait(
-                lambda: done() or self.eof or self.was_reset,
-                f"{self.label} receives {wanted}",
+                over, f"{self.label} receives {wanted}",
                 lambda: self._progress(data),
                 lambda: self._why_silent(data, cause),
             )
@@ -315,6 +324,7 @@ class Peer:
             if self._reading and events & selectors.EVENT_READ:
                 data = self.sock.recv(1 << 18)
                 self.received += data
+                self.heard += bool(data)
                 self.eof = not data
         except BlockingIOError:
             pass

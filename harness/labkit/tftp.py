@@ -149,6 +149,8 @@ class Side:
         """Where it is bound, or was."""
         self.took: list[tuple[Address, bytes]] = []
         """What came as it was expected, in its order, and from whom."""
+        self.passed_over: list[bytes] = []
+        """What came again while something new was waited for."""
         self._recent: dict[tuple[Address, bytes], None] = {}
         """The last that came, in their order."""
 
@@ -174,6 +176,7 @@ class Side:
             if again or not known:
                 self.took.append(packet)
                 return raw, sender
+            self.passed_over.append(raw)
 
     def _remember(self, packet: tuple[Address, bytes], known: bool) -> None:
         if known:

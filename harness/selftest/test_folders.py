@@ -106,7 +106,7 @@ def test_the_host_outside_sees_nothing_of_it(world: World, workspace: Path) -> N
     assert os.listdir(folder.shown.path) == []
     lab.close()
     with pytest.raises(OSError):
-        folder.read("file")
+        folder.read("file")  # nor is that charged to a program
 
 
 def test_two_hosts_can_share_a_folder(workspace: Path) -> None:
@@ -184,8 +184,25 @@ def trapped(world: World, workspace: Path) -> Folder:
 
 @pytest.mark.parametrize("name", ["out/file", "file", "f", "out"])
 def test_nothing_is_read_through_a_trap(trapped: Folder, name: str) -> None:
-    with pytest.raises(OSError):
+    with pytest.raises(Mismatch):
         trapped.read(name)
+
+
+@pytest.mark.parametrize("script, seen", [
+    (":", "it is not there; in the folder: nothing"),
+    ("mkfifo file", "it is not a regular file; in the folder: file"),
+    ("mkdir file", "it is not a regular file; in the folder: file/"),
+    ("ln -s /etc/passwd file", "it is a symbolic link; in the folder: file"),
+])
+def test_a_file_that_is_none_is_the_programs_fault(
+    world: World, script: str, seen: str
+) -> None:
+    lab = world()
+    folder = lab.folder()
+    run(lab, folder, script)
+    with pytest.raises(Mismatch) as caught:
+        folder.read("file", "cut-file-kept")
+    assert (caught.value.seen, caught.value.cause) == (seen, "cut-file-kept")
 
 
 @pytest.mark.parametrize("name", ["out/file", "out/new", "file", "f"])

@@ -16,7 +16,7 @@ from labkit import tracer
 from labkit.feedback import HarnessError, Mismatch
 from labkit.program import Program
 from labkit.scenario import Scenario
-from workbench import World
+from workbench import World, run
 
 recorded = pytest.mark.parametrize("world", [True], indirect=True, ids=["recorded"])
 LINE = re.compile(r"(\d+) +(\d+\.\d{9}) (.*)")
@@ -54,6 +54,18 @@ def test_the_log_goes_from_a_programs_start_to_its_end(world: World) -> None:
     assert lines[-1] == "+++ exited with 3 +++"
     [write] = only(lines, "write(1")
     assert '"hello\\n", 6) = 6 <0.' in write
+
+
+@recorded
+def test_a_program_built_with_the_address_sanitizer_ends_as_it_wants(
+    world: World, workspace: Path
+) -> None:
+    """Its search for leaks would not work while it is traced, and end it with another status."""
+    lab = world(prog="#include <stdlib.h>\n"
+                     "int main(void) { void *volatile lost = malloc(9); lost = 0; return !!lost; }")
+    prog = workspace / "submission" / "prog"
+    run("cc", "-fsanitize=address", "-o", prog, prog.with_suffix(".c"))
+    lab.expect_exit(lab.start("prog"), 0)
 
 
 @recorded

@@ -59,3 +59,14 @@ def test_what_comes_again_is_known_from_then_on(sides: tuple[DatagramSocket, Tra
         sender.send(ack(number), transfer.address)
     for number in range(RECENT + 2):
         transfer.expect(ack(number))
+
+
+def test_copies_that_are_passed_over_are_counted(
+    sides: tuple[DatagramSocket, Transfer]
+) -> None:
+    sender, transfer = sides
+    for number in (1, 1, 2, 1, 3):
+        sender.send(ack(number), transfer.address)
+    for number in (1, 2, 3):
+        transfer.expect(ack(number))
+    assert transfer.passed_over == [ack(1), ack(1)]

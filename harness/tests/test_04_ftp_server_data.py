@@ -101,7 +101,7 @@ def test_server_takes_no_strangers_data_connection(lab: Scenario, command: str) 
                 folder.expect_file("new", HELLO, cause="port-bounce")
             else:
                 expect_bytes(command, HELLO, data.read_rest(), cause="port-bounce")
-    if "new" in folder.names() and SECRET in folder.read("new"):
+    if "new" in folder.names() and SECRET in folder.read("new", "port-bounce"):
         raise Mismatch("the client's file is stored", "it is the stranger's", "port-bounce")
     expect_given_nothing(stranger)
     lab.expect_packets("connections>=2")

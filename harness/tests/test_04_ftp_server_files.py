@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import signal
 
 import pytest
@@ -485,8 +486,8 @@ def test_server_stores_files_of_any_size(lab: Scenario) -> None:
     files.update({"binary": BINARY, "sub/new": BINARY})
     hows = ways(len(files))
     for (name, content), how in zip(files.items(), hows):
-        client.store(name, content, how)
-        folder.expect_file(name, content)
+        client.store(name, content, how,
+                     look=functools.partial(folder.expect_file, name, content))
     folder.expect_names(*files, "sub/old", cause="left-over-file")
     client.quit()
     expect_connections(lab, *[Data(len(content), CLIENT, OPENER[how])

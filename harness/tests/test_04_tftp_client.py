@@ -217,9 +217,9 @@ def test_udp_client_gives_up(lab: Scenario) -> None:
             half.expect(data(1, LINES[:BLOCK]))
     losing, losses = start_losing(tftp)
     packets[("put", "half")] = data(1, LINES[:BLOCK])
-    given_up = [expect_six_sendings(lab, clients[words], sock, packets[words], 1)
-                for words, sock in ((("get", "silent"), port.sock), (("put", "new"), port.sock),
-                                    (("put", "half"), half.sock))]
+    given_up = [expect_six_sendings(lab, clients[words], side, packets[words])
+                for words, side in ((("get", "silent"), port), (("put", "new"), port),
+                                    (("put", "half"), half))]
     if all(given_up):
         expect_failed(lab, clients[("get", "cut")], cause="no-timeout")
         folder.expect_names("half", "new")

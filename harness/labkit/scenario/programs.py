@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
 import shutil
 import signal
 import time
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Iterator, Optional
 
 from labkit.events import DeadlinePassed
 from labkit.feedback import HarnessError, Mismatch
 from labkit.folders import Folder
+from labkit.peer import Peer
 from labkit.program import Program, Stdin
 from labkit.sandbox import DESCRIPTORS, FILE_BYTES, PROCESSES
 from labkit.scenario.listening import Listening
@@ -21,6 +25,8 @@ _RECORDED = 256
 of a thousand clients at once do without."""
 _AT_ONCE = 3.0
 """Seconds a server may take to end by a signal."""
+_F_SETSIG = 10
+"""fcntl(2), for Python before 3.11 knows no name of it."""
 
 
 class Programs(Listening):
@@ -102,6 +108,41 @@ class Programs(Listening):
     def resume(self, program: Program) -> None:
         """Lets a paused program go on, as `fg` does."""
         program.send_signal(signal.SIGCONT)
+
+    @contextlib.contextmanager
+    def stopped_by_answer(self, program: Program, peer: Peer) -> Iterator[None]:
+        """In its block PROGRAM is stopped by the kernel as soon as it has sent to PEER.
+
+        It goes on where PEER waits for more, and when the block ends. A process in a session of
+        its own is not stopped (setsid(2)), nor is any where the kernel lets us send no signal.
+        """
+        if program.pid is None:
+            raise HarnessError(f"{program.command} was never started")
+        sock, group, heard = peer.sock, program.pid, peer.heard
+
+        def go_on() -> None:
+            with contextlib.suppress(ProcessLookupError):
+                if program.exit is None:
+                    os.killpg(group, signal.SIGCONT)
+
+        def go_on_if_stopped() -> None:
+            nonlocal heard
+            if peer.heard > heard:
+                go_on()
+            heard = peer.heard
+
+        flags = fcntl.fcntl(sock, fcntl.F_GETFL)
+        fcntl.fcntl(sock, fcntl.F_SETOWN, -group)
+        fcntl.fcntl(sock, _F_SETSIG, signal.SIGSTOP)
+        fcntl.fcntl(sock, fcntl.F_SETFL, flags | os.O_ASYNC)
+        peer.wants_more = go_on_if_stopped
+        try:
+            yield
+        finally:
+            peer.wants_more = lambda: None
+            if sock.fileno() >= 0:
+                fcntl.fcntl(sock, fcntl.F_SETFL, flags)
+            go_on()
 
     def wait_gone(self, program: Program) -> None:
         """Waits for the program's end, however it comes."""

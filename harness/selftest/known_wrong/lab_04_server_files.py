@@ -358,6 +358,16 @@ BY_ITS_NAME = (
 
 STORING = [
     server(
+        "tells-a-file-before-it-is-there", "226 comes before the file has its name",
+        "stores_files_of_any_size", "partial-file",
+        ("    if (outcome != DONE)\n        give_up_saving",
+         "    if (outcome == DONE)\n        end_transfer(session, data_fd, outcome);\n"
+         "    if (outcome != DONE)\n        give_up_saving"),
+        ("    if (outcome == DONE || outcome == BROKEN) {",
+         "    if (outcome == DONE)\n        return;\n    if (outcome == BROKEN) {"),
+        file=TRANSFER,
+    ),
+    server(
         "stores-without-a-temporary-name", "cut files kept as whole",
         "replaces_a_file_only_by_a_whole_one", "cut-file-kept",
         *BY_ITS_NAME,
