@@ -21,6 +21,7 @@ from labkit.feedback import HarnessError, Mismatch, clean, clean_line
 from labkit.intake import Refused, copy_reference, copy_submission, misplaced
 from labkit.labhost import NO_NAMESPACES
 from labkit.paths import LABS
+from labkit.pipes import Pipe, Result
 from labkit.processes import tree_of
 from labkit.trees import DEPTH, measure
 
@@ -176,10 +177,8 @@ class _Output:
     """make's output, its beginning kept and the rest thrown away."""
 
     def __init__(self, process: subprocess.Popen[bytes], folder: Path) -> None:
-        assert process.stdout is not None
         self.kept = bytearray()
         self._process = process
-        self._fd = process.stdout.fileno()
         self._folder = folder
         self._ended = False
         self._said = 0
@@ -187,8 +186,12 @@ class _Output:
 
     def take(self) -> Optional[str]:
         """Waits for make's end; returns why it was ended before, or None."""
+        assert self._process.stdout is not None
         loop = EventLoop(DEADLINE)
-        loop.watch(self._fd, selectors.EVENT_READ, lambda _: self._read())
+        pipe = Pipe(os.dup(self._process.stdout.fileno()), loop)
+        self._process.stdout.close()
+        pipe.watch(selectors.EVENT_READ,
+                   lambda _: pipe.call(lambda: os.read(pipe.fd, 1 << 16), self._take_in))
         loop.add_probe(self._measure)
         complaint = None
         try:
@@ -196,12 +199,11 @@ class _Output:
         except DeadlinePassed:
             complaint = f"make took more than {DEADLINE:.0f} s"
         finally:
-            loop.close()
             if not self._ended:
                 self._end_sandbox()
             self._process.wait()
-            assert self._process.stdout is not None
-            self._process.stdout.close()
+            pipe.close(alone=True)
+            loop.close()
         return self._too_much or complaint
 
     def _end_sandbox(self) -> None:
@@ -211,8 +213,11 @@ class _Output:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
-    def _read(self) -> None:
-        data = os.read(self._fd, 1 << 16)
+    def _take_in(self, result: Result[bytes]) -> None:
+        try:
+            data = result()
+        except BlockingIOError:
+            return
         self._ended = not data
         self._said += len(data)
         if self._said > OUTPUT_BYTES:

@@ -18,6 +18,7 @@ from labkit.events import EventLoop
 from labkit.feedback import HarnessError, last_lines
 from labkit.limits import check_descriptors
 from labkit.network import Runs
+from labkit.pipes import Pipe, Result
 from labkit.processes import (
     Activity, Memory, activity_of, descriptors_of, memory_of, parent_of, pid_of, threads_of,
     tree_of,
@@ -109,9 +110,10 @@ class Program:
         self._complaint = bytearray()
         self._to_stdin = bytearray()
         self._close_stdin = False
-        self._stdin: Optional[int] = None
+        self._stdin: Optional[Pipe] = None
         self._typist = Typist() if terminal else None
-        self._readers: dict[int, bytearray] = {}
+        self._readers: dict[Pipe, bytearray] = {}
+        self._released = False
         if files is not None:
             argv = [os.path.join("/lab", argv[0]), *argv[1:]]
         self._start(network, run_argv(work, lab, argv, descriptors, files, processes,
@@ -142,35 +144,44 @@ class Program:
 
     def _stdin_pipe(self) -> int:
         """A pipe that write() fills; returns the read end."""
-        read_end, self._stdin = os.pipe()
-        os.set_blocking(self._stdin, False)
+        read_end, write_end = os.pipe()
+        self._stdin = Pipe(write_end, self._loop)
         return read_end
 
     def _reader(self, into: bytearray) -> int:
         """A pipe whose read end fills INTO; returns the write end."""
         read_end, write_end = os.pipe()
-        os.set_blocking(read_end, False)
         self._read_from(read_end, into)
         return write_end
 
     def _terminal(self) -> list[int]:
         """A terminal for the program's stdin and stdout, which are returned."""
         ours, theirs = make_terminal()
-        self._stdin = os.dup(ours)
+        self._stdin = Pipe(os.dup(ours), self._loop)
         self._read_from(ours, self.stdout)
         return [theirs, os.dup(theirs)]
 
     def _read_from(self, fd: int, into: bytearray) -> None:
-        self._readers[fd] = into
-        self._watch_output(fd)
+        pipe = Pipe(fd, self._loop)
+        self._readers[pipe] = into
+        self._watch_output(pipe)
 
-    def _watch_output(self, fd: int) -> None:
-        self._loop.watch(fd, selectors.EVENT_READ, lambda _: self._take_output(fd))
+    def _watch_output(self, pipe: Pipe) -> None:
+        pipe.watch(selectors.EVENT_READ, lambda _: self._take_output(pipe))
 
-    def _take_output(self, fd: int) -> None:
-        into = self._readers[fd]
+    @property
+    def _alone(self) -> bool:
+        """Nobody else has its pipes: it has not begun, or nothing is left of it."""
+        return not self._released or (self.exit is not None and not self.exit.leftovers)
+
+    def _take_output(self, pipe: Pipe) -> None:
+        pipe.call(lambda: os.read(pipe.fd, 1 << 18),
+                  lambda result: self._took_output(pipe, result), self._alone)
+
+    def _took_output(self, pipe: Pipe, result: Result[bytes]) -> None:
+        into = self._readers[pipe]
         try:
-            data = os.read(fd, 1 << 18)
+            data = result()
         except BlockingIOError:
             return
         except OSError as error:
@@ -181,16 +192,15 @@ class Program:
             self._forget_stdin()
         into += data
         if not data:
-            self._forget_reader(fd)
+            self._forget_reader(pipe)
         elif len(into) > OUTPUT_LIMIT:
             which = "stdout" if into is self.stdout else "stderr"
             self.excess = Excess("too-much-output", f"{len(into) >> 20} MiB of {which}")
             self.kill()
 
-    def _forget_reader(self, fd: int) -> None:
-        self._loop.watch(fd, 0, lambda _: None)
-        del self._readers[fd]
-        os.close(fd)
+    def _forget_reader(self, pipe: Pipe) -> None:
+        del self._readers[pipe]
+        pipe.close(self._alone)
 
     def _take_report(self, _: int) -> None:
         try:
@@ -230,8 +240,9 @@ class Program:
 
     def _sandbox_failed(self, why: str) -> None:
         self._loop.watch(self._reports.fileno(), 0, self._take_report)
-        for fd in list(self._readers):
-            self._take_output(fd)
+        for pipe in list(self._readers):
+            if not pipe.busy:
+                self._take_output(pipe)
         detail = self._complaint.decode(errors="replace").strip() or why
         raise HarnessError(f"{self.command} could not be run in its sandbox: {detail}")
 
@@ -239,6 +250,7 @@ class Program:
         """Lets the program begin; until then only its sandbox and its process are made."""
         # Where the sandbox has failed already, its report tells.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._released = True
             self._reports.send(b"g")
 
     @property
@@ -262,15 +274,15 @@ class Program:
 
     def hold_output(self) -> None:
         """Leaves stdout unread from now on, as a slow reader would."""
-        for fd, into in self._readers.items():
+        for pipe, into in self._readers.items():
             if into is self.stdout:
-                self._loop.watch(fd, 0, lambda _: None)
+                pipe.watch(0, lambda _: None)
 
     def take_output(self) -> None:
         """Reads stdout again."""
-        for fd, into in self._readers.items():
+        for pipe, into in self._readers.items():
             if into is self.stdout:
-                self._watch_output(fd)
+                self._watch_output(pipe)
 
     def write(self, data: bytes) -> None:
         """Queues DATA for stdin; the loop writes it as the program reads.
@@ -297,8 +309,8 @@ class Program:
         The program finds end of file on it, and can write no more (EIO).
         """
         assert self._typist is not None
-        for fd in [fd for fd, into in self._readers.items() if into is self.stdout]:
-            self._forget_reader(fd)
+        for pipe in [pipe for pipe, into in self._readers.items() if into is self.stdout]:
+            self._forget_reader(pipe)
         self._to_stdin.clear()
         self._forget_stdin()
 
@@ -308,28 +320,35 @@ class Program:
         return len(self._to_stdin)
 
     def _feed(self, _: int) -> None:
-        if self._stdin is None:
+        stdin = self._stdin
+        if stdin is None or stdin.busy:
             return
+        stdin.watch(0, self._feed)
+        if self._to_stdin:
+            fd, data = stdin.fd, bytes(self._to_stdin[: 1 << 18])
+            stdin.call(lambda: os.write(fd, data), self._fed, self._alone)
+        elif self._close_stdin:
+            self._forget_stdin()
+
+    def _fed(self, result: Result[int]) -> None:
+        assert self._stdin is not None
         try:
-            while self._to_stdin:
-                n = os.write(self._stdin, self._to_stdin[: 1 << 18])
-                del self._to_stdin[:n]
+            del self._to_stdin[: result()]
         except BlockingIOError:
-            self._loop.watch(self._stdin, selectors.EVENT_WRITE, self._feed)
-            return
+            pass
         except OSError as error:
             if error.errno not in (errno.EPIPE, errno.EIO):
                 raise
             self._to_stdin.clear()  # the program has ended or closed its stdin
             self._close_stdin = True
-        self._loop.watch(self._stdin, 0, self._feed)
-        if self._close_stdin:
+        if self._to_stdin:
+            self._stdin.watch(selectors.EVENT_WRITE, self._feed)
+        elif self._close_stdin:
             self._forget_stdin()
 
     def _forget_stdin(self) -> None:
         if self._stdin is not None:
-            self._loop.watch(self._stdin, 0, self._feed)
-            os.close(self._stdin)
+            self._stdin.close(self._alone)
             self._stdin = None
 
     def send_signal(self, number: int) -> None:
@@ -388,8 +407,8 @@ class Program:
 
     def close(self) -> None:
         """Gives back the descriptors; the network's end ends the program itself."""
-        for fd in list(self._readers):
-            self._forget_reader(fd)
+        for pipe in list(self._readers):
+            self._forget_reader(pipe)
         self._forget_stdin()
         self._loop.watch(self._reports.fileno(), 0, lambda _: None)
         self._reports.close()

@@ -1,0 +1,210 @@
+"""A program that holds its pipes' locks holds up neither the test nor the grading."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import threading
+from pathlib import Path
+from typing import Callable, Optional
+
+import pytest
+
+from labkit import build as building
+from labkit.build import build
+from labkit.events import EventLoop
+from labkit.feedback import Mismatch
+from labkit.pipes import Pipe
+from labkit.processes import activity_of, tree_of
+from labkit.program import Program
+from workbench import World, recorded_too
+
+HOLDER = r"""
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+/* A socket that takes no more, and from which nothing comes. */
+static int jammed(void)
+{
+    static char octets[4096];
+    int end[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, end) < 0)
+        _exit(9);
+    while (send(end[0], octets, sizeof octets, MSG_DONTWAIT) > 0)
+        ;
+    return end[0];
+}
+int main(int argc, char *argv[])
+{
+    int end = jammed();
+
+    if (argc > 1 && strcmp(argv[1], "stdout") == 0) {
+        if (write(1, "line\n", 5) != 5)
+            return 9;
+        return splice(end, NULL, 1, NULL, 1, 0) < 0;
+    }
+    return splice(0, NULL, end, NULL, 1 << 16, 0) < 0;
+}
+"""
+STILL_RUNS = "still runs"
+
+
+def timer(free: Callable[[], None]) -> threading.Timer:
+    """Lets go what has held the harness up, so that it fails and does not hang."""
+    later = threading.Timer(15, free)
+    later.daemon = True
+    later.start()
+    return later
+
+
+def freed_at_last(program: Program) -> threading.Timer:
+    pid = program.pid
+    assert pid is not None
+    return timer(lambda: os.kill(pid, signal.SIGKILL))
+
+
+@recorded_too
+@pytest.mark.parametrize("touch", [lambda program: program.write(b"more"),
+                                   lambda program: program.close_stdin()],
+                         ids=["write", "close"])
+def test_a_program_that_holds_its_stdin_is_given_up(
+    world: World, touch: Callable[[Program], None]
+) -> None:
+    lab = world(prog=HOLDER)
+    program = lab.start("prog")
+    program.write(b"some")
+    lab.wait_blocked(program)
+    freed = freed_at_last(program)
+    touch(program)
+    with pytest.raises(Mismatch, match=STILL_RUNS):
+        lab.expect_exit(program, 0)
+    freed.cancel()
+
+
+@recorded_too
+def test_a_program_that_holds_its_stdout_is_given_up(world: World) -> None:
+    lab = world(prog=HOLDER)
+    program = lab.start("prog", "stdout")
+    program.hold_output()
+    lab.wait_blocked(program)
+    freed = freed_at_last(program)
+    program.take_output()
+    with pytest.raises(Mismatch, match=STILL_RUNS):
+        lab.expect_exit(program, 0)
+    freed.cancel()
+
+
+def holds(build: int) -> bool:
+    """The holder is there below BUILD, and waits."""
+    found = [pid for pid in tree_of(build) if name_of(pid) == "holder"]
+    return bool(found) and activity_of(found).blocked
+
+
+def name_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/comm").read_text().strip()
+
+
+def test_a_build_that_holds_its_output_is_ended(
+    source: Path, workspace: Path, two_programs: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(building, "DEADLINE", 2.0)
+    (source / "holder.c").write_text(HOLDER)
+    (source / "Makefile").write_text("all:\n\tcc -o holder holder.c\n\t./holder stdout\n")
+    took, in_time = building._Output.take, []
+
+    def take(output: building._Output) -> Optional[str]:
+        EventLoop(10.0).wait(lambda: holds(output._process.pid), poll=0.001)
+        freed = timer(output._end_sandbox)
+        try:
+            return took(output)
+        finally:
+            in_time.append(freed.is_alive())
+            freed.cancel()
+
+    monkeypatch.setattr(building._Output, "take", take)
+    built = build("01-tcp-echo", source, workspace, reference=False)
+    with pytest.raises(Mismatch, match="make took more than 2 s"):
+        built.program("server")
+    assert in_time == [True]
+
+
+# -- Calls that take long ------------------------------------------------------------
+
+
+@pytest.fixture
+def loop() -> EventLoop:
+    return EventLoop(20.0)
+
+
+def test_what_a_late_call_returns_is_told_by_the_loop(loop: EventLoop) -> None:
+    read_end, write_end = os.pipe()
+    pipe, go, told = Pipe(read_end, loop), threading.Event(), []
+
+    def late() -> bytes:
+        go.wait()
+        return os.read(read_end, 10)
+
+    os.write(write_end, b"word")
+    pipe.watch(selectors.EVENT_READ, lambda _: told.append(b"readable"))
+    pipe.call(late, lambda result: told.append(result()))
+    assert pipe.busy and told == []
+    loop.turn()
+    assert told == []  # who calls is not asked to call once more
+    go.set()
+    loop.wait(lambda: bool(told))
+    assert told == [b"word"] and not pipe.busy
+    os.write(write_end, b"more")
+    loop.wait(lambda: len(told) > 1)
+    assert told[1] == b"readable"
+    pipe.close()
+    os.close(write_end)
+
+
+def test_what_a_late_call_raises_is_told(loop: EventLoop) -> None:
+    read_end, write_end = os.pipe()
+    pipe, go, told = Pipe(write_end, loop), threading.Event(), []
+
+    def late() -> int:
+        go.wait()
+        return os.write(write_end, b"word")
+
+    os.close(read_end)
+    pipe.call(late, lambda result: told.append(result))
+    go.set()
+    loop.wait(lambda: bool(told))
+    with pytest.raises(BrokenPipeError):
+        told[0]()
+    pipe.close()
+
+
+def test_a_pipe_is_closed_behind_a_late_call_which_is_told_no_more(loop: EventLoop) -> None:
+    read_end, write_end = os.pipe()
+    pipe, go, told = Pipe(write_end, loop), threading.Event(), []
+
+    def late() -> int:
+        go.wait()
+        return os.write(write_end, b"word")
+
+    pipe.call(late, lambda result: told.append(result()))
+    pipe.close()
+    go.set()
+    assert os.read(read_end, 10) == b"word"
+    assert os.read(read_end, 10) == b"" and told == []
+    os.close(read_end)
+
+
+def test_a_child_does_not_wait_for_a_thread_that_it_has_not(loop: EventLoop) -> None:
+    read_end, write_end = os.pipe()
+    Pipe(os.dup(write_end), loop).close()  # by a thread that rests now
+    pid = os.fork()
+    if pid == 0:
+        pipe = Pipe(write_end, loop)
+        pipe.call(lambda: os.write(write_end, b"word"), lambda result: os._exit(result()))
+        os._exit(99)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == len(b"word")
+    os.close(write_end)
+    os.close(read_end)
