@@ -104,7 +104,7 @@ static void take_datagram(void *context, uint64_t packet, uint64_t fragments)
     struct segment_record *s = find_kept(context, packet);
 
     if (s != NULL)
-        s->fragments = (uint32_t)fragments;
+        segment_whole(s, fragments);
 }
 
 static void take_fate(void *context, const struct fate *fate)

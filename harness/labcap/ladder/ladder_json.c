@@ -134,7 +134,7 @@ static void json_flow(struct ladder_sink *sink, struct strand *strand)
     put_end(sink, flow, "server", client ^ 1);
     seconds_field("start", strand->first_ns);
     count_field("packets", strand->packets);
-    seconds_field("duration", strand->last_ns - strand->first_ns);
+    seconds_field("duration", strand_duration(strand));
     states_field(strand->teller.state);
     truth_field("later", strand->later);
     end();

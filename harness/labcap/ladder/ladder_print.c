@@ -35,7 +35,7 @@ static void count_packets(struct growing *g, const struct strand *strand, bool u
 {
     struct span span;
 
-    span_tell(&span, strand->last_ns - strand->first_ns, utf8);
+    span_tell(&span, strand_duration(strand), utf8);
     text_add_number(g, (int64_t)strand->packets);
     text_add(g, strand->packets == 1 ? " packet in " : " packets in ");
     text_add(g, span.text);

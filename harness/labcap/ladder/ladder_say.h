@@ -36,6 +36,7 @@ struct segment_record {
     bool fate_told, damaged;
     bool state_changed[2]; /* by side; seen_state is valid then */
     uint8_t seen_state[2];
+    bool incomplete; /* a datagram: some of its fragments were not seen (yet) */
     uint64_t after;
     int64_t transit_ns;
 };
@@ -82,6 +83,14 @@ static inline void segment_keep(struct segment_record *s, const struct packet *p
     s->icmp_code = packet->quoted.code;
     memset((char *)s + offsetof(struct segment_record, acks_more), 0,
            sizeof *s - offsetof(struct segment_record, acks_more));
+    s->incomplete = note->datagram != NULL && !(note->tcp.marks & MARK_UNREACHABLE);
+}
+
+/* The last of its fragments was seen. */
+static inline void segment_whole(struct segment_record *s, uint64_t fragments)
+{
+    s->incomplete = false;
+    s->fragments = (uint32_t)fragments;
 }
 
 /* Something became of the segment. */

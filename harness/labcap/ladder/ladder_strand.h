@@ -16,7 +16,7 @@ struct strand {
     struct rows rows; /* not used where all flows are merged */
     uint64_t packets, told; /* its own; told or folded away */
     uint64_t latest;        /* the stream's packets when its latest one came */
-    int64_t first_ns, last_ns;
+    int64_t first_ns;
     uint32_t fold_serial;
     uint8_t state[2];     /* of its latest segment */
     uint8_t shown[MARKS]; /* segments with each mark, as far as they are shown */
@@ -31,5 +31,15 @@ struct strand {
     struct rows raw; /* what cannot be folded yet; not used where all flows are merged, either */
     int open[2];     /* calls that go on: client, server */
 };
+
+/* From its first row to the end of the flow, as far as it is known; that of ICMP is not. */
+static inline int64_t strand_duration(const struct strand *strand)
+{
+    int64_t duration;
+
+    if (__builtin_sub_overflow(strand->flow->end_ns, strand->first_ns, &duration))
+        return INT64_MAX;
+    return duration > 0 ? duration : 0;
+}
 
 #endif

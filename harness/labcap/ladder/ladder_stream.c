@@ -97,14 +97,23 @@ static void remember_kept(struct ladder_stream *s, struct row *row)
     s->kept[s->kept_count++] = row;
 }
 
+/* Where the next one is remembered: who lacks fragments for ever makes room last. */
+static struct fragmented_row *fragmented_place(struct ladder_stream *s)
+{
+    for (unsigned i = 0; i < FRAGMENTED_MAX; i++)
+        if (s->fragmented[i].strand == NULL)
+            return &s->fragmented[i];
+    return &s->fragmented[s->next_fragmented++ % FRAGMENTED_MAX];
+}
+
 static inline enum row_wait wait_of(struct ladder_stream *s, struct strand *strand,
-                             const struct flow_note *note)
+                                    const struct segment_record *segment,
+                                    const struct flow_note *note)
 {
     if (s->live)
         return WAIT_NOTHING;
-    if (note->datagram != NULL && !(note->tcp.marks & MARK_UNREACHABLE)) {
-        s->fragmented[s->next_fragmented++ % FRAGMENTED_MAX] =
-            (struct fragmented_row){note->datagram->first_packet, strand};
+    if (segment->incomplete) {
+        *fragmented_place(s) = (struct fragmented_row){segment->packet, strand};
         return WAIT_FRAGMENTS;
     }
     if (note->tcp.handshake == 1 && note->first)
@@ -133,10 +142,10 @@ static struct row *keep_segment(struct ladder_stream *s, struct strand *strand,
     if (s->wish.payload || s->wish.json)
         keep_payload(row, packet);
     learn_teardown(strand, note->tcp.teardown);
-    row->wait = (uint8_t)wait_of(s, strand, note);
+    row->wait = (uint8_t)wait_of(s, strand, &row->segment, note);
+    row->segment.incomplete &= !s->live;
     if (strand->packets++ == 0)
         strand->first_ns = packet->time_ns;
-    strand->last_ns = packet->time_ns;
     strand->latest = s->packets;
     row->order = (uint32_t)(s->wish.merged ? s->packets : strand->packets);
     s->last_packet = packet->number;
@@ -236,7 +245,7 @@ void ladder_stream_datagram(struct ladder_stream *s, uint64_t packet, uint64_t f
         row = find_kept(s, packet);
     if (row == NULL)
         return;
-    row->segment.fragments = (uint32_t)fragments;
+    segment_whole(&row->segment, fragments);
     row->wait = WAIT_NOTHING;
 }
 

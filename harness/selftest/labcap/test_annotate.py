@@ -410,6 +410,15 @@ def test_a_datagram_in_fragments(explained: Explained) -> None:
     assert list(said) == [1, 2]
 
 
+def test_a_datagram_that_lacks_a_fragment(explained: Explained) -> None:
+    talk = Conversation()
+    talk.datagram(SERVER, b"first")
+    for piece in fragments_of(talk.udp_packet(CLIENT, b"u" * 3000), 1480)[:-1]:
+        talk.add(piece)
+    assert explained(talk)[2] == (
+        "UDP: too large for one packet, it travels in fragments, which were not all recorded")
+
+
 # ---- Two points
 
 

@@ -13,7 +13,14 @@ from journeys import TwoPoints
 from ladders import environment
 from test_show_calls import server_log, talk_on_loopback
 from trace_files import ETHERNET
-from traces import CLIENT, SERVER, Conversation, echo_conversation, port_unreachable
+from traces import (
+    CLIENT,
+    SERVER,
+    Conversation,
+    echo_conversation,
+    fragments_of,
+    port_unreachable,
+)
 
 Objects = Callable[..., list[Json]]
 PAYLOAD_KEPT = 480
@@ -130,6 +137,47 @@ def test_udp_and_icmp(objects: Objects) -> None:
         "datagram", None, None, None,
     ]  # fmt: skip
     assert (icmp["label"], icmp["tone"]) == ("ICMP: port unreachable", "bad")
+
+
+@pytest.mark.parametrize("merged", [[], ["--merge"]])
+def test_datagrams_that_lack_a_fragment_say_so(objects: Objects, merged: list[str]) -> None:
+    """Whole ones between them do not, whichever way their fragments came."""
+    talk = Conversation()
+    wanted = []
+    for number in range(60):
+        whole = number % 2 > 0
+        wanted.append("" if whole else "incomplete")
+        ip = {"id": 100 + number}
+        pieces = fragments_of(talk.udp_packet(CLIENT, b"y" * 3000, ip=ip), 1024)
+        for piece in pieces if whole else pieces[::2] if number % 4 else pieces[:-1]:
+            talk.add(piece)
+    told = objects(talk, "--all", *merged)
+    packets = of_type(told, "packet")
+    assert [one["note"] for one in packets] == wanted
+    assert [one["text"] for one in packets[:2]] == [
+        "datagram, 3000 bytes", "datagram, 3000 bytes, 3 fragments"]
+    assert "which were not all recorded" in packets[0]["comment"]
+
+
+@pytest.mark.parametrize("apart", [[5, 5, 5, 5], [5, -3, 9, -20], [-5, -5, -5]])
+def test_a_flow_lasts_as_long_as_flows_says(
+    objects: Objects, labcap: Labcap, trace: Path, apart: list[int]
+) -> None:
+    """To its latest packet, also where time goes back, and whatever ICMP says of it later."""
+    talk = Conversation()
+    talk.datagram(CLIENT, b"hello")
+    pieces = fragments_of(talk.udp_packet(SERVER, b"y" * 3000), 1024)
+    for piece, after in zip(pieces, apart):
+        talk.add(piece, after * 1_000_000)
+    talk.add(port_unreachable(talk.packets[0].data), 10**9)
+    flow = of_type(objects(talk), "flow")[0]
+    done = labcap("flows", "--json", trace)
+    told = json.loads(done.stdout.splitlines()[0], parse_float=Decimal)
+    longest = max(0, *(sum(apart[: n + 1]) for n in range(3)))
+    assert (flow["start"], flow["duration"]) == (told["start"], told["duration"])
+    assert flow["duration"] == Decimal(longest) / 1000
+    span = f"{longest:#.3g} ms" if longest else "0 ns"
+    assert f"3 packets in {span} -" in labcap("show", trace, env=environment()).stdout
 
 
 def test_what_was_lost_is_lost(objects: Objects) -> None:
