@@ -198,6 +198,18 @@ def test_a_busy_wait_is_told_from_waiting(world: World) -> None:
         assert caught.value.cause == "busy-wait"
 
 
+def test_to_look_again_now_and_then_is_allowed_where_nothing_would_tell(world: World) -> None:
+    nap = "#include <unistd.h>\nint main(void) { for (;;) usleep(%d * 1000); }"
+    lab = world(fifty=nap % 50, two=nap % 2, spin="while :; do :; done")
+    fifty = lab.start("fifty")
+    lab.expect_idle(fifty, wakes=30)
+    for program in (lab.start("two"), lab.start("spin")):
+        with pytest.raises(Mismatch):
+            lab.expect_idle(program, wakes=30)
+    with pytest.raises(Mismatch):
+        lab.expect_idle(fifty)
+
+
 # -- What a program can see and do -------------------------------------------
 
 

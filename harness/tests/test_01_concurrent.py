@@ -227,7 +227,7 @@ def test_server_does_with_few_descriptors(lab: Scenario, program: str) -> None:
     for peer in peers:
         peer.send(TEXT)
     lab.expect_running(server, cause="out-of-descriptors")
-    lab.expect_idle(server)
+    lab.expect_idle(server, wakes=30)  # nothing tells that a descriptor is free again
     lab.expect_line(server, f"listening on 127.0.0.1 port {PORT}")
     served = [peer for peer in peers if f" port {peer.port}\n".encode() in server.stdout]
     waiting = [peer for peer in peers if peer not in served]

@@ -172,7 +172,7 @@ def test_hello_server_can_run_out_of_descriptors(lab: Scenario) -> None:
     lab.be_patient(2.5)  # a server may look again a second later
     peers = lab.connect_some(14, HELLO.port)
     lab.expect_running(server, "out-of-descriptors")
-    lab.expect_idle(server)
+    lab.expect_idle(server, wakes=30)  # nothing tells that a descriptor is free again
     for peer in peers:
         peer.close()
     whole(lab, HELLO, "the next client", "out-of-descriptors")

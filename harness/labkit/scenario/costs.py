@@ -83,9 +83,10 @@ class Costs(World):
                       lambda: f"{program.processes() - 1} child processes", "zombie-children",
                       poll=0.002)
 
-    def expect_idle(self, program: Program, seconds: float = 0.3) -> None:
+    def expect_idle(self, program: Program, seconds: float = 0.3, wakes: int = 2) -> None:
         """Watches the program for SECONDS: it must wait, and not look again and again.
 
+        wakes: how often it may go on in that time, where nothing would tell it that it can.
         What it still had to do before is forgiven: one quiet span of three is enough.
         Its calls cannot be recorded at the same time: see grading.counts_waking.
         """
@@ -100,7 +101,7 @@ class Costs(World):
                                seen=f"it {program.exit}{program.last_words}")
             after = program.activity()
             used, woken = after.seconds - before.seconds, after.switches - before.switches
-            if after.blocked and used <= 0.02 and woken <= 2:
+            if after.blocked and used <= 0.02 and woken <= wakes:
                 return  # one that could run may only have had no processor
         raise Mismatch(
             expected=f"`{program.command}` uses no processor time while it waits",
