@@ -38,6 +38,7 @@ struct flow_table {
     uint64_t left_out;         /* packets */
     struct forgotten forgotten;
     uint64_t late, first_late;
+    uint64_t gave_up, first_gave_up; /* packets */
     struct slab tcp, udp;
     uint64_t orphans;
     struct duplicate_table recent;
@@ -322,6 +323,8 @@ static bool add_tcp(struct flow_table *t, const struct packet *p, struct flow_no
     }
     touch(f, p);
     tcp_add(&f->tcp, side, p, &note->tcp);
+    if (note->tcp.gave_up_hole && t->gave_up++ == 0)
+        t->first_gave_up = p->number;
     note_flow(note, f, side);
     return true;
 }
@@ -547,6 +550,12 @@ uint64_t flow_table_late(const struct flow_table *t, uint64_t *first)
 {
     *first = t->first_late;
     return t->late;
+}
+
+uint64_t flow_table_gave_up(const struct flow_table *t, uint64_t *first)
+{
+    *first = t->first_gave_up;
+    return t->gave_up;
 }
 
 size_t flow_held(const struct flow_table *t)

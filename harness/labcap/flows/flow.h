@@ -87,6 +87,10 @@ uint64_t flow_table_left_out(const struct flow_table *table);
  * They belong to no flow. */
 uint64_t flow_table_late(const struct flow_table *table, uint64_t *first);
 
+/* Packets that came above more holes in their direction than are remembered (interval.h), and the
+ * number of the first one. */
+uint64_t flow_table_gave_up(const struct flow_table *table, uint64_t *first);
+
 /* The packet will be added soon: the processor may fetch what that takes. Returns its flow if that
  * is known without a search, and perhaps another one; else NULL. */
 const struct flow *flow_table_prefetch(const struct flow_table *table,

@@ -32,7 +32,8 @@ static uint32_t first_ending_at(const struct interval_set *set, int64_t at)
     return low;
 }
 
-static void make_room(struct interval_set *set)
+/* Returns true if it gave up a hole. */
+static bool make_room(struct interval_set *set)
 {
     struct interval *v = items(set);
     uint32_t capacity;
@@ -41,35 +42,38 @@ static void make_room(struct interval_set *set)
         v[1].start = v[0].start;
         memmove(v, v + 1, (set->count - 1) * sizeof *v);
         set->count--;
-        return;
+        return true;
     }
     if (set->capacity == 0 ? set->count == 0 : set->count < set->capacity)
-        return;
+        return false;
     capacity = set->capacity == 0 ? 4 : set->capacity * 2;
     v = need(realloc(set->capacity == 0 ? NULL : set->heap, capacity * sizeof *v));
     if (set->capacity == 0)
         v[0] = set->one;
     set->heap = v;
     set->capacity = capacity;
+    return false;
 }
 
-static void insert(struct interval_set *set, int64_t start, int64_t end)
+static bool insert(struct interval_set *set, int64_t start, int64_t end)
 {
     struct interval *v;
     uint32_t at;
+    bool gave_up;
 
-    make_room(set);
+    gave_up = make_room(set);
     v = items(set);
     at = first_ending_at(set, start);
     if (at < set->count && v[at].start <= end) { /* giving up a hole made them touch */
         if (end > v[at].end)
             v[at].end = end;
-        return;
+        return gave_up;
     }
     memmove(v + at + 1, v + at, (set->count - at) * sizeof *v);
     v[at].start = start;
     v[at].end = end;
     set->count++;
+    return gave_up;
 }
 
 static uint64_t common(const struct interval *v, int64_t start, int64_t end)
@@ -83,7 +87,7 @@ static uint64_t common(const struct interval *v, int64_t start, int64_t end)
 struct interval_added interval_add(struct interval_set *set, int64_t start, int64_t end,
                                    int64_t limit)
 {
-    struct interval_added added = {0, 0};
+    struct interval_added added = {0};
     struct interval *v = items(set);
     int64_t below = end < limit ? end : limit;
     uint32_t first, last;
@@ -100,7 +104,7 @@ struct interval_added interval_add(struct interval_set *set, int64_t start, int6
         last++;
     }
     if (first == last) {
-        insert(set, start, end);
+        added.gave_up = insert(set, start, end);
         return added;
     }
     if (start < v[first].start)

@@ -4,11 +4,13 @@
  * One interval, the ordinary case, needs no memory of its own.
  *
  * Limit: INTERVAL_MAX intervals. Beyond it the lowest hole is given up: it is closed without
- * its bytes having been seen, so that a late arrival there passes for a retransmission.
+ * its bytes having been seen, so that a late arrival there passes for a retransmission; who adds
+ * is told.
  * That bounds both memory and the time of an insertion, whatever a file contains. */
 #ifndef LABCAP_INTERVAL_H
 #define LABCAP_INTERVAL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "bound.h"
@@ -36,6 +38,7 @@ static inline const struct interval *interval_items(const struct interval_set *s
 struct interval_added {
     uint64_t fresh;       /* positions that were not in the set */
     uint64_t fresh_below; /* of these, the ones below the limit */
+    bool gave_up;         /* the lowest hole, to make room */
 };
 
 /* Adds [start, end); an empty interval adds nothing. Exits when out of memory. */

@@ -68,6 +68,7 @@ struct tcp_note {
     uint32_t payload_len; /* 0 for the octet of a keep-alive too */
     uint64_t window;      /* bytes, scaled where the scale is known */
     bool window_scaled;   /* the scale is known, or not in use since the SYN */
+    bool gave_up_hole;    /* interval.h: what is counted of its direction may be wrong now */
     uint8_t handshake;    /* 1 SYN, 2 SYN+ACK, 3 the client's ACK (of a simultaneous open: its
                              SYN+ACK), 0 none */
     uint8_t teardown;     /* STEP_ bits */

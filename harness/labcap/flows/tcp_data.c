@@ -65,6 +65,7 @@ static void classify(struct tcp_side *s, const struct segment *g, uint64_t lengt
     if (added.fresh < length)
         tcp_rare_of(s)->retransmitted_bytes += length - added.fresh;
     s->bytes += added.fresh;
+    g->note->gave_up_hole = added.gave_up;
 }
 
 bool tcp_in_window(const struct tcp_side *s, const struct tcp_side *peer, int64_t position)

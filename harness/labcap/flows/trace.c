@@ -277,6 +277,7 @@ void trace_settle(struct reading *r)
     t->first_early = r->retiring.first_early;
     t->left_out = flow_table_left_out(t->flows);
     t->late = flow_table_late(t->flows, &t->first_late);
+    t->gave_up = flow_table_gave_up(t->flows, &t->first_gave_up);
     t->unmatched = points_unmatched(r->points, &t->first_unmatched);
     if (r->listener.flow != NULL)
         flow_table_tell(t->flows, tell_flow, r);

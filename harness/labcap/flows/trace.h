@@ -33,6 +33,7 @@ struct trace {
     uint64_t early, first_early; /* flows told for want of room, and from which packet on */
     uint64_t left_out;    /* packets of flows that there was no room for */
     uint64_t late, first_late; /* packets of connections that had been told as ended */
+    uint64_t gave_up, first_gave_up; /* packets above too many holes in their direction */
     struct flow_table *flows;
 };
 
@@ -83,7 +84,8 @@ struct trace_listener {
  * NULL); EXIT_UNTRUSTED when the file could not be opened (flows NULL), or was cut, tells of
  * drops, or has packets that are cut or TCP in IP fragments, or that arrived and were never
  * sent, or more flows at a time than there is room for, or packets of connections that had been
- * told as ended (then *trace holds what could be read). */
+ * told as ended, or too many holes at a time in one direction of a connection (then *trace holds
+ * what could be read). */
 int trace_read(struct trace *trace, const char *path, const char *filter,
                const struct trace_listener *listener);
 void trace_free(struct trace *trace);

@@ -62,8 +62,13 @@ static int complain(const struct trace *t, const struct reader *reader)
     if (t->late > 0)
         message("labcap: %s: packet %" PRIu64 ": came for a connection that had ended and was told "
                 "before (%" PRIu64 " in all)", t->file, t->first_late, t->late);
+    if (t->gave_up > 0)
+        message("labcap: %s: packet %" PRIu64 ": %d holes or more at a time in one direction of a "
+                "connection: what is counted of that may be wrong from here on (%" PRIu64
+                " in all)", t->file, t->first_gave_up, INTERVAL_MAX, t->gave_up);
     return t->complete && t->drops == 0 && t->cut == 0 && t->first_fragment == 0 &&
-                   t->unmatched == 0 && t->early == 0 && t->left_out == 0 && t->late == 0
+                   t->unmatched == 0 && t->early == 0 && t->left_out == 0 && t->late == 0 &&
+                   t->gave_up == 0
                ? EXIT_MET
                : EXIT_UNTRUSTED;
 }
