@@ -26,7 +26,8 @@ CONCURRENT_SERVERS = ("server_fork", "server_thread", "server_poll")
 SERVERS = ("server", *CONCURRENT_SERVERS)
 
 WRONG_PORTS = {"port-65536": ["-p", "65536"], "port--1": ["-p", "-1"], "port-80x": ["-p", "80x"],
-               "port-2^32+4321": ["-p", "4294971617"], "port-empty": ["-p", ""]}
+               "port-2^32+4321": ["-p", "4294971617"], "port-empty": ["-p", ""],
+               "port-0xb26f": ["-p", "0xb26f"], "port-+45998": ["-p", "+45998"]}
 
 
 _FIN_WAIT_1 = 4

@@ -99,7 +99,7 @@ class Folder:
                 os.unlink(base, dir_fd=parent)
 
     def read(self, name: str, cause: str = "partial-file", expected: str = "") -> bytes:
-        """What is in the file NAME, which a program has made; Mismatch where it is none, or missing.
+        """What is in the file NAME, which a program has made; Mismatch where there is none.
 
         CAUSE is why then; expected: what to say of it.
         """

@@ -29,8 +29,8 @@ hello_test = dict(programs=(HELLO.name,))
 
 
 @first
-@pytest.mark.parametrize("message", [b"hello\n", b"hello", b"\n"],
-                         ids=["line", "no-newline", "empty-line"])
+@pytest.mark.parametrize("message", [b"hello\n", b"hello", b"\n", b"hello\r\n\r\n"],
+                         ids=["line", "no-newline", "empty-line", "CRLF"])
 @because(PLAINEST)
 @graded(step=29, points=1, **hello_test)
 def test_hello_server_prints_its_message(lab: Scenario, message: bytes) -> None:
@@ -38,7 +38,8 @@ def test_hello_server_prints_its_message(lab: Scenario, message: bytes) -> None:
     server = start(lab, HELLO)
     say(lab, message)
     lab.expect_line(server, START_LINE)
-    expect_printed(lab, server, b"received: " + message.rstrip(b"\n") + b"\n")
+    newline = b"" if message.endswith(b"\n") else b"\n"
+    expect_printed(lab, server, b"received: " + message + newline)
     whole(lab, HELLO, "the next client")
     expect_printed(lab, server, PRINTED)
     lab.expect_packets(*ORDERLY, "connections=2", f"1:to_server.bytes={len(message)}")

@@ -106,6 +106,8 @@ def test_turns_carry_every_byte_value(lab: Scenario, program: str) -> None:
     talk = peers_turn(lab, program)
     talk.hear(ODD_LINE, cause="c-string")
     talk.say(ODD_LINE, cause="c-string")
+    talk.hear(b"a line of DOS\r\n", cause="messages")
+    talk.say(b"a line of DOS\r\n", cause="messages")
     talk.hear(LINE)
     end(talk)
 

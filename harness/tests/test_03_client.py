@@ -391,6 +391,17 @@ def test_client_waits_half_a_second(lab: Scenario) -> None:
     expect_spacing(sending_times(lab.trace), at_least=0.470, shortest=0.900)
 
 
+@graded(step=7, points=1, programs=("client",))
+def test_client_can_wait_more_than_a_second(lab: Scenario) -> None:
+    """`-t 1100 -r 1`, and no reply: the line is sent again after 1.1 s, given up after as much."""
+    lab.be_patient(3)
+    server = lab.bind_datagrams(PORT)
+    client = lab.start("client", "-t", "1100", "-r", "1", stdin=TEXT + b"\n")
+    ended = expect_given_up(lab, client, server, TEXT, 2)
+    lab.expect_datagrams([len(TEXT)] * 2, [], cause="wrong-retries")
+    expect_spacing([*sending_times(lab.trace), ended], at_least=1.080, shortest=1.500)
+
+
 @graded(step=7, points=2, programs=("client",))
 def test_client_is_not_kept_waiting_by_other_datagrams(lab: Scenario) -> None:
     """A server that sends something else all the time prolongs no wait: it is given up in time."""

@@ -291,9 +291,9 @@ def test_client_logs_in_as_anonymous(lab: Scenario) -> None:
 @graded(step=17, points=2, **client_test)
 def test_client_logs_in_as_a_user(lab: Scenario) -> None:
     """`-u USER:PASSWORD`: these two are sent, as they are."""
-    use = start(lab, "get", "name", options=("-u", "al ice:s3%s cret"))
+    use = start(lab, "get", "name", options=("-u", "al ice:s3%s: cret:"))
     give(use, TEXT, cause="no-login")
-    expect_login(use, "al ice", "s3%s cret")
+    expect_login(use, "al ice", "s3%s: cret:")
     finish(lab, use)
 
 

@@ -79,7 +79,7 @@ def test_server_is_where_it_is_told(lab: Scenario) -> None:
     for how in WAYS:  # PASV names the address that the client has come to
         client.expect_file("a.txt", HELLO, how)
     client.quit()
-    other = FtpClient(lab, "127.0.0.2", 5000, source="127.0.0.1").login().binary()
+    other = FtpClient(lab, "127.0.0.200", 5000, source="127.0.0.1").login().binary()
     for how in PASSIVE:
         other.expect_file("a.txt", HELLO, how)
     other.quit()
@@ -98,12 +98,13 @@ def test_server_is_where_it_is_told(lab: Scenario) -> None:
 
 @for_server(step=0, points=1)
 def test_server_can_be_started_again_at_once(lab: Scenario) -> None:
-    """It closes first, so that its port is in TIME-WAIT; still the next one can have it."""
+    """It closes first, so its port is in TIME-WAIT; the next one can have it, then only."""
     folder = lab.folder({"a.txt": HELLO})
     first = serve(lab, folder)
     client = reader(lab)
     client.expect_file("a.txt", HELLO)
     client.quit()
+    lab.expect_port_taken("server", folder=folder)
     first.kill()
     lab.wait_gone(first)
     lab.settle()
@@ -350,12 +351,14 @@ def test_server_checks_user_and_password(lab: Scenario) -> None:
 @because(NAMES_IT)
 @for_server(step=7, points=1)
 def test_server_checks_the_whole_password(lab: Scenario) -> None:
-    """A long name and a long password: whatever byte is wrong or missing, nobody is let in."""
-    user, password = "student-of-networks", "the walrus sends packets, not letters"
+    """A long name and a long password, with a colon: whatever byte is wrong or missing, nobody is
+    let in."""
+    user, password = "student-of-networks", "the walrus sends packets: not letters"
     serve(lab, lab.folder({"a.txt": HELLO}), "-u", f"{user}:{password}")
     clients = []
     for wrong_user, wrong in (
-        *((user, password[:n]) for n in (1, 8, 16, 32, len(password) - 1)), (user, password + "x"),
+        *((user, password[:n]) for n in (1, 8, 16, 24, 32, len(password) - 1)),
+        (user, password + "x"),
         *((user, f"{password[:n]}?{password[n + 1:]}") for n in (0, 8, len(password) - 1)),
         (user[:8], password), (user[:-1] + "S", password), (user + "s", password),
     ):

@@ -6,8 +6,10 @@ from labkit.causes.cause import Cause
 
 OF_SOCKETS = {
     "address-in-use": Cause(
-        "The port is taken, and the program does not say so, or does not end then.",
-        "bind(2), EADDRINUSE",
+        "The port is taken, and the program does not say so, or does not end then. With "
+        "SO_REUSEPORT, and with SO_REUSEADDR for UDP, two programs can have one port, and each "
+        "gets a part of what comes.",
+        "bind(2), EADDRINUSE; socket(7), SO_REUSEADDR",
     ),
     "busy-wait": Cause(
         "The program asks again and again instead of waiting: a loop around a call that returns "

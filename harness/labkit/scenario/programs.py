@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -98,6 +99,15 @@ class Programs(Listening):
         server = self.start(name, *args, **how)
         self.wait_listening(server, port, address, cause)
         return server
+
+    def expect_port_taken(self, name: str, *args: str, **how: Any) -> None:
+        """Server NAME, started where its port is somebody else's, says so and exits with 1.
+
+        HOW: as for start().
+        """
+        server = self.start(name, *args, **how)
+        self.expect_exit(server, 1, cause="address-in-use")
+        self.expect_complaint(server, f"{name}: .*: {os.strerror(errno.EADDRINUSE)}")
 
     def pause(self, program: Program) -> None:
         """Stops the program as Ctrl-Z does; returns once it is stopped."""

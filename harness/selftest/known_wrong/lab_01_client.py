@@ -211,6 +211,14 @@ KNOWN_WRONG = [
         ("up->len = size - 1;\n    up->open = false;", "up->len = size - 1;"),
     ),
     client(
+        "tells-of-an-unknown-name-by-errno", "errno told where getaddrinfo() has failed",
+        "says_that_a_name_is_unknown", "messages",
+        ("error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error)", "strerror(errno)"),
+        ("    if (error != 0)\n        unknown(host, error);",
+         "    if (error != 0) {\n        errno = 0;\n        unknown(host, error);\n    }"),
+        file=NET,
+    ),
+    client(
         "dies-of-an-unknown-name", "the result of getaddrinfo is not looked at",
         "says_that_a_name_is_unknown", "lookup-error",
         ("    if (error != 0)\n        unknown(host, error);",

@@ -55,6 +55,13 @@ HELLOS = [
         file="net.c",
     ),
     hello(
+        "strips-line-ends", "a line end is cut off that is not a newline alone",
+        "hello_server_prints_its_message[CRLF]", "messages",
+        ("    fwrite(message, 1, len, stdout);\n",
+         "    while (len > 1 && strchr(\"\\r\\n\", message[len - 1]) != NULL)\n"
+         "        len--;\n    fwrite(message, 1, len, stdout);\n"),
+    ),
+    hello(
         "no-reuseaddr", "no `SO_REUSEADDR`",
         "closer_can_be_started_again_at_once[hello_server]", "no-reuseaddr",
         ("SOL_SOCKET, SO_REUSEADDR,", "SOL_SOCKET, SO_KEEPALIVE,"),

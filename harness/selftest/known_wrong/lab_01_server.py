@@ -89,6 +89,12 @@ KNOWN_WRONG = [
         file=NET,
     ),
     server(
+        "reuseport", "`SO_REUSEPORT` in place of `SO_REUSEADDR`",
+        "can_be_started_again_at_once", "address-in-use",
+        ("SOL_SOCKET, SO_REUSEADDR,", "SOL_SOCKET, SO_REUSEPORT,"),
+        file=NET,
+    ),
+    server(
         "taken-port-is-a-success", "wrong exit status",
         "says_that_its_port_is_taken", "address-in-use",
         ("        exit(1);\n    }\n    return listen_fd;",

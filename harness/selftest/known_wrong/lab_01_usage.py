@@ -26,6 +26,12 @@ PORTS: dict[str, tuple[str, Edits]] = {
         (ALL_DIGITS, 'strspn(text, "0123456789") > 0'),)),
     "port-2^32+4321": ("a port's number is cut to 32 bits", (
         (AS_NUMBER, "(unsigned)strtoul(text, NULL, 10) <= 65535"),)),
+    "port-0xb26f": ("a port is read as C reads numbers", (
+        ('strspn(text, "0123456789")',
+         'strspn(text, text[1] == \'x\' ? "0123456789abcdefx" : "0123456789")'),
+        (AS_NUMBER, "strtoul(text, NULL, 0) <= 65535"))),
+    "port-+45998": ("a sign in front of a port is taken", (
+        ('strspn(text, "0123456789")', 'strspn(text, "+0123456789")'),)),
     "port-empty": ("a port that is empty is taken", (("text[0] != '\\0' && ", ""),)),
 }
 """By the test's word: the fault, and how net.c gets it."""

@@ -78,6 +78,11 @@ SERVERS = [
         ("SOL_SOCKET, SO_REUSEADDR,", "SOL_SOCKET, SO_KEEPALIVE,"),
     ),
     wrong(
+        "server", "reuseport", "`SO_REUSEPORT` in place of `SO_REUSEADDR`",
+        "says_that_its_port_is_taken", "address-in-use",
+        ("SOL_SOCKET, SO_REUSEADDR,", "SOL_SOCKET, SO_REUSEPORT,"),
+    ),
+    wrong(
         "turn_server", "taken-port-is-a-success", "wrong exit status",
         "says_that_its_port_is_taken", "address-in-use",
         ("        exit(1);\n    }\n    return listen_fd;",

@@ -86,6 +86,14 @@ LINES = [
         (SENT, "send_all(conn_fd, line->text, strlen(line->text))"),
     ),
     wrong(
+        "turn_client", "sends-no-carriage-return", "a line end of two bytes is sent as one",
+        "carry_every_byte_value", "messages",
+        ("    if (line->text[line->len - 1] != '\\n')\n        line->text[line->len++] = '\\n';",
+         "    if (line->text[line->len - 1] == '\\n')\n        line->len--;\n"
+         "    if (line->len > 0 && line->text[line->len - 1] == '\\r')\n        line->len--;\n"
+         "    line->text[line->len++] = '\\n';"),
+    ),
+    wrong(
         "turn_client", "drops-empty-lines", "a line lost",
         "take_an_empty_line_for_a_line", "lines-lost",
         (CLIENT_SENDS, "        while (line.len == 1)\n"

@@ -365,6 +365,15 @@ KNOWN_WRONG = [
         ("poll(&wanted, 1, left > 0 ? (int)left : 0)", "poll(&wanted, 1, -1)"),
     ),
     client(
+        "times-in-microseconds-only", "a timeout of a second or more is refused by the kernel",
+        "can_wait_more_than_a_second", "no-timeout",
+        ("{ left_ms / 1000, left_ms % 1000 * 1000 }", "{ 0, left_ms * 1000 }"),
+        ("    if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &left, sizeof left) < 0)\n"
+         "        fail(\"SO_RCVTIMEO\");\n",
+         "    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &left, sizeof left);\n"),
+        base="client-rcvtimeo",
+    ),
+    client(
         "never-sends-again", "no retransmission",
         "gives_up", "no-retransmission",
         (TRIES, "i < 1"),

@@ -71,6 +71,12 @@ KNOWN_WRONG = [
         (BIND, f"({IPV4}->sin_port = (in_port_t)atoi(port), {BIND})"), file=NET,
     ),
     server(
+        "reuseaddr", "`SO_REUSEADDR`, with which two UDP sockets can have one port",
+        "is_at_its_port", "address-in-use",
+        (BIND, "setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)) == 0 && " + BIND),
+        file=NET,
+    ),
+    server(
         "address-in-host-byte-order", "an address not in network byte order",
         "is_at_its_port", "byte-order",
         (BIND, f"({IPV4}->sin_addr.s_addr = INADDR_LOOPBACK, {BIND})"), file=NET,

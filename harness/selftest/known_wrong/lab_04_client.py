@@ -204,6 +204,11 @@ LOGIN = [
         ("    *user = text;", "    (void)user;"),
     ),
     client(
+        "cuts-the-password-at-a-colon", "a password cut at a colon", "client_logs_in_as_a_user",
+        "no-login",
+        ("*password = colon + 1;", "*password = strtok(colon + 1, \":\");"),
+    ),
+    client(
         "cuts-the-password", "a password cut at a blank", "client_logs_in_as_a_user", "no-login",
         ("*password = colon + 1;", "*password = strtok(colon + 1, \" \");"),
     ),

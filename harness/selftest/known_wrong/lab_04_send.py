@@ -300,6 +300,11 @@ SERVERS = [
         ("SO_REUSEADDR, &yes", "SO_KEEPALIVE, &yes"), file="net.c",
     ),
     server(
+        "reuseport", "`SO_REUSEPORT` in place of `SO_REUSEADDR`", "can_be_started_again_at_once",
+        "address-in-use",
+        ("SO_REUSEADDR, &yes", "SO_REUSEPORT, &yes"), file="net.c",
+    ),
+    server(
         "ended-by-a-signal", "wrong exit status", "ends_by_a_signal[SIGTERM]", "exit-status",
         ("    watch_children();\n", ""),
     ),

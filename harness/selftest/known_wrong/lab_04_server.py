@@ -63,6 +63,19 @@ START = [
         ("SOL_SOCKET, SO_REUSEADDR,", "SOL_SOCKET, SO_KEEPALIVE,"), file=NET,
     ),
     server(
+        "reuseport", "`SO_REUSEPORT` in place of `SO_REUSEADDR`",
+        "can_be_started_again_at_once", "address-in-use",
+        ("SOL_SOCKET, SO_REUSEADDR,", "SOL_SOCKET, SO_REUSEPORT,"), file=NET,
+    ),
+    server(
+        "password-ends-at-a-colon", "the password is cut at its first colon",
+        "checks_the_whole_password", "no-login",
+        ("    char *colon = strchr(text, ':');\n",
+         "    char *colon = strchr(text, ':');\n"
+         "    if (colon != NULL && strchr(colon + 1, ':') != NULL)\n"
+         "        *strchr(colon + 1, ':') = '\\0';\n"),
+    ),
+    server(
         "any-text-for-a-port", "wrong exit status", "explains_wrong_arguments", "usage",
         ("option == 'p' && is_port(optarg)", "option == 'p'"),
     ),

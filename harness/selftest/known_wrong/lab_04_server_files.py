@@ -32,6 +32,13 @@ def limited(name: str, seconds: str, option: str, killed_by: str) -> KnownWrong:
 
 CONNECTIONS = [
     server(
+        "signed-address", "the bytes of its address are told with a sign",
+        "is_where_it_is_told", "transfer-port",
+        ("    unsigned char ip[", "    signed char ip["),
+        ('"Entering Passive Mode (%u,%u,%u,%u,', '"Entering Passive Mode (%d,%d,%d,%d,'),
+        file=DATA,
+    ),
+    server(
         "data-on-the-control-connection", "no data connection per transfer",
         "serves_the_current_folder", "data-connection",
         (OPENED, "    conn_fd = dup(session->control_fd);"), file=DATA,

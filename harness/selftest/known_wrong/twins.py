@@ -31,6 +31,7 @@ TWINS: dict[str, dict[str, tuple[str, str]]] = {
         "server_fork-no-reuseaddr": ("server-no-reuseaddr", "server_fork"),
         "server_thread-no-reuseaddr": ("server-no-reuseaddr", "server_thread"),
         "server_poll-no-reuseaddr": ("server-no-reuseaddr", "server_poll"),
+        "server_fork-reuseport": ("server-reuseport", "server_fork"),
         "server_fork-taken-port-is-a-success": ("server-taken-port-is-a-success", "server_fork"),
         "server_thread-taken-port-is-a-success":
             ("server-taken-port-is-a-success", "server_thread"),
@@ -49,6 +50,7 @@ TWINS: dict[str, dict[str, tuple[str, str]]] = {
         "turn_server-ignores-p": ("server-ignores-p", "turn_server"),
         "server-dotted-addresses-only": ("turn_server-dotted-addresses-only", "server"),
         "turn_server-no-ipv6": ("server-no-ipv6", "turn_server"),
+        "turn_server-reuseport": ("server-reuseport", "turn_server"),
         "turn_server-no-reuseaddr": ("server-no-reuseaddr", "turn_server"),
         "server-taken-port-is-a-success": ("turn_server-taken-port-is-a-success", "server"),
         "turn_server-any-text-for-a-port": ("server-any-text-for-a-port", "turn_server"),
