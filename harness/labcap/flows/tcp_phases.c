@@ -130,10 +130,12 @@ void tcp_take_reset(struct tcp_connection *c, const struct segment *g)
     const struct tcp_side *s = &c->side[g->side], *peer = &c->side[g->side ^ 1];
 
     g->note->marks |= MARK_RESET;
-    if (c->reset != 0 || both_fins_acknowledged(c)) /* nothing is left to reset */
+    if (both_fins_acknowledged(c)) /* nothing is left to reset */
         return;
-    c->reset = g->p->number;
-    c->reset_by = g->side & 1;
+    if (c->reset == 0) {
+        c->reset = g->p->number;
+        c->reset_by = g->side & 1;
+    }
     if (g->side != c->client && !s->syn_seen && peer->plain_syn && g->has_ack && g->ack >= 1 &&
         g->ack <= peer->next) {
         c->refused = true;

@@ -274,12 +274,14 @@ class Truth:
 
     def _take_reset(self, segment: Segment, number: int) -> None:
         me, peer = self.sides[segment.sender], self.sides[segment.sender ^ 1]
-        if self.reset is not None or self._ended():
+        if self._ended():
             return
-        self.reset, self.reset_by = number, segment.sender
-        self.refused = (segment.sender != self.client and not me.known and peer.plain_syn
-                        and segment.ack is not None and peer.next is not None
-                        and 1 <= segment.ack <= peer.next)
+        if self.reset is None:
+            self.reset, self.reset_by = number, segment.sender
+        if (segment.sender != self.client and not me.known and peer.plain_syn
+                and segment.ack is not None and peer.next is not None
+                and 1 <= segment.ack <= peer.next):
+            self.refused = True
 
     def _missing(self, side: Side) -> int:
         if side.acked is None:

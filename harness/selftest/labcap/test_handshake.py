@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from calls import ReadAll, ReadOne
@@ -357,6 +358,23 @@ def test_a_reset_that_acknowledges_the_syn_refuses_it(trace: Path, flow: ReadOne
     assert told["handshake"]["complete"] is False
     assert told["teardown"]["kind"] == "reset"
     assert (told["teardown"]["reset_by"], told["teardown"]["reset"]) == ("server", 2)
+
+
+@pytest.mark.parametrize("first", [
+    {"sender": "client", "flags": "R", "seq": 1},
+    {"sender": "server", "flags": "RA", "seq": 0, "ack": 9000},
+], ids=["the client's", "of something else"])
+def test_a_reset_refuses_after_another_one(
+    trace: Path, flow: ReadOne, first: dict[str, Any]
+) -> None:
+    """It was on its way by then; what ended the connection stays the first."""
+    talk = Conversation()
+    talk.client("S")
+    talk.segment(first.pop("sender"), first.pop("flags"), **first)
+    talk.server("RA", seq=0, ack=1)
+    told = flow(talk.write(trace))
+    assert told["handshake"]["refused"] is True
+    assert (told["teardown"]["kind"], told["teardown"]["reset"]) == ("reset", 2)
 
 
 def test_a_reset_that_acknowledges_something_else_refuses_nothing(
