@@ -124,20 +124,24 @@ static bool find_key(struct expectation *e, const char *text, size_t length, cha
 
 /* ---- Values ---- */
 
-static bool read_count(const char *text, uint64_t *count)
+static const char too_large[] = "too large";
+
+/* These return NULL, or what is wrong with the text. */
+static const char *read_count(const char *text, uint64_t *count)
 {
     char *end;
 
-    if (!isdigit((unsigned char)text[0]))
-        return false;
     errno = 0;
     *count = strtoull(text, &end, 10);
-    return errno == 0 && *end == '\0';
+    if (!isdigit((unsigned char)text[0]) || *end != '\0')
+        return "not a whole number";
+    return errno == 0 ? NULL : too_large;
 }
 
 /* Seconds with up to nine decimals, exactly. */
-static bool read_seconds(const char *text, int64_t *ns)
+static const char *read_seconds(const char *text, int64_t *ns)
 {
+    static const char no_seconds[] = "not a number of seconds";
     bool negative = *text == '-';
     uint64_t whole, fraction = 0;
     char *end;
@@ -145,23 +149,25 @@ static bool read_seconds(const char *text, int64_t *ns)
 
     text += negative;
     if (!isdigit((unsigned char)*text))
-        return false;
+        return no_seconds;
     errno = 0;
     whole = strtoull(text, &end, 10);
     if (*end == '.') {
         while (isdigit((unsigned char)*++end) && digits++ < NS_DIGITS)
             fraction = fraction * 10 + (uint64_t)(*end - '0');
         if (digits == 0 || digits > NS_DIGITS)
-            return false;
+            return no_seconds;
     }
-    if (errno != 0 || *end != '\0' || whole > 9000000000)
-        return false;
+    if (*end != '\0')
+        return no_seconds;
+    if (errno != 0 || whole > 9000000000)
+        return too_large;
     for (; digits < NS_DIGITS; digits++)
         fraction *= 10;
     *ns = (int64_t)(whole * 1000000000 + fraction);
     if (negative)
         *ns = -*ns;
-    return true;
+    return NULL;
 }
 
 static bool read_address(const char *text, char *canonical, socklen_t size)
@@ -187,31 +193,31 @@ static bool is_choice(const char *choices, const char *text)
     return false;
 }
 
-/* Returns NULL, or what the text should have been. */
+/* Returns NULL, or what is wrong with the text. */
 static const char *read_value(const struct field *f, const char *text, struct value *v)
 {
     switch (f->type) {
     case FIELD_TRUTH:
         v->truth = strcmp(text, "true") == 0;
-        return v->truth || strcmp(text, "false") == 0 ? NULL : "true or false";
+        return v->truth || strcmp(text, "false") == 0 ? NULL : "not true or false";
     case FIELD_TEXT:
         v->text = text;
         if (f->choices != NULL)
             return is_choice(f->choices, text) ? NULL : f->choices;
-        return *text != '\0' ? NULL : "a word";
+        return *text != '\0' ? NULL : "not a word";
     case FIELD_ADDRESS:
-        return read_address(text, v->buffer, sizeof v->buffer) ? NULL : "an IP address";
+        return read_address(text, v->buffer, sizeof v->buffer) ? NULL : "not an IP address";
     case FIELD_SECONDS:
-        return read_seconds(text, &v->ns) ? NULL : "a number of seconds";
+        return read_seconds(text, &v->ns);
     default:
-        return read_count(text, &v->count) ? NULL : "a whole number";
+        return read_count(text, &v->count);
     }
 }
 
 static bool set_value(struct expectation *e, const struct field *f, const char *text,
                       char *error, size_t size)
 {
-    const char *should_be;
+    const char *wrong;
     bool ordered = f->type == FIELD_COUNT || f->type == FIELD_SECONDS ||
                    f->type == FIELD_OBJECT;
 
@@ -223,11 +229,12 @@ static bool set_value(struct expectation *e, const struct field *f, const char *
         e->wanted.is_null = true;
         return true;
     }
-    should_be = read_value(f, text, &e->wanted);
-    if (should_be == NULL)
+    wrong = read_value(f, text, &e->wanted);
+    if (wrong == NULL)
         return true;
-    snprintf(error, size, "%s: '%s' is not %s%s%s", e->text, text,
-             f->choices != NULL ? "one of: " : "", should_be, f->nullable ? ", or null" : "");
+    snprintf(error, size, "%s: '%s' is %s%s%s", e->text, text,
+             f->choices != NULL ? "not one of: " : "", wrong,
+             f->nullable && wrong != too_large ? ", or null" : "");
     return false;
 }
 

@@ -310,6 +310,38 @@ def test_usage_errors(echo: Path, labcap: Labcap, arguments: list[str]) -> None:
     assert done.stderr.startswith(("labcap", "usage"))
 
 
+@pytest.mark.parametrize("key, value, wrong", [
+    ("to_server.bytes", "7x", "not a whole number"),
+    ("to_server.bytes", "18446744073709551615", ""),
+    ("to_server.bytes", "18446744073709551616", "too large"),
+    ("handshake.syn", "18446744073709551616", "too large"),
+    ("handshake.syn", "18446744073709551616x", "not a whole number, or null"),
+    ("duration", "9000000000", ""),
+    ("duration", "9000000001", "too large"),
+    ("duration", "99999999999999999999.5", "too large"),
+    ("duration", "1.", "not a number of seconds"),
+    ("handshake.complete", "yes", "not true or false"),
+    ("to_server.longest_transit", "x", "not a number of seconds, or null"),
+    ("teardown.kind", "ended", "not one of: "),
+])
+def test_a_value_that_is_none_says_why(
+    echo: Path, labcap: Labcap, key: str, value: str, wrong: str
+) -> None:
+    done = labcap("check", echo, f"{key}={value}")
+    assert done.returncode == (USAGE if wrong else NOT_MET)
+    said = f"labcap check: {key}={value}: '{value}' is {wrong}" if wrong else ""
+    assert done.stderr.startswith(said) and bool(done.stderr) == bool(wrong)
+    assert wrong.endswith(" ") or done.stderr.removesuffix("\n") == said
+
+
+def test_a_list_is_no_key(labcap: Labcap, trace: Path) -> None:
+    talk = Conversation()
+    talk.datagram("client", b"hello")
+    done = labcap("check", talk.write(trace), "to_server.sizes=5")
+    assert done.returncode == USAGE
+    assert "no key to_server.sizes; the nearest is " in done.stderr
+
+
 def test_check_without_a_file_is_a_usage_error(labcap: Labcap) -> None:
     assert labcap("check").returncode == USAGE
     assert labcap("flows").returncode == USAGE
