@@ -133,7 +133,7 @@ static void json_flow(struct ladder_sink *sink, struct strand *strand)
     put_end(sink, flow, "client", client);
     put_end(sink, flow, "server", client ^ 1);
     seconds_field("start", strand->first_ns);
-    count_field("packets", strand->packets);
+    count_field("packets", strand_packets(strand));
     seconds_field("duration", strand_duration(strand));
     states_field(strand->teller.state);
     truth_field("later", strand->later);

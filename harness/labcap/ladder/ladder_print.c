@@ -36,8 +36,8 @@ static void count_packets(struct growing *g, const struct strand *strand, bool u
     struct span span;
 
     span_tell(&span, strand_duration(strand), utf8);
-    text_add_number(g, (int64_t)strand->packets);
-    text_add(g, strand->packets == 1 ? " packet in " : " packets in ");
+    text_add_number(g, (int64_t)strand_packets(strand));
+    text_add(g, strand_packets(strand) == 1 ? " packet in " : " packets in ");
     text_add(g, span.text);
 }
 

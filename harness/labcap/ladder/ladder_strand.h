@@ -14,9 +14,10 @@
 struct strand {
     struct flow *flow;
     struct rows rows; /* not used where all flows are merged */
-    uint64_t packets, told; /* its own; told or folded away */
+    uint64_t packets, told; /* and ICMP about it; told or folded away */
     uint64_t latest;        /* the stream's packets when its latest one came */
     int64_t first_ns;
+    uint64_t icmp;        /* of the packets */
     uint32_t fold_serial;
     uint8_t state[2];     /* of its latest segment */
     uint8_t shown[MARKS]; /* segments with each mark, as far as they are shown */
@@ -32,7 +33,13 @@ struct strand {
     int open[2];     /* calls that go on: client, server */
 };
 
-/* From its first row to the end of the flow, as far as it is known; that of ICMP is not. */
+/* ICMP is about a flow, not of it. */
+static inline uint64_t strand_packets(const struct strand *strand)
+{
+    return strand->packets - strand->icmp;
+}
+
+/* From its first row to the end of the flow, as far as it is known. */
 static inline int64_t strand_duration(const struct strand *strand)
 {
     int64_t duration;

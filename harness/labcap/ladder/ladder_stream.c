@@ -146,6 +146,7 @@ static struct row *keep_segment(struct ladder_stream *s, struct strand *strand,
     row->segment.incomplete &= !s->live;
     if (strand->packets++ == 0)
         strand->first_ns = packet->time_ns;
+    strand->icmp += (note->tcp.marks & MARK_UNREACHABLE) != 0;
     strand->latest = s->packets;
     row->order = (uint32_t)(s->wish.merged ? s->packets : strand->packets);
     s->last_packet = packet->number;
