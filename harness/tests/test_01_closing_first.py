@@ -77,8 +77,7 @@ def test_closer_serves_ipv6(lab: Scenario, program: str) -> None:
 def test_closer_says_that_a_name_is_unknown(lab: Scenario, program: str) -> None:
     """A name that nobody knows: a line `PROGRAM: ...` on stderr, exit status 1."""
     server = lab.start(program, "-a", "no-such-host.invalid")
-    lab.expect_exit(server, 1, cause="lookup-error")
-    lab.expect_complaint(server, rf"{program}: .+")
+    lab.expect_unknown_name(server, program)
 
 
 @because("the message and the status of a mistake that everybody makes")

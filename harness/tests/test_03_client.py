@@ -45,8 +45,7 @@ def test_client_explains_wrong_arguments(lab: Scenario, wrong: list[list[str]]) 
 def test_client_says_that_a_name_is_unknown(lab: Scenario) -> None:
     """A name that nobody knows: a line `client: ...` on stderr, exit status 1."""
     client = lab.start("client", "no-such-host.invalid", stdin=TEXT + b"\n")
-    lab.expect_exit(client, 1, cause="lookup-error")
-    lab.expect_complaint(client, r"client: .+")
+    lab.expect_unknown_name(client, "client")
 
 
 # -- Step 4: a line of stdin ---------------------------------------------------

@@ -50,11 +50,10 @@ def test_udp_server_explains_wrong_arguments(lab: Scenario) -> None:
 @graded(step=0, points=1, **by_server)
 def test_udp_server_says_what_it_cannot_have(lab: Scenario) -> None:
     """A folder or an address that nobody knows: `udp_server: ...` on stderr, exit status 1."""
-    for option, value, cause in (("-d", "no-such-folder", "no-error-told"),
-                                 ("-a", "no-such-host.invalid", "lookup-error")):
-        server = lab.start("udp_server", option, value)
-        lab.expect_exit(server, 1, cause=cause)
-        lab.expect_complaint(server, r"udp_server: .+")
+    server = lab.start("udp_server", "-d", "no-such-folder")
+    lab.expect_exit(server, 1, cause="no-error-told")
+    lab.expect_complaint(server, r"udp_server: .+")
+    lab.expect_unknown_name(lab.start("udp_server", "-a", "no-such-host.invalid"), "udp_server")
 
 
 @because(NAMES_IT)

@@ -100,6 +100,19 @@ class Programs(Listening):
         self.wait_listening(server, port, address, cause)
         return server
 
+    def expect_unknown_name(self, program: Program, name: str) -> None:
+        """PROGRAM, which is called NAME, says that a name is unknown to it, and exits with 1.
+
+        Why, getaddrinfo() tells: errno is of something else then, and may say 'Success'.
+        """
+        self.expect_exit(program, 1, cause="lookup-error")
+        self.expect_complaint(program, f"{name}: .+")
+        said = [line.rpartition(": ")[2] for line in program.stderr.decode(
+            errors="replace").splitlines() if line.startswith(f"{name}: ")]
+        if wrong := {os.strerror(0), *map(os.strerror, errno.errorcode)}.intersection(said):
+            raise Mismatch(f"`{program.command}` says why the name cannot be looked up",
+                           f"it says `{wrong.pop()}`, as errno does", "lookup-error")
+
     def expect_port_taken(self, name: str, *args: str, **how: Any) -> None:
         """Server NAME, started where its port is somebody else's, says so and exits with 1.
 
