@@ -28,6 +28,7 @@ ENDS = f'recvfrom({CONNECTION}, "", 4096, 0, NULL, NULL) = 0 <0>'
 FORKS = "clone(child_stack=NULL, flags=SIGCHLD) = 3 /* 9 in strace's PID NS */ <0>"
 KILLED = "9 1795292228.9 +++ killed by SIGKILL +++"
 SOCKET = "socket(AF_INET, SOCK_STREAM, IPPROTO_TCP) = 3<TCP:[1]> <0>"
+CROWDED = Excess("too-many-processes", "5 s of processor time in a crowd")
 SAYS = 'write(2<pipe:[7]>, "server: failed\\n", 15) = 15 <0.000012>'
 
 
@@ -51,8 +52,22 @@ def program(
 
 def evidence(
     *programs: Seen, suspicion: str = "other", expected: str = "this", lab: str = "01-tcp-echo",
+    seen: str = "that",
 ) -> Evidence:
-    return Evidence(expected, "that", suspicion, programs, Path("/nowhere"), lab)
+    return Evidence(expected, seen, suspicion, programs, Path("/nowhere"), lab)
+
+
+def clients(number: int, found: Evidence) -> Evidence:
+    """FOUND with so many connections in its trace."""
+    found.__dict__["flows"] = [{"type": "tcp"}] * number
+    return found
+
+
+def selects(first: int, *, reads: str = "0<pipe:[7]>", writes: str = "NULL") -> Seen:
+    """A client whose socket is 3, and that waits in select() with these arguments."""
+    return program(
+        SOCKET, f"connect(3<TCP:[1]>, {PEER}, 16) = 0 <0>", 'read(0<pipe:[7]>, "a", 9) = 1 <0>',
+        f"pselect6({first}, [{reads}], {writes}, NULL, NULL, NULL <detached ...>", name="client")
 
 
 def echoes(*pairs: tuple[str, int, int], kind: str = "UDP") -> Seen:
@@ -82,10 +97,33 @@ CASES: dict[str, tuple[Evidence, str]] = {
     "an interrupted call": (evidence(program(
         LISTENS, "accept(3<TCP:[127.0.0.1:4321]>, NULL, NULL) = -1 EINTR (Interrupted) <0.1>",
         SAYS, "exit_group(1) = ?", status=1), suspicion="one-client-only"), "eintr"),
+    "an interrupted call, as a child has given up": (evidence(program(
+        FORKS, "9 1.1 recvfrom(4<TCP:[1]>, 0x1, 9, 0, NULL, NULL) = -1 ETIMEDOUT (Timed out) <0>",
+        "9 1.1 close(4<TCP:[1]>) = 0 <0>", "9 1.1 poll([{fd=0}], 1, 0) = 1 <0>",
+        "9 1.1 exit_group(1) = ?",
+        "read(0<pipe:[1]>, 0x1, 9) = ? ERESTARTSYS (To be restarted) <1>",
+        "--- SIGCHLD {si_signo=SIGCHLD, si_code=CLD_EXITED} ---",
+        "wait4(-1, NULL, WNOHANG, NULL) = 3 <0>", "exit_group(1) = ?", status=1),
+        suspicion="own-timeout"), "own-timeout"),
+    "an interrupted call, as it says itself": (evidence(program(
+        status=1, stderr="server: listening\nserver: accept: Interrupted system call\n"),
+        suspicion="one-client-only"), "eintr"),
+    "an interrupted call, as it says itself, at a signal that asks it to end": (evidence(program(
+        status=1, stderr="server: accept: Interrupted system call\n"),
+        suspicion="exit-status"), "exit-status"),
     "an interrupted call, by Ctrl-C": (evidence(program(
         "recvfrom(4<UDP:[127.0.0.1:1]>, 0x1, 9, 0, NULL, NULL) = ? ERESTARTSYS (To be) <0.1>",
         "--- SIGINT {si_signo=SIGINT, si_code=SI_USER} ---",
         "exit_group(1) = ?", status=1), suspicion="cut-file-kept"), "cut-file-kept"),
+    "an interrupted call, and the children are told to end": (evidence(program(
+        LISTENS, ACCEPTS, FORKS,
+        "accept(3<TCP:[127.0.0.1:4321]>, NULL, NULL) = ? ERESTARTSYS (To be restarted) <0.1>",
+        "--- SIGCHLD {si_signo=SIGCHLD, si_code=CLD_EXITED} ---",
+        "wait4(-1, NULL, WNOHANG, NULL) = 3 <0>", "wait4(-1, NULL, WNOHANG, NULL) = 0 <0>", SAYS,
+        "exit_group(1) = ?",
+        f"9 1795292228.9 recvfrom({CONNECTION}, 0x1, 9, 0, NULL, NULL) = ? ERESTARTSYS (To be) <0>",
+        "9 1795292228.9 --- SIGTERM {si_signo=SIGTERM, si_code=SI_USER} ---", status=1),
+        suspicion="one-client-only"), "eintr"),
     "a reset that ends a server": (evidence(program(
         LISTENS, ACCEPTS, f"recvfrom({CONNECTION}, 0x1, 9, 0, NULL, NULL) = -1 ECONNRESET (C) <0>",
         SAYS, "exit_group(1) = ?", status=1), suspicion="one-client-only"), "reset-ends-server"),
@@ -134,6 +172,66 @@ CASES: dict[str, tuple[Evidence, str]] = {
         'connect(4<TCP:[2]>, {sa_family=AF_INET, sin_port=htons(4), '
         'sin_addr=inet_addr("127.0.0.1")}, 16) = -1 ECONNREFUSED (Connection refused) <0>'),
         suspicion="transfer-port"), "byte-order"),
+    "a port printed in host byte order": (evidence(program(
+        LISTENS, ACCEPTS, 'write(1<pipe:[8]>, "connection from 127.0.0.1 port 16540\\n", 37) = 37 '
+        "<0>"), suspicion="out-of-descriptors"), "byte-order"),
+    "another port printed": (evidence(program(
+        LISTENS, ACCEPTS, 'write(1<pipe:[8]>, "connection from 127.0.0.1 port 16541\\n", 37) = 37 '
+        "<0>"), suspicion="messages"), "messages"),
+    "a port heard, with its bytes exchanged, in a line that is not the program's": (evidence(
+        program(ACCEPTS, RECEIVES.replace("hello", "16540"),
+                'write(1<pipe:[8]>, "16540", 5) = 5 <0>'), suspicion="out-of-turn"), "out-of-turn"),
+    "an ERROR without its NUL": (evidence(
+        program(LISTENS), suspicion="disk-full",
+        seen="'\\x00\\x05\\x00\\x03No space': its message has no NUL at the end"), "error-packet"),
+    "a message in other letters": (evidence(
+        program(LISTENS), suspicion="no-half-close", seen="on stderr: 'Peer closed.\\n'",
+        expected="`./server` prints the line `peer closed` to stderr"), "messages"),
+    "a message without its newline, of a program that sends more than it has got": (evidence(
+        program(RECEIVES, f'sendto({CONNECTION}, "hello"..., 4096, 0, NULL, 0) = 4096 <0>'),
+        suspicion="messages", seen="it ended; on stderr: 'peer closed'",
+        expected="`./server` prints the line `peer closed` to stderr"), "messages"),
+    "a message that is another one": (evidence(
+        program(LISTENS), suspicion="no-half-close", seen="on stderr: 'recv: reset\\n'",
+        expected="`./server` prints the line `peer closed` to stderr"), "no-half-close"),
+    "a number that is another one": (evidence(
+        program(LISTENS), suspicion="c-string", seen="on stdout: 'round 1: 5 bytes, 5 in al\\n'",
+        expected="`./prompt_server` prints 'round 1: 6 bytes, 6 in all\\n'"), "c-string"),
+    "as many bytes as should be, and others": (evidence(
+        program(LISTENS), suspicion="c-string", seen="on stdout: '...'... (99 bytes)",
+        expected="`./hello_server` prints '\\x00\\x01\\x02'... (99 bytes)"), "messages"),
+    "fewer bytes than should be": (evidence(
+        program(LISTENS), suspicion="c-string", seen="on stdout: 'ab'",
+        expected="`./hello_server` prints 'ab\\x00d'"), "c-string"),
+    "select() below the socket": (evidence(
+        selects(3), suspicion="stdout-not-flushed"), "waits-for-one"),
+    "select() without the socket": (evidence(
+        selects(4), suspicion="stdout-not-flushed"), "waits-for-one"),
+    "poll() without the socket": (evidence(program(
+        SOCKET, f"connect(3<TCP:[1]>, {PEER}, 16) = 0 <0>",
+        "poll([{fd=0<pipe:[7]>, events=POLLIN}], 1, -1 <detached ...>", name="client"),
+        suspicion="slow-end"), "waits-for-one"),
+    "select() with the socket": (evidence(
+        selects(4, reads="3<TCP:[127.0.0.1:9->127.0.0.1:4321]>"), suspicion="no-answer"),
+        "no-answer"),
+    "select() to write": (evidence(
+        selects(4, reads="", writes="[1<pipe:[8]>]"), suspicion="no-answer"), "no-answer"),
+    "nothing printed, and nothing heard": (evidence(
+        program(SOCKET, name="client"), suspicion="stdout-not-flushed",
+        expected="`./client -p 4321` writes 15 bytes to stdout"), "other"),
+    "nothing printed, and something heard": (evidence(
+        program(RECEIVES, name="client"), suspicion="stdout-not-flushed",
+        expected="`./client -p 4321` writes 15 bytes to stdout"), "stdout-not-flushed"),
+    "a line of its own not printed": (evidence(
+        program(LISTENS), suspicion="stdout-not-flushed",
+        expected="`./server` prints the line `listening on ::1 port 80`"), "stdout-not-flushed"),
+    "a process for each of many clients, all of which spin": (clients(65, evidence(program(
+        LISTENS, signal=9, excess=CROWDED))), "busy-wait"),
+    "as many processes, for few clients": (clients(9, evidence(program(
+        LISTENS, signal=9, excess=CROWDED))), "too-many-processes"),
+    "a peer that ends with its stdin": (evidence(program(
+        "exit_group(0) = ?", status=0, transport="udp", name="peer"), suspicion="waits-for-one"),
+        "ended-early"),
     "an address in host byte order": (evidence(program(
         'bind(3<TCP:[1]>, {sa_family=AF_INET, sin_port=htons(4321), '
         'sin_addr=inet_addr("1.0.0.127")}, 16) = -1 EADDRNOTAVAIL (Cannot assign) <0>',

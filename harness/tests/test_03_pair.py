@@ -119,7 +119,7 @@ def test_peers_at_terminals(lab: Scenario) -> None:
     pass_on(lab, one, other, b"ing well.", (LOOPBACK, PORT), b"This is going well.")
     one.close_stdin()
     lab.wait_blocked(one)
-    pass_on(lab, other, one, LINE, (LOOPBACK, OTHER_PORT), cause="closes-both")
+    pass_on(lab, other, one, LINE, (LOOPBACK, OTHER_PORT), cause="waits-for-one")
     lab.expect_datagrams([len(LINE)] * 2, [len(b"This is going well.")])
 
 

@@ -232,7 +232,7 @@ def test_peer_takes_its_stdin_from_a_file(lab: Scenario, source: str) -> None:
         talk = talk_to(lab, stdin=stdin.fileno())
     for line in lines:
         talk.expect_said(line, cause="lines-lost")
-    talk.hear(LINE, cause="closes-both")
+    talk.hear(LINE, cause="waits-for-one")
     talk.expect_wire()
 
 
@@ -412,10 +412,10 @@ def test_peer_prints_on_after_the_end_of_stdin(lab: Scenario) -> None:
     talk.start_hearing(b"What came before it.")
     talk.program.close_stdin()
     lab.resume(talk.program)
-    talk.expect_heard(b"What came before it.", cause="closes-both")
+    talk.expect_heard(b"What came before it.", cause="lines-lost")
     lab.wait_blocked(talk.program)
     for sender in (talk.other, lab.bind_datagrams(0)):
-        talk.hear(b"Still there?", sender, cause="closes-both")
+        talk.hear(b"Still there?", sender, cause="waits-for-one")
     lab.expect_idle(talk.program)
     talk.expect_wire()
 
@@ -456,7 +456,7 @@ def test_peer_at_a_terminal(lab: Scenario) -> None:
     talk.expect_said(b"Two.")
     talk.program.close_stdin()
     lab.wait_blocked(talk.program)
-    talk.hear(LINE, cause="closes-both")
+    talk.hear(LINE, cause="waits-for-one")
     talk.expect_wire()
 
 
@@ -511,7 +511,7 @@ def test_peer_ends_by_a_signal_after_its_stdin(lab: Scenario, number: int) -> No
     talk = talk_to(lab)
     talk.say(LINE)
     talk.end_stdin()
-    talk.hear(LINE, cause="closes-both")
+    talk.hear(LINE, cause="waits-for-one")
     lab.wait_blocked(talk.program)
     lab.end_by_signal(talk.program, number)
 

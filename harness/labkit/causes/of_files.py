@@ -28,8 +28,9 @@ OF_FILES = {
         "read(2) and write(2), RETURN VALUE; pread(2)",
     ),
     "block-wrap": Cause(
-        "After block 65,535 comes block 0: the number has 16 bits and wraps. What counts blocks "
-        "needs more of them, and only the low 16 go on the wire and are compared.",
+        "The number of a block has 16 bits and no sign: after 32,767 comes 32,768, and after "
+        "65,535 comes 0. What counts blocks needs more bits, and only the low 16 go on the wire "
+        "and are compared.",
         "RFC 1350 section 5; uint16_t; RFC 7440 section 4",
     ),
     "control-closed": Cause(
@@ -53,6 +54,12 @@ OF_FILES = {
         "transfer. write() fails with ENOSPC, or close() does; the other side has to hear of it, "
         "and nothing of the file may stay.",
         "write(2), ENOSPC; RFC 959 section 4.2, replies 452 and 552; RFC 1350, error 3",
+    ),
+    "error-packet": Cause(
+        "An ERROR packet is not built as it should be: opcode 5 and the error's code, two bytes "
+        "each, then the message, and behind it a NUL, which is sent, too: its length is "
+        "strlen() + 1.",
+        "RFC 1350 section 5, figure 5-4",
     ),
     "file-overwritten": Cause(
         "An old file is overwritten. Over TFTP only new files may be written; that the name was "

@@ -405,9 +405,10 @@ OF_SOCKETS = {
     ),
     "waits-for-one": Cause(
         "While the program waits for one thing it is deaf to all others: it reads stdin (a line "
-        "that has no end yet, perhaps) while datagrams wait, or the other way round. Wait for both "
-        "at once, or in two processes or threads.",
-        "poll(2); pthreads(7); fork(2); stdio(3), buffers",
+        "that has no end yet, perhaps) while the network has something for it, or the other way "
+        "round. Wait for both at once, or in two processes or threads. select() wants the highest "
+        "descriptor plus 1, and its sets filled anew before each call.",
+        "poll(2); select(2); pthreads(7); fork(2); stdio(3), buffers",
     ),
     "wrong-address": Cause(
         "Another address than the one asked for: 127.0.0.1 is the host alone, 0.0.0.0 every "

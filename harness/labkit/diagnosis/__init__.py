@@ -1,7 +1,8 @@
 """From a failed test to its cause.
 
 calls.py reads strace's log, evidence.py gathers what is known when a test fails, signs.py finds
-what that shows by itself, and rules.py, the table, says which sign means which cause.
+what that shows by itself, wording.py what the printed text does, and rules.py, the table, says
+which sign means which cause.
 first_causes.py finds, once all tests have run, which fault is to be repaired first.
 """
 

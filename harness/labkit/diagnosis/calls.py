@@ -71,8 +71,8 @@ class Log(NamedTuple):
 
     calls: tuple[Call, ...] = ()
     ends: tuple[End, ...] = ()
-    signals: frozenset[str] = frozenset()
-    """Which it got, by name."""
+    signals: frozenset[tuple[int, str]] = frozenset()
+    """Which came, by name, each behind the process or thread that got it."""
     whole: bool = True
     """Nothing was left out between its beginning and its end."""
 
@@ -81,6 +81,24 @@ class Log(NamedTuple):
         """Its processes, not threads, that have ended: they hold nothing open any more."""
         threads = {call.child for call in self.calls if "CLONE_THREAD" in call.arguments}
         return frozenset(end.process for end in self.ends) - threads
+
+    @property
+    def gave_up(self) -> list[Call]:
+        """The calls of the process, its threads' among them, that was the first to exit.
+
+        One that exited with an error goes first: others end because it did.
+        """
+        leaders: dict[int, int] = {}
+        found: dict[int, list[Call]] = {}
+        ended: list[tuple[bool, int, int]] = []
+        for at, call in enumerate(self.calls):
+            leader = leaders.get(call.process, call.process)
+            if "CLONE_THREAD" in call.arguments:
+                leaders[call.child] = leader
+            found.setdefault(leader, []).append(call)
+            if call.name == "exit_group":
+                ended.append((call.arguments == "0", at, leader))
+        return found[min(ended)[2]] if ended else list(self.calls)
 
 
 _LINE = re.compile(r"(\d+) +[\d.]+ (.*)")
@@ -100,7 +118,7 @@ def read_log(log: bytes) -> Log:
         log = log[:HEAD] + b"\n" + log[-TAIL:]
     calls: list[Call] = []
     ends: list[End] = []
-    signals: set[str] = set()
+    signals: set[tuple[int, str]] = set()
     open_calls: dict[int, tuple[int, str]] = {}
     """Of a process: its call that lasts, by its place in CALLS, and how that begins."""
     for line in log.decode("ascii", "replace").split("\n"):
@@ -115,7 +133,7 @@ def read_log(log: bytes) -> Log:
             if made is not None:
                 calls[place] = made
         elif text.startswith("---"):
-            signals.add(text.split()[1])
+            signals.add((process, text.split()[1]))
         elif text.startswith("+++"):
             exited, killed = _EXITED.match(text), _KILLED.match(text)
             ends.append(End(process, int(exited[1]) if exited else None,

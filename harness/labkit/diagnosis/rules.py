@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Collection, Mapping, NamedTuple, Optional
 
-from labkit.diagnosis import echoes, signs
+from labkit.diagnosis import echoes, signs, wording
 from labkit.diagnosis.evidence import Evidence
 from labkit.diagnosis.signs import Sign, gave_up, used
 
@@ -62,6 +62,7 @@ RESETS = UNCLEAR | {"descriptor-leak", "first-closer", "sigpipe", "unread-input-
 NO_FIN = UNCLEAR | {"descriptor-leak", "no-half-close"}
 
 RULES = (
+    Rule(signs.spins_for_each, "busy-wait"),
     Rule(used("too-many-processes"), "too-many-processes"),
     Rule(used("too-much-memory"), "too-much-memory"),
     Rule(used("too-much-output"), "too-much-output"),
@@ -71,10 +72,13 @@ RULES = (
         "bad-options", "c-string", "cut-file-kept", "format-string", "lookup-error", "unbounded"}),
     Rule(signs.killed_by_sigpipe, "sigpipe"),
     Rule(gave_up("EINTR"), "eintr"),
+    Rule(signs.says_interrupted, "eintr", over=SYMPTOMS - {"exit-status", "slow-end"}),
     Rule(signs.reset_ended_it, "reset-ends-server", over=ENDED),
     Rule(gave_up("EMFILE", "accept", "accept4"), "out-of-descriptors", over=ENDED),
     Rule(signs.port_swapped, "byte-order"),
     Rule(signs.address_swapped, "byte-order"),
+    Rule(wording.prints_a_swapped_port, "byte-order"),
+    Rule(signs.malformed_error, "error-packet"),
     Rule(signs.taken_without_reuse, "no-reuseaddr", over=ENDED),
     Rule(signs.listens_unbound, "not-listening", over=ANY_SYMPTOM),
     Rule(signs.left_without_listening, "ended-early", over=ANY_SYMPTOM),
@@ -89,6 +93,11 @@ RULES = (
     Rule(signs.datagrams_for_tcp, "udp-not-tcp", over=SYMPTOMS),
     Rule(signs.streams_for_udp, "tcp-not-udp", over=SYMPTOMS),
     Rule(signs.spins, "busy-wait", over=SYMPTOMS | {"waits-for-ever"}),
+    Rule(wording.worded_otherwise, "messages", over=NO_FIN | {"c-string", "shared-descriptor"}),
+    Rule(wording.as_many_bytes, "messages", over={"c-string"}),
+    Rule(signs.waits_without_its_socket, "waits-for-one", over=ANY_SYMPTOM | {
+        "connected-peer", "cut-datagram", "deadlock", "eintr", "format-string", "lines-mixed",
+        "own-timeout", "refusal-ends-peer"}),
     Rule(signs.sends_after_its_fin, "early-fin", over=ANY_SYMPTOM | {"eintr"}),
     Rule(signs.shuts_both, "closes-both", over=SYMPTOMS),
     Rule(signs.lingers_for_nothing, "linger-rst", over=RESETS),
@@ -103,7 +112,7 @@ RULES = (
     Rule(signs.left_after_data, "ended-early", over=(
         ANY_SYMPTOM | DATAGRAMS | {"reset-ends-server"}) - {"one-client-only"}),
     Rule(signs.left_after_a_client, "one-client-only", over=SILENCE),
-    Rule(signs.server_left, "ended-early", over=SILENCE),
+    Rule(signs.server_left, "ended-early", over=SILENCE | {"waits-for-one"}),
     Rule(echoes.keeps_what_it_got, "no-answer", over=SYMPTOMS | {"c-string"}),
     Rule(echoes.never_sends, "no-answer", over=SYMPTOMS | {"c-string"}),
     Rule(signs.never_closes, "descriptor-leak", over=UNCLEAR | {"slow-end"}),
@@ -122,6 +131,6 @@ RULED_OUT: Mapping[str, Sign] = {
     "reset-ends-server": signs.still_runs,
     "sigpipe": signs.no_sigpipe,
     "single-read": signs.nothing_received,
-    "stdout-not-flushed": signs.exited,
+    "stdout-not-flushed": signs.nothing_to_print,
 }
 """By suspicion: the sign that it is not so."""

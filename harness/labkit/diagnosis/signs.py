@@ -7,9 +7,12 @@ on numbers that differ between two runs of the same programs.
 
 from __future__ import annotations
 
+import errno
 import functools
+import os
 import re
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Callable, Optional
 
@@ -26,6 +29,8 @@ NOT_WRITTEN_YET = re.compile(r"^[\w.]+: (not written yet: step \d+\b.*)$", re.M)
 """What a starter's stub says on stderr where it arrives at a step that is still to be written."""
 SPUN = 0.5
 """Seconds of processor time in a program that still runs, from which on it does not wait."""
+CROWD = 64
+"""Threads from which on processor time has a bound (CROWD of labbox/bounds.h)."""
 TURNS = 200
 """Calls, all alike and none of use, that are no waiting."""
 SEND = ("send", "sendto", "sendmsg", "write", "writev", "sendfile")
@@ -117,12 +122,12 @@ def _given_up(program: Seen) -> Optional[Call]:
 
 
 def _failed_before_end(program: Seen) -> Optional[Call]:
-    """The failed call after which a program did nothing but complain, clean up and end."""
-    for call in reversed(program.log.calls):
+    """The failed call after which a process did nothing but complain, clean up and end."""
+    for call in reversed(program.log.gave_up):
         if call.failed:
             return call
         if call.name not in ("exit_group", "exit", "write", "close", "rt_sigaction", "kill",
-                             "shutdown", "writev", "dup", "fcntl"):
+                             "shutdown", "writev", "dup", "fcntl", "wait4"):
             return None
         if call.name in ("write", "writev") and call.descriptor not in (1, 2):
             return None
@@ -132,20 +137,31 @@ def _failed_before_end(program: Seen) -> Optional[Call]:
 def gave_up(error: str, *names: str) -> Sign:
     """A program ended after a call, one of NAMES or any, had failed with ERROR.
 
-    Not at a signal that asks it to.
+    Not at a signal that asks it to: its children get one as it ends.
     """
     @in_any
     def sign(program: Seen) -> Optional[str]:
         call = _given_up(program)
         if call is None or call.error != error or names and call.name not in names:
             return None
-        if program.log.signals & {"SIGALRM", "SIGHUP", "SIGINT", "SIGTERM"}:
+        asked = {(call.process, name) for name in ("SIGALRM", "SIGHUP", "SIGINT", "SIGTERM")}
+        if program.log.signals & asked:
             return None
         return f"{call}, and then `{program.name}` ended"
 
     which = " or ".join(f"{name}()" for name in names) or "A call"
     sign.__doc__ = f"{which} failed with {error}, and then it ended with an error."
     return sign
+
+
+@in_any
+def says_interrupted(program: Seen) -> Optional[str]:
+    """It ended with an error, and its last word on stderr is that a call was interrupted."""
+    said = program.stderr.strip().split("\n")[-1]
+    if program.exit is None or program.exit.status in (0, None) or not said.endswith(
+            os.strerror(errno.EINTR)):
+        return None
+    return f"`{program.name}` has ended with status {program.exit.status}, and says: {said}"
 
 
 def reset_ended_it(evidence: Evidence) -> Optional[str]:
@@ -169,6 +185,12 @@ def _listens(program: Seen) -> bool:
 
 def _connected(call: Call) -> bool:
     return "->" in call.about or call.name == "accept"
+
+
+def malformed_error(evidence: Evidence) -> Optional[str]:
+    """An ERROR packet has no NUL behind its message."""
+    found = "its message has no NUL at the end" in evidence.seen
+    return "the packet ends with the last letter of its message" if found else None
 
 
 # -- What programs wait for ----------------------------------------------------
@@ -198,6 +220,71 @@ def _of_use(call: Call) -> bool:
         return call.error not in ("EAGAIN", "EINTR")
     return call.lasts or (call.result or 0) > 0 and call.name not in (
         "poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait")
+
+
+def spins_for_each(evidence: Evidence) -> Optional[str]:
+    """So many threads or processes were ended for processor time as it had clients."""
+    clients = sum(flow["type"] == "tcp" for flow in evidence.flows)
+    found = (program for program in evidence.programs if program.excess is not None
+             and "processor time" in program.excess.seen)
+    program = next(found, None)
+    if program is None or program.excess is None or clients <= CROWD:
+        return None
+    return (f"`{program.name}` used {program.excess.seen}, and had {clients} clients: what serves "
+            "one of them does not wait for it")
+
+
+_FOR_READING = re.compile(
+    r"\d+, (?:NULL|\[(?:\d+<(?:->|[^<>]|<[^<>]*>)*>| )*\]), (?:NULL|\[\]),")
+"""The arguments of a select() that waits for nothing but something to read."""
+
+
+@in_any
+def waits_without_its_socket(program: Seen) -> Optional[str]:
+    """It waits in select() or poll() to read, with no socket among what it waits for.
+
+    It has one that is open, and has never received anything from a socket.
+    """
+    calls = program.log.calls
+    waits = [call for call in calls if call.lasts and not call.failed]
+    if not program.blocked or not program.log.whole or any(map(_gets, calls)):
+        return None
+    if len(waits) != 1 or re.search("TCP|UDP", waits[0].arguments):
+        return None
+    wait, held = waits[0], _held(program)
+    if not held or not (wait.name in ("poll", "ppoll") and "POLLOUT" not in wait.arguments
+                        or wait.name in ("select", "pselect6")
+                        and _FOR_READING.match(wait.arguments)):
+        return None
+    if "poll" in wait.name:
+        return f"`{program.name}` waits in poll(), and its socket, {held[0]}, is not in the list"
+    first = int(wait.arguments.partition(",")[0])
+    if first <= held[0]:
+        return (f"`{program.name}` waits in select({first}, ...), which is for descriptors below "
+                f"{first} alone, and its socket is {held[0]}")
+    return f"`{program.name}` waits in select(), and its socket, {held[0]}, is in no set"
+
+
+def _gets(call: Call) -> bool:
+    """It received something from a socket."""
+    return call.name in RECEIVE and call.about[:3] in ("TCP", "UDP") and not call.failed \
+        and call.result is not None
+
+
+def _held(program: Seen) -> list[int]:
+    """Its open descriptors of sockets that can be received from."""
+    held: set[int] = set()
+    for call in program.log.calls:
+        kind = call.about[:3]
+        at = call.result if call.name in _ACCEPT else call.descriptor
+        if at is None or kind not in ("TCP", "UDP"):
+            continue
+        if call.name == "close":
+            held.discard(at)
+        elif call.error in ("", "EINPROGRESS") and (
+                call.name in ("connect", *_ACCEPT) or call.name == "bind" and kind == "UDP"):
+            held.add(at)
+    return sorted(held)
 
 
 # -- Sockets -------------------------------------------------------------------
@@ -282,9 +369,10 @@ def _left_after_data(program: Seen) -> Optional[str]:
 
 
 def _ended_well(program: Seen) -> bool:
-    """It is a server, and has ended with status 0, at no signal."""
-    return ("server" in program.name and program.log.signals <= {"SIGCHLD", "SIGPIPE"}
-            and program.exit is not None and program.exit.status == 0)
+    """It is a server, or a peer of lab 03, and has ended with status 0, at no signal."""
+    got = {name for _, name in program.log.signals}
+    return (("server" in program.name or program.name == "peer") and program.exit is not None
+            and got <= {"SIGCHLD", "SIGPIPE"} and program.exit.status == 0)
 
 
 @in_any
@@ -672,7 +760,7 @@ def _held_by_another(program: Seen) -> Optional[str]:
 
 def nothing_written(evidence: Evidence) -> Optional[str]:
     """A program should print, waits, and has written nothing."""
-    if not re.search(r"\bprints\b|\bstdout\b", evidence.expected):
+    if not re.search(r"\bprints\b|\bstdout\b", evidence.expected) or nothing_to_print(evidence):
         return None
     return _waits_without_a_word(evidence)
 
@@ -736,6 +824,17 @@ def nothing_received(evidence: Evidence) -> Optional[str]:
                   and (call.result or 0) > 0):
         return "no program ever received a byte"
     return None
+
+
+def nothing_to_print(evidence: Evidence) -> Optional[str]:
+    """Every program has ended, and exit() writes what stdio holds; or nothing came to be printed.
+    """
+    named = re.match(r"`\./(\w+).* (?:writes \d+ bytes? to stdout|in a line)", evidence.expected)
+    own = [program for program in evidence.programs if named and program.name == named[1]]
+    if _in_no_log(replace(evidence, programs=own),
+                  lambda call: _gets(call) and (call.result != 0 or call.about[:3] == "UDP")):
+        return f"`{own[0].name}` never received anything to print"
+    return exited(evidence)
 
 
 def never_bound(evidence: Evidence) -> Optional[str]:

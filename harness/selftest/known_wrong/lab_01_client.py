@@ -306,4 +306,9 @@ KNOWN_WRONG = [
         "sends_its_message", "c-string",
         ("up->len = size - 1;", "up->len = size;"),
     ),
+    client(
+        "selects-below-its-socket", "select() is told the highest descriptor, not one more",
+        "understands_a_name", "waits-for-one",
+        ("select(conn_fd + 1,", "select(conn_fd,"), base="client-select",
+    ),
 ]

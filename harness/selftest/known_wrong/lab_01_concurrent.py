@@ -123,6 +123,27 @@ FORKING = [
          "            continue;\n        if (send_all("),
         file=ECHO,
     ),
+    forking(
+        "gives-up-as-a-child-ends", "`EINTR` of accept(), by SIGCHLD, taken for an error",
+        "serves_others_while_a_client_is_silent", "eintr",
+        ("#include <unistd.h>\n", "#include <sys/wait.h>\n#include <unistd.h>\n"),
+        ("(errno == EINTR || errno == ECONNABORTED)", "errno == ECONNABORTED"),
+        ("int next_client(int listen_fd)\n{\n    int conn_fd;\n", "static void bury(int number)\n"
+         "{\n    while (waitpid(-1, NULL, WNOHANG) > 0)\n        (void)number;\n}\n\n"
+         "int next_client(int listen_fd)\n{\n"
+         "    struct sigaction action = { .sa_handler = bury };\n    int conn_fd;\n\n"
+         "    sigaction(SIGCHLD, &action, NULL);\n"),
+        ('        complain("accept");', '        die("accept");'),
+        file=NET,
+    ),
+    forking(
+        "spins-in-each-child", "each child asks again and again for what its client sends",
+        "serves_a_thousand_clients_at_once", "busy-wait",
+        ("recv(conn_fd, buffer, sizeof buffer, 0)",
+         "recv(conn_fd, buffer, sizeof buffer, MSG_DONTWAIT)"),
+        ("if (n < 0 && errno == EINTR)", "if (n < 0 && (errno == EINTR || errno == EAGAIN))"),
+        file="echo.c",
+    ),
 ]
 
 # -- server_thread ----------------------------------------------------------------
@@ -365,6 +386,14 @@ POLLING = [
         "does_with_few_descriptors", "out-of-descriptors",
         ("    set_listening(true);                /* there is room for one again */\n", ""),
         ("listening ? -1 : PAUSE", "-1"),
+    ),
+    polling(
+        "tells-a-port-of-nobody", "another port than the client's is printed",
+        "does_with_few_descriptors", "messages",
+        ("    print_address(\"connection from\", &peer_addr, len);\n",
+         "    ((struct sockaddr_in *)&peer_addr)->sin_port = 1;\n"
+         "    print_address(\"connection from\", &peer_addr, len);\n"),
+        file=NET,
     ),
 ]
 

@@ -350,6 +350,13 @@ HELLOS = [
         ("        exit(2);", "        exit(1);"),
         file="net.c",
     ),
+    hello(
+        "prints-dots", "bytes that are no letters are printed as dots",
+        "hello_server_prints_every_byte_value", "messages",
+        ("    fwrite(message, 1, len, stdout);\n", "    for (size_t i = 0; i < len; i++)\n"
+         "        putchar((message[i] >= ' ' && message[i] <= '~') || message[i] == '\\n'\n"
+         "                ? message[i] : '.');\n"),
+    ),
 ]
 
 GOODBYE = "        close_first(conn_fd, PATIENCE);"
@@ -619,6 +626,12 @@ PROMPTS = [
         "closer_ends_by_a_signal[prompt_server-SIGINT]", "exit-status",
         ("    _exit(0);", "    _exit(1);"),
         file="net.c",
+    ),
+    prompt(
+        "counts-1-byte", "a singular of its own",
+        "prompt_server_counts_every_byte", "messages",
+        ('"round %lu: %zd bytes, %llu in all\\n", round, n, total',
+         '"round %lu: %zd byte%s, %llu in all\\n", round, n, n == 1 ? "" : "s", total'),
     ),
 ]
 

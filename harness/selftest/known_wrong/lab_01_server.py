@@ -523,4 +523,13 @@ KNOWN_WRONG = [
         ('printf("%s %s port %s\\n", what, ip, port) < 0 || fflush(stdout) == EOF',
          'fprintf(stderr, "%s %s port %s\\n", what, ip, port) < 0'), file=NET,
     ),
+    server(
+        "tells-the-port-in-host-byte-order", "a printed port with its two bytes exchanged",
+        "goes_on_after_a_silent_client", "byte-order",
+        ("    print_address(\"connection from\", &peer_addr, len);\n",
+         "    in_port_t *told = &((struct sockaddr_in *)&peer_addr)->sin_port;\n"
+         "    *told = (in_port_t)(*told << 8 | *told >> 8);\n"
+         "    print_address(\"connection from\", &peer_addr, len);\n"),
+        file=NET,
+    ),
 ]

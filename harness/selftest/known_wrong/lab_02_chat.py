@@ -198,6 +198,16 @@ PEER_CLOSED = [
          "            setsockopt(conn_fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);\n"
          "            close(conn_fd);\n            return 0;\n"), base="chat-poll",
     ),
+    wrong(
+        "server", "tells-the-end-without-a-newline", "the newline of `peer closed` is missing",
+        "of_the_pair[client-pipes]", "messages",
+        ('"peer closed\\n"', '"peer closed"'),
+    ),
+    wrong(
+        "client", "tells-the-end-in-capitals", "`peer closed` in other letters",
+        "takes_its_stdin_from_a_file[file]", "messages",
+        ('"peer closed\\n"', '"Peer closed.\\n"'),
+    ),
 ]
 
 # -- Bytes --------------------------------------------------------------------------

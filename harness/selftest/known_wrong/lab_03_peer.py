@@ -248,7 +248,7 @@ SENDING = [
         file="lines.c",
     ),
     wrong(
-        "ends-at-a-word", "a line that is a command", "sends_what_is_typed_at_once", "no-answer",
+        "ends-at-a-word", "a line that is a command", "sends_what_is_typed_at_once", "ended-early",
         (EACH_LINE, EACH_LINE + "        if (len == 4 && memcmp(typed + start, \"quit\", 4) == 0)\n"
          "            exit(0);\n"), base="peer-poll",
     ),
@@ -267,7 +267,7 @@ SENDING = [
     ),
     wrong(
         "deaf-after-its-stdin", "stops printing at the end of stdin",
-        "takes_its_stdin_from_a_file[dev-null]", "closes-both",
+        "takes_its_stdin_from_a_file[dev-null]", "waits-for-one",
         (END_OF_STDIN, "            pause();\n"), base="peer-poll",
     ),
     wrong(
@@ -401,12 +401,12 @@ TOGETHER = [
     ),
     wrong(
         "ends-with-stdin", "ends at the end of stdin",
-        "prints_on_after_the_end_of_stdin", "closes-both",
+        "prints_on_after_the_end_of_stdin", "ended-early",
         (END_OF_STDIN, "            return 0;\n"), base="peer-poll",
     ),
     wrong(
         "forgets-what-waits-when-stdin-ends", "the last lines lost",
-        "prints_on_after_the_end_of_stdin", "closes-both",
+        "prints_on_after_the_end_of_stdin", "lines-lost",
         (READ_MORE, "            for (read_more(&lines); lines.ended; )\n"
          "                if (recv(fd, &line, 1, MSG_DONTWAIT) < 0)\n"
          "                    break;\n"),
@@ -478,6 +478,11 @@ TOGETHER = [
         "never-receives", "has a socket, and only sends",
         "takes_what_comes", "no-answer",
         ("    n = recvfrom(fd, text, ", "    pause();\n    n = recvfrom(fd, text, "),
+    ),
+    wrong(
+        "selects-below-its-socket", "select() is told the highest descriptor, not one more",
+        "takes_its_stdin_from_a_file[dev-null]", "waits-for-one",
+        ("pselect(fd + 1,", "pselect(fd,"), base="peer-pselect",
     ),
 ]
 

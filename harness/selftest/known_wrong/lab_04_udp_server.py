@@ -201,6 +201,12 @@ REQUESTS = [
         (HANDLE, HANDLE + "    char name[100];\n    strcpy(name, request.name);\n"
          "    request.name = strdup(name);\n"),
     ),
+    server(
+        "sends-an-error-without-its-nul", "an ERROR packet without its NUL",
+        "says_that_there_is_no_such_file", "error-packet",
+        ("    packet->len = HEADER + 1;\n", "    packet->len = HEADER;\n"),
+        file=PACKETS,
+    ),
 ]
 
 OPTIONS = [
