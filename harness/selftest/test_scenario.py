@@ -409,6 +409,45 @@ def test_a_program_ignores_no_signal_that_the_grader_ignores(
     assert ignored & (1 << 31) - 1 == 0  # the C library has signals from 32 on for itself
 
 
+TELLS_TOO_EARLY = r"""
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+int main(void)
+{
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(5000) };
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (bind(fd, (struct sockaddr *)&at, sizeof at) < 0 || listen(fd, 1) < 0)
+        return 1;
+    fd = accept(fd, NULL, NULL);
+    char asked;
+    recv(fd, &asked, 1, 0);
+    for (const char *part = "do\nne\n"; *part != '\0'; part++)
+        send(fd, part, 1, 0);
+    return creat("file", 0644) < 0;
+}
+"""
+
+
+@recorded_too
+def test_what_a_program_does_after_its_answer_is_not_done_when_that_is_heard(world: World) -> None:
+    lab = world(prog=TELLS_TOO_EARLY)
+    folder = lab.folder()
+    prog = lab.start_server("prog", port=5000, folder=folder)
+    peer = lab.connect(5000)
+    with lab.stopped_by_answer(prog, peer):
+        peer.send(b"?")
+        assert [peer.read_line(), peer.read_line()] == [b"do\n", b"ne\n"]
+        for _ in range(200):
+            assert folder.names() == []
+    lab.expect_exit(prog, 0)
+    folder.expect_names("file")
+
+
 def test_events_have_their_time_where_a_look_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """A look at a thousand processes does not take all of it."""
     now, looks, turns = 0.0, 0, 0
