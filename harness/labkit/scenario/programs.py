@@ -132,7 +132,11 @@ class Programs(Listening):
             heard = peer.heard
 
         flags = fcntl.fcntl(sock, fcntl.F_GETFL)
-        fcntl.fcntl(sock, fcntl.F_SETOWN, -group)
+        try:
+            fcntl.fcntl(sock, fcntl.F_SETOWN, -group)
+        except ProcessLookupError:  # it has ended
+            yield
+            return
         fcntl.fcntl(sock, _F_SETSIG, signal.SIGSTOP)
         fcntl.fcntl(sock, fcntl.F_SETFL, flags | os.O_ASYNC)
         peer.wants_more = go_on_if_stopped
