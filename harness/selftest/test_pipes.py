@@ -7,11 +7,12 @@ import selectors
 import signal
 import threading
 from pathlib import Path
-from typing import Callable, Optional
+from typing import Callable, Optional, TypeVar
 
 import pytest
 
 from labkit import build as building
+from labkit import pipes
 from labkit.build import build
 from labkit.events import EventLoop
 from labkit.feedback import Mismatch
@@ -20,6 +21,7 @@ from labkit.processes import activity_of, tree_of
 from labkit.program import Program
 from workbench import World, recorded_too
 
+T = TypeVar("T")
 HOLDER = r"""
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -121,7 +123,11 @@ def test_a_build_that_holds_its_output_is_ended(
     took, in_time = building._Output.take, []
 
     def take(output: building._Output) -> Optional[str]:
-        EventLoop(10.0).wait(lambda: holds(output._process.pid), poll=0.001)
+        try:
+            EventLoop(20.0).wait(lambda: holds(output._process.pid), poll=0.001)
+        except BaseException:
+            output._end_sandbox()  # else the end of what reads from it would be held up
+            raise
         freed = timer(output._end_sandbox)
         try:
             return took(output)
@@ -144,17 +150,22 @@ def loop() -> EventLoop:
     return EventLoop(20.0)
 
 
+def late(go: threading.Event, call: Callable[[], T]) -> Callable[[], T]:
+    """CALL, held up until GO is set."""
+    def held_up() -> T:
+        go.wait()
+        return call()
+
+    return held_up
+
+
 def test_what_a_late_call_returns_is_told_by_the_loop(loop: EventLoop) -> None:
     read_end, write_end = os.pipe()
     pipe, go, told = Pipe(read_end, loop), threading.Event(), []
 
-    def late() -> bytes:
-        go.wait()
-        return os.read(read_end, 10)
-
     os.write(write_end, b"word")
     pipe.watch(selectors.EVENT_READ, lambda _: told.append(b"readable"))
-    pipe.call(late, lambda result: told.append(result()))
+    pipe.call(late(go, lambda: os.read(read_end, 10)), lambda result: told.append(result()))
     assert pipe.busy and told == []
     loop.turn()
     assert told == []  # who calls is not asked to call once more
@@ -172,12 +183,8 @@ def test_what_a_late_call_raises_is_told(loop: EventLoop) -> None:
     read_end, write_end = os.pipe()
     pipe, go, told = Pipe(write_end, loop), threading.Event(), []
 
-    def late() -> int:
-        go.wait()
-        return os.write(write_end, b"word")
-
     os.close(read_end)
-    pipe.call(late, lambda result: told.append(result))
+    pipe.call(late(go, lambda: os.write(write_end, b"word")), told.append)
     go.set()
     loop.wait(lambda: bool(told))
     with pytest.raises(BrokenPipeError):
@@ -189,26 +196,30 @@ def test_a_pipe_is_closed_behind_a_late_call_which_is_told_no_more(loop: EventLo
     read_end, write_end = os.pipe()
     pipe, go, told = Pipe(write_end, loop), threading.Event(), []
 
-    def late() -> int:
-        go.wait()
-        return os.write(write_end, b"word")
-
-    pipe.call(late, lambda result: told.append(result()))
+    pipe.call(late(go, lambda: os.write(write_end, b"word")),
+              lambda result: told.append(result()))
     pipe.close()
     go.set()
     assert os.read(read_end, 10) == b"word"
-    assert os.read(read_end, 10) == b"" and told == []
+    assert os.read(read_end, 10) == b""
+    loop.turn()
+    assert told == []
     os.close(read_end)
 
 
 def test_a_child_does_not_wait_for_a_thread_that_it_has_not(loop: EventLoop) -> None:
     read_end, write_end = os.pipe()
-    Pipe(os.dup(write_end), loop).close()  # by a thread that rests now
+    Pipe(os.dup(write_end), loop).close()
+    loop.wait(lambda: bool(pipes._Hand.idle), poll=0.001)
     pid = os.fork()
     if pid == 0:
-        pipe = Pipe(write_end, loop)
-        pipe.call(lambda: os.write(write_end, b"word"), lambda result: os._exit(result()))
-        os._exit(99)
+        try:
+            own = EventLoop(10.0)
+            Pipe(write_end, own).call(lambda: os.write(write_end, b"word"),
+                                      lambda result: os._exit(result()))
+            own.wait(lambda: False)  # where it took a moment longer
+        finally:
+            os._exit(99)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == len(b"word")
     os.close(write_end)
     os.close(read_end)

@@ -448,6 +448,16 @@ def test_what_a_program_does_after_its_answer_is_not_done_when_that_is_heard(wor
     folder.expect_names("file")
 
 
+def test_a_program_that_has_ended_is_not_stopped(world: World) -> None:
+    lab = world(prog=TELLS_TOO_EARLY, gone="exit 0")
+    folder = lab.folder()
+    lab.start_server("prog", port=5000, folder=folder)
+    gone = lab.start("gone")
+    lab.expect_exit(gone, 0)
+    with lab.stopped_by_answer(gone, lab.connect(5000)):
+        pass
+
+
 def test_events_have_their_time_where_a_look_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """A look at a thousand processes does not take all of it."""
     now, looks, turns = 0.0, 0, 0
