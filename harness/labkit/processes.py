@@ -25,7 +25,7 @@ class Activity(NamedTuple):
     waits: int
     """How many of these were because they waited for something."""
     stopped: bool
-    """One was stopped by a signal, as by Ctrl-Z."""
+    """One was stopped by a signal, as by Ctrl-Z, with all its threads."""
     pids: tuple[int, ...]
     """Which they are: where one has ended and another begun, `switches` may be as before."""
     delayed: float
@@ -113,6 +113,7 @@ def activity_of(pids: Sequence[int]) -> Activity:
     """What PIDS do now; blocked and all else 0 where there are none."""
     blocked, switches, waits, ran, delayed, stopped = True, 0, 0, 0, 0, False
     for pid in pids:
+        states = set()
         try:
             for tid in os.listdir(f"/proc/{pid}/task"):
                 task = f"/proc/{pid}/task/{tid}"
@@ -122,7 +123,7 @@ def activity_of(pids: Sequence[int]) -> Activity:
                 if state == "t" and _rests(task, tracer):
                     state = "T"
                 blocked &= state not in "RDt"
-                stopped |= state == "T"
+                states.add(state)
                 switches += int(voluntary) + int(forced)
                 waits += int(voluntary)
                 times = contents(f"{task}/schedstat").split()
@@ -130,6 +131,7 @@ def activity_of(pids: Sequence[int]) -> Activity:
                 delayed += int(times[1])
         except _ENDED:
             continue
+        stopped |= states - {"Z", "X"} == {"T"}
     return Activity(blocked, switches, ran / 1e9, waits, stopped, tuple(pids), delayed / 1e9)
 
 

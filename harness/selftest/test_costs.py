@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -32,6 +35,13 @@ static void *stay(void *unused)
     return unused;
 }
 
+static void *borrow(void *unused)
+{
+    if (vfork() == 0)
+        stay(NULL);
+    return unused;
+}
+
 static void *leave(void *unused)
 {
     sem_wait(&leaving);
@@ -47,6 +57,8 @@ int main(void)
     while (fgets(what, sizeof what, stdin) != NULL) {
         if (*what == 't')
             pthread_create(&thread, NULL, stay, NULL);
+        else if (*what == 'v')
+            pthread_create(&thread, NULL, borrow, NULL);
         else if (*what == 'l')
             pthread_create(&thread, NULL, leave, NULL);
         else if (*what == 'g')
@@ -84,6 +96,19 @@ def test_threads_of_all_processes_are_counted(world: World) -> None:
     program.kill()
     lab.wait_gone(program)
     assert (program.threads(), program.processes()) == (0, 0)
+
+
+def test_a_program_is_stopped_when_all_its_threads_are(world: World) -> None:
+    """A thread in vfork(2) takes no signal; one that has not run yet may still hear a peer."""
+    lab = world(prog=KEEPER)
+    program = lab.start("prog")
+    keep(lab, program, "v")
+    while program.processes() < 2:
+        os.sched_yield()
+    program.send_signal(signal.SIGSTOP)
+    while "\nState:\tT" not in Path(f"/proc/{program.pid}/status").read_text("ascii"):
+        os.sched_yield()
+    assert not program.activity().stopped
 
 
 @recorded_too
