@@ -23,7 +23,9 @@ from disturbed import (
     send_segments, tcp_pair, to_server_with_data, udp_pair, waiting,
 )
 from labkit.feedback import HarnessError
-from labkit.labwire import Change
+from labkit.labwire import Change, Labwire
+from labkit.scenario import faults
+from labkit.standstill import packets_queue
 from two_points import KINDS, Record, TwoPoints
 from workbench import World
 
@@ -423,6 +425,31 @@ def test_what_a_late_packet_calls_forth_is_waited_for(labs: Labs, workspace: Pat
     client.sendto(b"echo", (place.server, PORT))
     trace = finish(lab)
     assert (waiting(client), len(trace.arrived)) == ([b"echo"], 2)
+
+
+def test_what_the_kernel_answers_to_a_late_packet_is_waited_for(
+    labs: Labs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before each look at the network the kernel has taken in all that arrived."""
+    place = PLACES["link-IPv4"]
+    lab = labs(place, f"delay 30 udp to {PORT} 1")
+    bound(lab, place, socket.SOCK_DGRAM, False, CLIENT_PORT).sendto(b"?", (place.server, PORT))
+    labwire, looks, before = lab._labwire, [True], []
+    assert labwire is not None
+
+    def queue() -> bool:
+        looks.append(len(looks) < 3 or packets_queue())
+        return looks[-1]
+
+    def settle(of: Labwire = labwire) -> int:
+        before.append(looks[-1])
+        return Labwire.settle(of)
+
+    monkeypatch.setattr(faults, "packets_queue", queue)
+    monkeypatch.setattr(labwire, "settle", settle)
+    lab.end_recording()
+    assert len(looks) > 3 and len(before) > 1 and not any(before)
+    assert len(two_points.read(lab.trace).arrived) == 2, "the datagram and ICMP's answer"
 
 
 def test_two_hosts_without_a_rule_have_both_ends_in_the_trace(labs: Labs) -> None:
