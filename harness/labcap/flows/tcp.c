@@ -126,6 +126,44 @@ void tcp_start(struct tcp_connection *c, const struct packet *p)
     learn_roles(c, 0, p);
 }
 
+/* ---- Which of two answers ---- */
+
+/* A server that forgot the SYN answers its retransmission with another ISN. What it sent with the
+ * ISN before is none of the stream. */
+static void change_isn(struct tcp_connection *c, struct tcp_side *s, uint32_t isn, uint64_t packet)
+{
+    interval_free(&s->seen);
+    s->bytes = 0;
+    s->claim.pending = false;
+    set_base(s, isn);
+    c->syn_ack = packet;
+}
+
+/* The latest one is believed, */
+static void replace_answer(struct tcp_connection *c, struct tcp_side *s, uint32_t isn)
+{
+    struct tcp_rare *rare = tcp_rare_of(s);
+
+    rare->other_syn_ack = c->syn_ack;
+    rare->other_isn = s->isn;
+    change_isn(c, s, isn, 0);
+}
+
+/* until the first acknowledgement tells which one the other side took. */
+static void choose_answer(struct tcp_connection *c, struct tcp_side *s, uint32_t ack)
+{
+    const struct tcp_rare *rare = tcp_rare(s);
+
+    if (!s->has_acked && rare->other_syn_ack != 0 && ack == rare->other_isn + 1)
+        change_isn(c, s, rare->other_isn, rare->other_syn_ack);
+}
+
+static bool is_other_answer(const struct tcp_side *s, const struct packet *p)
+{
+    return p->seq != s->isn && !s->plain_syn && !s->has_acked && !s->sent_past_syn &&
+           !s->fin_seen && (p->flags & TCP_ACK);
+}
+
 static void learn_bases(struct tcp_connection *c, unsigned side, const struct packet *p)
 {
     struct tcp_side *s = &c->side[side], *peer = &c->side[side ^ 1];
@@ -135,6 +173,8 @@ static void learn_bases(struct tcp_connection *c, unsigned side, const struct pa
     if (p->flags & TCP_SYN) {
         if (!s->syn_seen)
             set_isn(s, peer, p->seq);
+        else if (is_other_answer(s, p))
+            replace_answer(c, s, p->seq);
         s->plain_syn |= !(p->flags & TCP_ACK);
         s->window_scale = p->window_scale;
     } else if (!s->based) {
@@ -142,6 +182,8 @@ static void learn_bases(struct tcp_connection *c, unsigned side, const struct pa
     }
     if ((p->flags & TCP_ACK) && !peer->based)
         set_base(peer, p->ack - 1);
+    else if (p->flags & TCP_ACK)
+        choose_answer(c, peer, p->ack);
 }
 
 /* ---- Windows and acknowledgements ---- */

@@ -88,6 +88,8 @@ struct tcp_rare {
     uint64_t missing_bytes, retransmitted_segments, retransmitted_bytes, out_of_order_segments;
     uint64_t duplicate_acks, zero_windows, keep_alives;
     uint64_t syn_retransmissions; /* of the client */
+    uint64_t other_syn_ack; /* packet number of the SYN+ACK that another one replaced; 0 none */
+    uint32_t other_isn;     /* of that one */
 };
 
 /* One side as a sender; counts are of its own packets. There are many at a time: what is small

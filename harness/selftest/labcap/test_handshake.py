@@ -72,6 +72,47 @@ def test_same_isn_syn_is_a_retransmission(trace: Path, flow: ReadOne) -> None:
     assert handshake["complete"] is True
 
 
+def two_answers(acknowledged: int) -> Conversation:
+    """SYN+ACKs with the ISNs 2,000,000 and 7,000,000; the client takes one of them."""
+    talk = Conversation()
+    talk.client("S")
+    talk.server("SA")
+    talk.client("S", seq=0, after_ns=10**9)
+    talk.server("SA", seq=0, tcp={"seq": 7_000_000})
+    talk.sides["server"].isn = acknowledged
+    talk.client("A")
+    talk.client("PA", b"four")
+    talk.server("PA", b"answer")
+    talk.close()
+    return talk
+
+
+@pytest.mark.parametrize("isn, syn_ack", [(7_000_000, 4), (2_000_000, 2)])
+def test_of_two_syn_acks_with_different_isns_the_acknowledged_one_counts(
+    trace: Path, flow: ReadOne, isn: int, syn_ack: int
+) -> None:
+    """A server that forgot the first SYN, as one with SYN cookies does, answers the second anew."""
+    two_answers(isn).write(trace)
+    told = flow(trace)
+    handshake = told["handshake"]
+    assert (handshake["syn_ack"], handshake["server_isn"]) == (syn_ack, isn)
+    assert (handshake["ack"], handshake["complete"]) == (5, True)
+    assert (told["to_client"]["bytes"], told["to_client"]["missing_bytes"]) == (6, 0)
+    assert told["teardown"]["kind"] == "fin"
+
+
+def test_a_syn_ack_with_another_isn_counts_no_longer_once_one_is_acknowledged(
+    trace: Path, flow: ReadOne
+) -> None:
+    talk = Conversation().handshake()
+    talk.server("SA", seq=0, tcp={"seq": 7_000_000})
+    talk.client("PA", b"four", ack=1)
+    talk.write(trace)
+    told = flow(trace)
+    assert (told["handshake"]["syn_ack"], told["handshake"]["server_isn"]) == (2, 2_000_000)
+    assert told["to_client"]["missing_bytes"] == 0
+
+
 def test_after_both_fins_a_syn_with_the_same_isn_starts_a_new_connection(
     trace: Path, flows: ReadAll
 ) -> None:
