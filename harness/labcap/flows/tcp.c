@@ -284,15 +284,12 @@ static void learn_questions(struct tcp_connection *c, const struct segment *g)
 
 static void take_data(struct tcp_connection *c, const struct segment *g)
 {
-    struct tcp_side *s = &c->side[g->side];
-    const struct tcp_side *peer = &c->side[g->side ^ 1];
-
     if (g->note->marks & MARK_KEEP_ALIVE) {
-        tcp_rare_of(s)->keep_alives++;
+        tcp_rare_of(&c->side[g->side])->keep_alives++;
         return;
     }
     g->note->payload_len = g->p->payload_len;
-    tcp_take_payload(s, peer, g);
+    tcp_take_payload(c, g);
 }
 
 static struct segment place(struct tcp_connection *c, unsigned side, const struct packet *p,
@@ -356,7 +353,7 @@ void tcp_take_any(struct tcp_connection *c, unsigned side, const struct packet *
     if (has_flag(&g, TCP_RST)) {
         tcp_take_reset(c, &g);
     } else {
-        tcp_claim_sequence(s, g.seq);
+        tcp_claim_sequence(c, side, g.seq);
         if (is_keep_alive(s, &g))
             note->marks |= MARK_KEEP_ALIVE;
         learn_window(c, &g);
@@ -378,8 +375,8 @@ void tcp_take_any(struct tcp_connection *c, unsigned side, const struct packet *
 
 void tcp_finish(struct tcp_connection *c)
 {
-    tcp_finish_data(&c->side[0]);
-    tcp_finish_data(&c->side[1]);
+    tcp_finish_data(c, 0);
+    tcp_finish_data(c, 1);
 }
 
 void tcp_free(struct tcp_connection *c)

@@ -25,21 +25,28 @@ static void believe_claim(struct tcp_side *s)
     s->claim.pending = false;
 }
 
-static void reject_claim(struct tcp_side *s)
+static void reject_claim(struct tcp_connection *c, unsigned side)
 {
-    if (s->claim.fin && s->fin_position == s->rare->claimed.end)
-        s->fin_position = s->rare->claimed.start;
+    struct tcp_side *s = &c->side[side];
+
     s->claim.pending = false;
+    if (s->claim.fin && s->fin_position == s->rare->claimed.end) {
+        s->fin_position = s->rare->claimed.start;
+        s->next = later_of(s->next, s->fin_position + 1);
+        tcp_weigh_fins(c, side);
+    }
 }
 
-void tcp_claim_sequence(struct tcp_side *s, int64_t seq)
+void tcp_claim_sequence(struct tcp_connection *c, unsigned side, int64_t seq)
 {
+    struct tcp_side *s = &c->side[side];
+
     if (!s->claim.pending || seq < s->rare->claimed.start)
         return;
     if (seq >= s->rare->claimed.end)
         believe_claim(s);
     else
-        reject_claim(s);
+        reject_claim(c, side);
 }
 
 void tcp_claim_acknowledged(struct tcp_side *s, int64_t ack)
@@ -76,8 +83,10 @@ bool tcp_in_window(const struct tcp_side *s, const struct tcp_side *peer, int64_
     return position <= base + (int64_t)window;
 }
 
-void tcp_take_payload(struct tcp_side *s, const struct tcp_side *peer, const struct segment *g)
+void tcp_take_payload(struct tcp_connection *c, const struct segment *g)
 {
+    struct tcp_side *s = &c->side[g->side];
+    const struct tcp_side *peer = &c->side[g->side ^ 1];
     uint32_t length = g->p->payload_wire_len;
     int64_t end = g->payload + length, start = g->payload;
     bool continues = g->payload == s->next;
@@ -93,21 +102,22 @@ void tcp_take_payload(struct tcp_side *s, const struct tcp_side *peer, const str
         classify(s, g, length, interval_add(&s->seen, start, end, s->next));
     if (length < g->p->payload_len) {
         if (s->claim.pending)
-            reject_claim(s);
+            reject_claim(c, g->side);
         make_claim(s, g, continues);
     }
     s->next = later_of(s->next, end);
 }
 
-void tcp_finish_data(struct tcp_side *s)
+void tcp_finish_data(struct tcp_connection *c, unsigned side)
 {
+    struct tcp_side *s = &c->side[side];
     int64_t start = interval_lowest(&s->seen, 1), end = s->acked;
     uint64_t above, seen, space;
 
     if (s->claim.pending && s->claim.continues)
         believe_claim(s);
     else if (s->claim.pending)
-        reject_claim(s);
+        reject_claim(c, side);
     if (!s->has_acked)
         return;
     if (start > 1)

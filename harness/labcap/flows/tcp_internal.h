@@ -16,18 +16,18 @@ struct segment {
 
 /* ---- tcp_data.c: payload ---- */
 
-void tcp_take_payload(struct tcp_side *s, const struct tcp_side *peer, const struct segment *g);
+void tcp_take_payload(struct tcp_connection *c, const struct segment *g);
 
 /* Whether `s` may send at this position: not further on than the largest window it was offered.
  * 65,535 at least, and counted from what it has sent, as acknowledgements may be missing. */
 bool tcp_in_window(const struct tcp_side *s, const struct tcp_side *peer, int64_t position);
 
 /* Decides about a claim: the sender is at `seq`; the other side has acknowledged `ack`. */
-void tcp_claim_sequence(struct tcp_side *s, int64_t seq);
+void tcp_claim_sequence(struct tcp_connection *c, unsigned side, int64_t seq);
 void tcp_claim_acknowledged(struct tcp_side *s, int64_t ack);
 
 /* No more packets: settles a claim, counts missing bytes. */
-void tcp_finish_data(struct tcp_side *s);
+void tcp_finish_data(struct tcp_connection *c, unsigned side);
 
 /* ---- tcp_steady.c: most packets of most connections ---- */
 
@@ -39,6 +39,8 @@ bool tcp_is_steady(const struct tcp_connection *c);
 void tcp_take_syn(struct tcp_connection *c, const struct segment *g);
 void tcp_take_handshake_ack(struct tcp_connection *c, const struct segment *g);
 void tcp_take_fin(struct tcp_connection *c, const struct segment *g);
+/* The place of this side's FIN is known now, or another one: what acknowledges it. */
+void tcp_weigh_fins(struct tcp_connection *c, unsigned side);
 void tcp_take_fin_ack(struct tcp_connection *c, const struct segment *g);
 void tcp_take_reset(struct tcp_connection *c, const struct segment *g);
 bool tcp_has_ended(const struct tcp_connection *c);

@@ -99,12 +99,32 @@ void tcp_take_fin_ack(struct tcp_connection *c, const struct segment *g)
         note_fin_ack(c, g->side ^ 1u, g->p->number, g->note);
 }
 
+void tcp_weigh_fins(struct tcp_connection *c, unsigned side)
+{
+    struct tcp_side *s = &c->side[side], *peer = &c->side[side ^ 1];
+
+    s->fin_acks_peer = acknowledges_fin(peer, peer->acked_by_fin);
+    peer->fin_acks_peer = peer->fin_seen && acknowledges_fin(s, s->acked_by_fin);
+    /* It was sent first, if not captured first. That each acknowledges the other cannot be. */
+    if (peer->fin_acks_peer && !s->fin_acks_peer)
+        c->first_fin = (uint8_t)side;
+    if (s->has_acked && acknowledges_fin(s, s->acked)) /* captured after its acknowledgement */
+        s->fin_ack_packet = s->acked_packet;
+}
+
+/* Data behind a FIN cannot be: a FIN further on, while none is acknowledged, is the right one. */
+static bool replaces_fin(const struct tcp_side *s, const struct tcp_side *peer, int64_t position)
+{
+    return s->fin_ack_packet == 0 && position > s->fin_position &&
+           tcp_in_window(s, peer, position);
+}
+
 void tcp_take_fin(struct tcp_connection *c, const struct segment *g)
 {
     struct tcp_side *s = &c->side[g->side], *peer = &c->side[g->side ^ 1];
     int64_t position = g->payload + g->p->payload_len;
 
-    if (s->fin_seen) {
+    if (s->fin_seen && !replaces_fin(s, peer, position)) {
         if (position == s->fin_position)
             g->note->marks |= MARK_RETRANSMISSION;
         return;
@@ -113,16 +133,11 @@ void tcp_take_fin(struct tcp_connection *c, const struct segment *g)
     s->fin_position = position;
     s->fin_packet = g->p->number;
     peer->acked_by_fin = g->has_ack ? g->ack : 0;
-    s->fin_acks_peer = acknowledges_fin(peer, peer->acked_by_fin);
-    peer->fin_acks_peer = peer->fin_seen && acknowledges_fin(s, s->acked_by_fin);
-    /* It was sent first, if not captured first. That each acknowledges the other cannot be. */
-    if (!peer->fin_seen || (peer->fin_acks_peer && !s->fin_acks_peer))
-        c->first_fin = (uint8_t)g->side;
     g->note->teardown |= peer->fin_seen ? STEP_SECOND_FIN : STEP_FIRST_FIN;
     if (!s->claim.pending)
         s->next = later_of(s->next, position + 1);
-    if (s->has_acked && acknowledges_fin(s, s->acked)) /* captured after its acknowledgement */
-        s->fin_ack_packet = s->acked_packet;
+    c->first_fin = (g->side ^ peer->fin_seen) & 1;
+    tcp_weigh_fins(c, g->side);
 }
 
 void tcp_take_reset(struct tcp_connection *c, const struct segment *g)

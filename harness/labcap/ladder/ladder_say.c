@@ -70,9 +70,10 @@ static size_t closing_label(struct teller *t, uint8_t steps, uint8_t more,
 {
     unsigned of = t->three_step_teardown ? 3 : 4;
     bool unknown = t->undecided_teardown && steps == STEP_FIRST_FIN;
-    unsigned step = t->closing_steps + 1u;
+    unsigned fin = steps & (STEP_FIRST_FIN | STEP_SECOND_FIN); /* it may come again */
+    unsigned step = bits(t->closing_steps & ~fin) + 1u;
 
-    t->closing_steps = (uint8_t)(t->closing_steps + bits(steps));
+    t->closing_steps |= steps;
     if (t->three_step_teardown && step > 2)
         step = 3; /* step 2 was two of four */
     if (step > of)

@@ -51,7 +51,7 @@ struct teller {
     int64_t last_ns;
     bool started;
     enum phase phase;
-    uint8_t closing_steps; /* steps of the teardown so far */
+    uint8_t closing_steps; /* STEP_ bits of the teardown so far */
     const char *state[2];  /* client, server; "" where not known */
 };
 

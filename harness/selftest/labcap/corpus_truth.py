@@ -259,9 +259,12 @@ class Truth:
 
     def _take_fin(self, segment: Segment, number: int) -> None:
         me, peer = self.sides[segment.sender], self.sides[segment.sender ^ 1]
-        if me.fin is not None:
-            return
         assert me.next is not None
+        if me.fin is not None and (  # another one counts where data shows that this was none
+            me.fin_ack is not None or segment.end <= me.fin
+            or segment.end > max(me.next, me.acked or 0) + 65535
+        ):
+            return
         me.fin, me.fin_number, me.fin_acks = segment.end, number, segment.ack
         me.next = max(me.next, segment.end + 1)
         if me.has_sent_fin_below(me.acked):

@@ -310,6 +310,22 @@ def test_the_wire_length_counts_where_the_stream_goes_on_behind_it(
     assert to_server(told)["retransmitted_bytes"] == 0
 
 
+def test_the_place_of_a_fin_follows_from_the_wire_length_where_the_ip_length_is_refuted(
+    trace: Path, flows: ReadAll, labcap: Labcap
+) -> None:
+    talk = Conversation().handshake()
+    number = talk.client("FPA", b"x" * 1000)
+    talk.server("FA", ack=62)
+    talk.client("A", seq=62)
+    write_pcap(trace, short_on_the_wire(talk, number, 100), 101)
+    done = labcap("flows", "--json", trace)
+    (told,) = flows(trace, status=done.returncode, said=True)
+    assert told["teardown"] == {
+        "kind": "fin", "first_closer": "client", "client_fin": 4, "client_fin_ack": 5,
+        "server_fin": 5, "server_fin_ack": 6, "segments": 3, "reset_by": None, "reset": None,
+    }
+
+
 def test_a_retransmission_of_a_believed_ip_length_is_one(
     trace: Path, flows: ReadAll, labcap: Labcap
 ) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
-from calls import ReadOne
+from calls import Labcap, ReadOne
 from traces import CLIENT, SERVER, Conversation, echo_conversation
 
 
@@ -112,6 +113,39 @@ def test_place_of_a_fin_is_its_sequence_number_plus_its_payload(trace: Path, flo
     talk.server("A", ack=9)
     teardown = flow(talk.write(trace))["teardown"]
     assert (teardown["client_fin"], teardown["client_fin_ack"]) == (4, 6)
+
+
+def test_a_fin_further_on_is_the_right_one_while_none_is_acknowledged(
+    trace: Path, flow: ReadOne, labcap: Labcap
+) -> None:
+    talk = Conversation().handshake()
+    talk.client("FA")
+    talk.client("FPA", b"goodbye", seq=1)
+    talk.server("A")
+    talk.server("FA")
+    talk.client("A")
+    talk.write(trace)
+    teardown = flow(trace)["teardown"]
+    assert (teardown["kind"], teardown["first_closer"]) == ("fin", "client")
+    assert (teardown["client_fin"], teardown["client_fin_ack"]) == (5, 6)
+    assert (teardown["server_fin"], teardown["server_fin_ack"]) == (7, 8)
+    assert re.findall("[1-4]/4", labcap("show", trace).stdout) == ["1/4", "1/4", "2/4", "3/4", "4/4"]
+
+
+@pytest.mark.parametrize("data, seq", [(b"goodbye", 2), (b"", 2**31 - 2)])
+def test_a_fin_further_on_is_nothing_where_one_is_acknowledged_or_out_of_the_window(
+    trace: Path, flow: ReadOne, data: bytes, seq: int
+) -> None:
+    talk = Conversation().handshake()
+    talk.client("FA")
+    if data:
+        talk.server("A")
+    talk.client("FA", data, seq=seq)
+    talk.server("FA", ack=2)
+    talk.client("A", seq=2)
+    talk.write(trace)
+    teardown = flow(trace)["teardown"]
+    assert (teardown["kind"], teardown["client_fin"]) == ("fin", 4)
 
 
 def test_second_fin_at_the_same_place_is_a_retransmission(trace: Path, flow: ReadOne) -> None:
