@@ -4,24 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "memory.h"
 #include "tcp_internal.h"
-
-/* ---- What few sides have ---- */
-
-const struct tcp_rare *tcp_rare(const struct tcp_side *s)
-{
-    static const struct tcp_rare nothing;
-
-    return s->rare != NULL ? s->rare : &nothing;
-}
-
-struct tcp_rare *tcp_rare_of(struct tcp_side *s)
-{
-    if (s->rare == NULL)
-        s->rare = need(calloc(1, sizeof *s->rare));
-    return s->rare;
-}
 
 /* ---- Sequence numbers ---- */
 
@@ -123,6 +106,7 @@ static void learn_roles(struct tcp_connection *c, unsigned side, const struct pa
 void tcp_start(struct tcp_connection *c, const struct packet *p)
 {
     c->side[0].window_scale = c->side[1].window_scale = -1;
+    c->itself = memcmp(&p->source, &p->destination, sizeof p->source) == 0;
     learn_roles(c, 0, p);
 }
 
@@ -319,6 +303,7 @@ static struct segment place(struct tcp_connection *c, unsigned side, const struc
 static void tell_zeek(struct tcp_connection *c, const struct segment *g, uint64_t gaps)
 {
     const struct packet *p = g->p;
+    bool echo = c->itself && g->side != c->zeek.originator; /* to Zeek, one end is silent */
     struct zeek_packet z = {.flags = p->flags,
                             .seq = p->seq,
                             .ack = p->ack,
@@ -326,7 +311,8 @@ static void tell_zeek(struct tcp_connection *c, const struct segment *g, uint64_
                             .zero_window = p->window == 0,
                             .gaps = gaps};
 
-    zeek_add(&c->zeek, g->side, &z);
+    if (!echo)
+        zeek_add(&c->zeek, g->side, &z);
 }
 
 /* In a simultaneous open a side sends a SYN and then, with the same ISN, a SYN+ACK. */
@@ -336,8 +322,8 @@ static bool is_repeated_syn(const struct tcp_side *s, const struct packet *p)
            s->plain_syn == !(p->flags & TCP_ACK);
 }
 
-void tcp_take_any(struct tcp_connection *c, unsigned side, const struct packet *p,
-                  struct tcp_note *note)
+static void take_from(struct tcp_connection *c, unsigned side, const struct packet *p,
+                      struct tcp_note *note)
 {
     struct tcp_side *s = &c->side[side];
     struct segment g;
@@ -369,6 +355,16 @@ void tcp_take_any(struct tcp_connection *c, unsigned side, const struct packet *
             tcp_take_fin(c, &g);
     }
     tell_zeek(c, &g, gaps);
+}
+
+void tcp_take_any(struct tcp_connection *c, unsigned side, const struct packet *p,
+                  struct tcp_note *note)
+{
+    struct tcp_note of_the_other;
+
+    take_from(c, side, p, note);
+    if (c->itself)
+        take_from(c, side ^ 1, p, &of_the_other);
     c->steady = tcp_is_steady(c);
     c->ended = tcp_has_ended(c);
 }

@@ -140,6 +140,7 @@ struct tcp_connection {
     uint8_t reset_by : 1; /* side */
     bool client_by_syn : 1; /* a SYN without ACK told; else a SYN+ACK did */
     bool syn_ack_valid : 1;
+    bool itself : 1;     /* both ends are one socket: what it sends is what it receives */
     struct tcp_side side[2];
     struct zeek zeek;
     uint64_t syn, syn_ack, ack; /* packet numbers; 0 not seen */

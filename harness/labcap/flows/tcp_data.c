@@ -1,5 +1,26 @@
 /* tcp_data.c - payload of one direction: unique bytes, retransmissions, holes. */
+#include <stdlib.h>
+
+#include "memory.h"
 #include "tcp_internal.h"
+
+/* ---- What few sides have ---- */
+
+const struct tcp_rare *tcp_rare(const struct tcp_side *s)
+{
+    static const struct tcp_rare nothing;
+
+    return s->rare != NULL ? s->rare : &nothing;
+}
+
+struct tcp_rare *tcp_rare_of(struct tcp_side *s)
+{
+    if (s->rare == NULL)
+        s->rare = need(calloc(1, sizeof *s->rare));
+    return s->rare;
+}
+
+/* ---- Payload ---- */
 
 /* Bytes that were not on the wire but that the IP length speaks of. Believed once the sender
  * goes on behind them or the receiver acknowledges them. */

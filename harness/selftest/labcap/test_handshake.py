@@ -171,6 +171,30 @@ def test_other_addresses_are_another_connection(trace: Path, flows: ReadAll) -> 
     assert [each["server"]["address"] for each in flows(trace)] == ["10.0.0.2", "10.0.0.3"]
 
 
+def test_a_connection_to_itself_receives_what_it_sends(trace: Path, flow: ReadOne) -> None:
+    """connect() to a socket's own port opens at both ends at once, which are the same (RFC 9293,
+    section 3.5): there is one stream, in both directions."""
+    talk = Conversation(server_address="10.0.0.1", server_port=39870, server_isn=1_000_000)
+    socket = talk.sides["client"]
+    talk.sides["server"] = socket
+    talk.client("S")
+    talk.client("SA", seq=0, ack=1)
+    talk.client("A", ack=1)
+    talk.client("PA", b"hello", ack=1)
+    talk.client("A")
+    talk.client("FA")
+    talk.client("A")
+    talk.write(trace)
+    told = flow(trace)
+    assert told["client"] == told["server"]
+    assert (told["handshake"]["complete"], told["handshake"]["syn_ack"]) == (True, 2)
+    assert told["handshake"]["client_isn"] == told["handshake"]["server_isn"] == 1_000_000
+    assert (told["teardown"]["kind"], told["teardown"]["first_closer"]) == ("fin", "both")
+    assert (told["teardown"]["server_fin"], told["teardown"]["server_fin_ack"]) == (6, 7)
+    assert told["to_server"] == told["to_client"]
+    assert (told["to_client"]["bytes"], told["to_client"]["missing_bytes"]) == (5, 0)
+
+
 def test_a_host_may_talk_to_itself_from_the_same_port_number(trace: Path, flow: ReadOne) -> None:
     talk = Conversation(server_address="10.0.0.3", client_port=4321).handshake()
     talk.client("PA", b"hello")
