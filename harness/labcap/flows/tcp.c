@@ -64,6 +64,13 @@ static bool ended(const struct tcp_connection *c)
     return c->reset != 0 || (c->side[0].fin_seen && c->side[1].fin_seen);
 }
 
+/* A SYN recorded behind data of its own connection: where that began was assumed. So near below it
+ * another connection's is one in 65,536 times. */
+static bool is_late_syn(const struct tcp_side *s, uint32_t isn)
+{
+    return s->packets > 0 && !s->syn_seen && s->isn - isn <= 65535;
+}
+
 bool tcp_starts_anew(const struct tcp_connection *c, unsigned side, const struct packet *p)
 {
     const struct tcp_side *s = &c->side[side], *peer = &c->side[side ^ 1];
@@ -72,7 +79,7 @@ bool tcp_starts_anew(const struct tcp_connection *c, unsigned side, const struct
     if (!(p->flags & TCP_SYN) || (p->flags & TCP_RST))
         return false;
     if (!(p->flags & TCP_ACK))
-        return ended(c) || other_isn;
+        return ended(c) || (other_isn && !is_late_syn(s, p->seq));
     /* A SYN+ACK that neither has the known ISN nor answers the known SYN: its own was missed. */
     if (peer->based) {
         int64_t ack = tcp_position(peer, p->ack);
@@ -136,9 +143,9 @@ static void replace_answer(struct tcp_connection *c, struct tcp_side *s, uint32_
 /* until the first acknowledgement tells which one the other side took. */
 static void choose_answer(struct tcp_connection *c, struct tcp_side *s, uint32_t ack)
 {
-    const struct tcp_rare *rare = tcp_rare(s);
+    const struct tcp_rare *rare = s->rare;
 
-    if (!s->has_acked && rare->other_syn_ack != 0 && ack == rare->other_isn + 1)
+    if (rare != NULL && !s->has_acked && rare->other_syn_ack != 0 && ack == rare->other_isn + 1)
         change_isn(c, s, rare->other_isn, rare->other_syn_ack);
 }
 
@@ -273,7 +280,8 @@ static void take_data(struct tcp_connection *c, const struct segment *g)
         return;
     }
     g->note->payload_len = g->p->payload_len;
-    tcp_take_payload(c, g);
+    if (g->p->payload_len > 0)
+        tcp_take_payload(c, g);
 }
 
 static struct segment place(struct tcp_connection *c, unsigned side, const struct packet *p,
@@ -303,7 +311,6 @@ static struct segment place(struct tcp_connection *c, unsigned side, const struc
 static void tell_zeek(struct tcp_connection *c, const struct segment *g, uint64_t gaps)
 {
     const struct packet *p = g->p;
-    bool echo = c->itself && g->side != c->zeek.originator; /* to Zeek, one end is silent */
     struct zeek_packet z = {.flags = p->flags,
                             .seq = p->seq,
                             .ack = p->ack,
@@ -311,7 +318,7 @@ static void tell_zeek(struct tcp_connection *c, const struct segment *g, uint64_
                             .zero_window = p->window == 0,
                             .gaps = gaps};
 
-    if (!echo)
+    if (!c->itself || g->side == 0) /* to Zeek, the other end is silent */
         zeek_add(&c->zeek, g->side, &z);
 }
 
@@ -322,9 +329,10 @@ static bool is_repeated_syn(const struct tcp_side *s, const struct packet *p)
            s->plain_syn == !(p->flags & TCP_ACK);
 }
 
-static void take_from(struct tcp_connection *c, unsigned side, const struct packet *p,
-                      struct tcp_note *note)
+void tcp_take_any(struct tcp_connection *c, unsigned side, const struct packet *p,
+                  struct tcp_note *note)
 {
+    struct tcp_note of_the_other;
     struct tcp_side *s = &c->side[side];
     struct segment g;
     uint64_t gaps = 0;
@@ -339,7 +347,8 @@ static void take_from(struct tcp_connection *c, unsigned side, const struct pack
     if (has_flag(&g, TCP_RST)) {
         tcp_take_reset(c, &g);
     } else {
-        tcp_claim_sequence(c, side, g.seq);
+        if (s->claim.pending)
+            tcp_claim_sequence(c, side, g.seq);
         if (is_keep_alive(s, &g))
             note->marks |= MARK_KEEP_ALIVE;
         learn_window(c, &g);
@@ -355,16 +364,8 @@ static void take_from(struct tcp_connection *c, unsigned side, const struct pack
             tcp_take_fin(c, &g);
     }
     tell_zeek(c, &g, gaps);
-}
-
-void tcp_take_any(struct tcp_connection *c, unsigned side, const struct packet *p,
-                  struct tcp_note *note)
-{
-    struct tcp_note of_the_other;
-
-    take_from(c, side, p, note);
-    if (c->itself)
-        take_from(c, side ^ 1, p, &of_the_other);
+    if (c->itself && side == 0)
+        tcp_take_any(c, 1, p, &of_the_other);
     c->steady = tcp_is_steady(c);
     c->ended = tcp_has_ended(c);
 }

@@ -62,7 +62,7 @@ void tcp_claim_sequence(struct tcp_connection *c, unsigned side, int64_t seq)
 {
     struct tcp_side *s = &c->side[side];
 
-    if (!s->claim.pending || seq < s->rare->claimed.start)
+    if (seq < s->rare->claimed.start)
         return;
     if (seq >= s->rare->claimed.end)
         believe_claim(s);
@@ -112,7 +112,7 @@ void tcp_take_payload(struct tcp_connection *c, const struct segment *g)
     int64_t end = g->payload + length, start = g->payload;
     bool continues = g->payload == s->next;
 
-    if (g->p->payload_len == 0 || (g->p->cut && !tcp_in_window(s, peer, g->payload)))
+    if (g->p->cut && !tcp_in_window(s, peer, g->payload))
         return;
     s->segments++;
     if (length > s->largest_segment)

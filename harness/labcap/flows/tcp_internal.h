@@ -16,13 +16,15 @@ struct segment {
 
 /* ---- tcp_data.c: payload ---- */
 
+/* Where there is some. */
 void tcp_take_payload(struct tcp_connection *c, const struct segment *g);
 
 /* Whether `s` may send at this position: not further on than the largest window it was offered.
  * 65,535 at least, and counted from what it has sent, as acknowledgements may be missing. */
 bool tcp_in_window(const struct tcp_side *s, const struct tcp_side *peer, int64_t position);
 
-/* Decides about a claim: the sender is at `seq`; the other side has acknowledged `ack`. */
+/* Decides about a claim: the sender, which has one pending, is at `seq`; the other side has
+ * acknowledged `ack`. */
 void tcp_claim_sequence(struct tcp_connection *c, unsigned side, int64_t seq);
 void tcp_claim_acknowledged(struct tcp_side *s, int64_t ack);
 

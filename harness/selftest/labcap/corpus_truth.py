@@ -96,7 +96,8 @@ class Truth:
         ended = self.reset is not None or fins
         other_isn = not me.known and me.base not in (None, 1)
         if not segment.flags & ACK:
-            return ended or other_isn
+            near = me.base in range(1, 65537) and me.counts["packets"] > 0
+            return ended or other_isn and not near
         answers = True  # the known SYN, or what is taken for the place behind it
         if peer.base is not None:
             assert segment.ack is not None and peer.next is not None

@@ -60,10 +60,18 @@ PART_REASONS = {
     ("rst", "labcap"): "tshark-first-packet",
 }
 
+def late_syn(scene: Scene) -> bool:
+    """A SYN without ACK behind a segment of its sender that does not begin the stream."""
+    return any(each.flags & (SYN | ACK) == SYN and first.sender == each.sender
+               and not first.flags & SYN and first.place != 1
+               for at, each in enumerate(scene.segments) for first in scene.segments[:at])
+
+
 # Of the connections of a case as a whole.
 TSHARK_GROUPS: list[tuple[str, Callable[[Scene], bool]]] = [
     ("tshark-vlans", lambda scene: scene.twin),
     ("tshark-same-isn", lambda scene: scene.again),
+    ("tshark-late-syn", late_syn),
 ]
 TSHARK_BYTES: list[tuple[str, Callable[[Scene], bool]]] = [
     ("tshark-keep-alive-octet", lambda scene: scene.keep_alives),

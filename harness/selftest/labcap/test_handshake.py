@@ -58,6 +58,29 @@ def test_syn_with_other_isn_starts_a_new_connection(trace: Path, flows: ReadAll)
     assert [each["handshake"]["complete"] for each in told] == [True, True]
 
 
+@pytest.mark.parametrize("place, connections", [(65536, 1), (65537, 2), (0, 2)])
+def test_a_syn_recorded_behind_data_belongs_to_it_where_that_follows_closely(
+    trace: Path, flows: ReadAll, place: int, connections: int
+) -> None:
+    """65,535 bytes are the largest window that needs no option (RFC 9293, section 3.1)."""
+    talk = Conversation()
+    talk.client("PA", b"0123456789", seq=place, ack=1)
+    talk.client("S", seq=0)
+    talk.server("SA", ack=1)
+    talk.client("A")
+    size = 65535 if connections == 1 else 5
+    for at in range(1, 1 + size, size // 5):
+        talk.client("A", bytes(size // 5), seq=at)
+    talk.server("A", ack=place + 10 if connections == 1 else 6)
+    talk.write(trace)
+    told = flows(trace)
+    assert len(told) == connections
+    last = told[-1]
+    assert (last["handshake"]["syn"], last["handshake"]["complete"]) == (2, True)
+    assert last["to_server"]["missing_bytes"] == 0
+    assert last["to_server"]["bytes"] == (place + 9 if connections == 1 else 5)
+
+
 def test_same_isn_syn_is_a_retransmission(trace: Path, flow: ReadOne) -> None:
     talk = Conversation()
     talk.client("S")
