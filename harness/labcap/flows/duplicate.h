@@ -1,7 +1,8 @@
 /* duplicate.h - packets that were recorded twice.
  *
  * `-i any` and bridges give the same packet more than once: the same IP id, not 0, sequence,
- * flags and length within a millisecond. Copies come close together, so a small table of the
+ * flags and length within a millisecond. Some systems number all packets alike: what else the
+ * sender chose must be the same, too, acknowledgement and window. Copies come close together, so a small table of the
  * latest packets finds them. It is indexed without a key: the same trace always gives the same
  * figures, and a collision costs a copy that is not found, never time. */
 #ifndef LABCAP_DUPLICATE_H
@@ -18,8 +19,8 @@ enum { RECENT_SLOTS = BOUND(8192, 256), DUPLICATE_NS = 1000000 };
 struct recent_packet {
     int64_t time_ns;
     uint32_t flow_id; /* from 1; 0 is a free slot */
-    uint32_t seq, length;
-    uint16_t ip_id;
+    uint32_t seq, ack, length;
+    uint16_t ip_id, window;
     uint8_t flags, side;
 };
 
@@ -62,12 +63,15 @@ static inline bool is_duplicate(struct duplicate_table *table, uint32_t flow_id,
     if (p->ip_id == 0 || (p->protocol == IP_UDP && seq == 0))
         return false;
     if (r->flow_id == flow_id && r->side == side && r->ip_id == p->ip_id && r->seq == seq &&
-        r->flags == p->flags && r->length == p->payload_len &&
+        r->flags == p->flags && r->length == p->payload_len && r->ack == p->ack &&
+        r->window == p->window &&
         time_distance(p->time_ns, r->time_ns) <= DUPLICATE_NS)
         return true;
     r->time_ns = p->time_ns;
     r->flow_id = flow_id;
     r->seq = seq;
+    r->ack = p->ack;
+    r->window = p->window;
     r->length = p->payload_len;
     r->ip_id = p->ip_id;
     r->flags = p->flags;

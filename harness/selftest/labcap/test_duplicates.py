@@ -87,6 +87,20 @@ def test_same_ip_id_with_other_flags_length_or_sequence_is_no_duplicate(
     assert capture(talk.write(trace))["skipped"]["duplicates"] == 0
 
 
+@pytest.mark.parametrize("fields", [{"ack": 13}, {"window": 500}])
+def test_same_ip_id_with_another_acknowledgement_or_window_is_no_duplicate(
+    trace: Path, report: ReadAll, fields: dict[str, int]
+) -> None:
+    """Some systems give all their packets one id."""
+    talk = Conversation().handshake()
+    talk.client("PA", b"segment one,")
+    talk.client("PA", b"segment two")
+    talk.server("A", ack=1, ip={"id": 500})
+    talk.server("A", ip={"id": 500}, after_ns=10 * MICROSECOND, **{"ack": 1, **fields})
+    told, capture = report(talk.write(trace))
+    assert (capture["skipped"]["duplicates"], told["to_client"]["packets"]) == (0, 3)
+
+
 def test_ipv6_has_no_ip_id_and_so_no_duplicates(trace: Path, report: ReadAll) -> None:
     talk = ipv6_conversation().handshake()
     number = talk.client("PA", b"hello")
