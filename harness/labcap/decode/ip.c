@@ -59,8 +59,7 @@ static void read_fragment_header(struct packet *pk, const uint8_t *p)
     pk->fragment_id = get_be32(p + 4);
 }
 
-/* Walks the extension headers; *length and *r are what is left behind them. */
-static enum decode_result skip_extensions(struct packet *pk, struct rest *r, uint32_t *length)
+enum decode_result skip_extensions(struct packet *pk, struct rest *r, uint32_t *length)
 {
     while (is_extension(pk->protocol)) {
         uint8_t type = pk->protocol;

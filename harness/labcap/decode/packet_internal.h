@@ -26,6 +26,10 @@ static inline void skip(struct rest *r, uint32_t n)
 enum decode_result decode_ipv4(struct packet *pk, struct rest r);
 enum decode_result decode_ipv6(struct packet *pk, struct rest r);
 
+/* Walks IPv6 extension headers, pk->protocol being the first one's; *length and *r are what is left
+ * behind them. Sets pk->protocol, and what a fragment header tells. */
+enum decode_result skip_extensions(struct packet *pk, struct rest *r, uint32_t *length);
+
 /* `r` begins behind the IP headers; `length` is the IP payload by the IP header. */
 enum decode_result decode_transport(struct packet *pk, struct rest r, uint32_t length);
 

@@ -111,12 +111,19 @@ static bool quote(struct quoted_flow *q, uint8_t ip_version, struct rest r)
         memcpy(q->destination.address, r.p + 16, 4);
         skip(&r, header);
     } else {
+        struct packet inner = {0};
+        uint32_t length;
+
         if (r.captured < 40 || r.p[0] >> 4 != 6)
             return false;
-        q->protocol = r.p[6];
+        inner.protocol = r.p[6];
         memcpy(q->source.address, r.p + 8, 16);
         memcpy(q->destination.address, r.p + 24, 16);
         skip(&r, 40);
+        length = r.captured; /* it ends where the message does */
+        if (skip_extensions(&inner, &r, &length) != DECODE_OK || inner.fragment_offset > 0)
+            return false;
+        q->protocol = inner.protocol;
     }
     return quote_ports(q, r);
 }

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from calls import ReadAll, ReadOne
+from scapy.layers.inet6 import (
+    ICMPv6DestUnreach,
+    IPv6,
+    IPv6ExtHdrDestOpt,
+    IPv6ExtHdrFragment,
+    IPv6ExtHdrRouting,
+)
+from scapy.packet import Packet, Raw
 from traces import Conversation, ipv6_conversation, port_unreachable
 
 
@@ -77,6 +86,55 @@ def test_icmpv6_port_unreachable_is_told_with_its_packet(trace: Path, flow: Read
     talk.datagram("client", b"anyone?")
     talk.add(port_unreachable(talk.packets[0].data))
     assert flow(talk.write(trace))["unreachable"] == {"packet": 3, "type": 1, "code": 4}
+
+
+OPTIONS, ROUTE = IPv6ExtHdrDestOpt(), IPv6ExtHdrRouting(addresses=["2001:db8::9"])
+
+
+@pytest.mark.parametrize("headers", [[OPTIONS], [ROUTE, OPTIONS], [IPv6ExtHdrFragment(m=1)]],
+                         ids=["options", "route", "fragment"])
+def test_an_icmpv6_error_may_quote_extension_headers(
+    trace: Path, flow: ReadOne, headers: list[Packet]
+) -> None:
+    talk = ipv6_conversation()
+    talk.datagram("client", b"hello")
+    quoted = talk.udp_packet("client", b"hello")
+    rest = quoted.payload.copy()
+    quoted.remove_payload()
+    for header in headers:
+        quoted /= header
+    talk.add(port_unreachable(bytes(quoted / rest)))
+    assert flow(talk.write(trace))["unreachable"] == {"packet": 2, "type": 1, "code": 4}
+
+
+@pytest.mark.parametrize("kept", [47, 51, 55])
+def test_an_icmpv6_error_that_quotes_too_little_is_about_nothing(
+    trace: Path, flow: ReadOne, kept: int
+) -> None:
+    """The ports must be there, behind 48 bytes of headers."""
+    talk = ipv6_conversation()
+    talk.datagram("client", b"hello")
+    quoted = talk.udp_packet("client", b"hello")
+    rest = quoted.payload.copy()
+    quoted.remove_payload()
+    whole = bytes(quoted / OPTIONS / rest)
+    talk.add(IPv6(src="2001:db8::2", dst="2001:db8::1") / ICMPv6DestUnreach(code=4)
+             / Raw(whole[:kept]))
+    told = flow(talk.write(trace))["unreachable"]
+    assert told == (None if kept < 52 else {"packet": 2, "type": 1, "code": 4})
+
+
+def test_an_icmpv6_error_that_quotes_a_later_fragment_is_about_nothing(
+    trace: Path, flow: ReadOne
+) -> None:
+    talk = ipv6_conversation()
+    talk.datagram("client", b"hello")
+    piece = talk.udp_packet("client", b"hello")
+    body = bytes(piece.payload)
+    piece.remove_payload()
+    quoted = bytes(piece / IPv6ExtHdrFragment(offset=1, nh=17) / Raw(body))
+    talk.add(IPv6(src="2001:db8::2", dst="2001:db8::1") / ICMPv6DestUnreach(code=4) / Raw(quoted))
+    assert flow(talk.write(trace))["unreachable"] is None
 
 
 def test_udp_and_tcp_on_the_same_ports_are_two_flows(trace: Path, flows: ReadAll) -> None:
