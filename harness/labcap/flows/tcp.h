@@ -189,6 +189,13 @@ bool tcp_simultaneous_close(const struct tcp_connection *c);
 /* The side sent its FIN before the other one had arrived: it was never in CLOSE-WAIT. */
 bool tcp_fins_cross(const struct tcp_connection *c, unsigned side);
 
+/* The side's packets are missing, as where one direction was recorded: the other one acknowledges
+ * some. */
+static inline bool tcp_unrecorded(const struct tcp_connection *c, unsigned side)
+{
+    return c->side[side].packets == 0 && c->side[side].has_acked;
+}
+
 const char *tcp_state_name(enum tcp_state state);
 
 /* ---- tcp_add(), tcp_state(): two ways ---- */

@@ -18,6 +18,7 @@ static const char *side_name(const struct flow *flow, unsigned side)
 static void say_beginning(const struct flow *flow, struct growing *g)
 {
     const struct tcp_connection *c = &flow->tcp;
+    unsigned server = c->client ^ 1u;
 
     if (!c->client_known)
         say(g, "The beginning was not recorded: which side is the client is a guess. ");
@@ -27,10 +28,17 @@ static void say_beginning(const struct flow *flow, struct growing *g)
             "where no program listens on the port. ");
     else if (c->complete)
         return;
-    else if (c->syn_ack != 0 || c->side[c->client ^ 1u].plain_syn)
+    else if (tcp_unrecorded(c, c->client) || tcp_unrecorded(c, server))
+        say(g, "Nothing that the %s sent was recorded. ",
+            side_name(flow, tcp_unrecorded(c, server) ? server : c->client));
+    else if (c->syn == 0)
+        say(g, "The SYN was not recorded. ");
+    else if (c->syn_ack != 0 || c->side[server].plain_syn)
         say(g, "The handshake was never completed. ");
     else if (c->side[0].has_acked || c->side[1].has_acked)
         say(g, "The answer to the SYN was not recorded. ");
+    else if (c->side[server].sent_past_syn)
+        say(g, "The answer does not acknowledge the SYN, but something of an older connection. ");
     else
         say(g, "The SYN was never answered. ");
 }
@@ -82,7 +90,9 @@ static void say_half_closed(const struct flow *flow, struct growing *g)
     const char *first = side_name(flow, c->first_fin);
     const char *second = side_name(flow, c->first_fin ^ 1u);
 
-    if (!c->side[0].fin_seen || !c->side[1].fin_seen)
+    if (tcp_unrecorded(c, c->first_fin ^ 1u))
+        say(g, "The %s closed its direction. ", first);
+    else if (!c->side[0].fin_seen || !c->side[1].fin_seen)
         say(g, "The %s closed its direction, the %s never did. ", first, second);
     else if (!tcp_simultaneous_close(c))
         say(g, "The %s closed first; the last FIN was never acknowledged. ", first);

@@ -26,13 +26,15 @@ static const char between_ends[] = " > ";
 
 static const char *opened_text(const struct tcp_connection *c)
 {
+    const struct tcp_side *server = &c->side[c->client ^ 1u];
+
     if (c->complete)
         return "3-way";
     if (c->refused)
         return "refused";
-    if (c->syn == 0)
+    if (c->syn == 0 || (c->syn_ack == 0 && server->has_acked)) /* the answer was acknowledged */
         return "not seen";
-    return c->syn_ack != 0 ? "no ACK" : "no reply";
+    return c->syn_ack != 0 || server->sent_past_syn ? "no ACK" : "no reply";
 }
 
 static void closed_text(char *text, size_t size, const struct flow *f)

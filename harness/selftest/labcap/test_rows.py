@@ -62,3 +62,22 @@ def test_a_filter_chooses_rows(trace: Path, labcap: Labcap) -> None:
     text = "\n".join(rows(labcap, talk.write(trace), "tcp port 50002"))
     assert "50002" in text
     assert "50001" not in text
+
+
+def opened(labcap: Labcap, path: Path) -> list[str]:
+    """What the second column says of each connection."""
+    return [row[37:45].strip() for row in rows(labcap, path)[1:-1]]
+
+
+def test_a_reply_that_was_not_recorded_or_is_another_ones_is_not_told_as_none(
+    trace: Path, labcap: Labcap
+) -> None:
+    alone = Conversation()
+    alone.client("S")
+    unrecorded = alone.then(client_port=50001)
+    unrecorded.client("S")
+    unrecorded.client("A", ack=1)
+    old = alone.then(client_port=50002).handshake()
+    old.then(client_port=50002, client_isn=5_000_000).client("S")
+    old.server("A")
+    assert opened(labcap, alone.write(trace)) == ["no reply", "not seen", "3-way", "no ACK"]

@@ -303,12 +303,49 @@ def test_a_simultaneous_open_that_ends_early_was_not_completed(show: Show) -> No
 
 
 def test_an_answer_that_was_acknowledged_was_there(show: Show) -> None:
-    """Only what the client sent was recorded."""
     talk = Conversation()
     talk.client("S")
     talk.lose(SERVER, 1)
     talk.client("A", ack=1)
+    talk.server("A", ack=1)
     assert outcome(show(talk)).startswith("The answer to the SYN was not recorded. 0 bytes")
+
+
+def one_direction(recorded: str) -> Conversation:
+    """What one side of an ordinary connection sent."""
+    talk = echo_conversation()
+    port = talk.sides[recorded].port
+    talk.packets = [each for each in talk.packets
+                    if int.from_bytes(each.data[20:22], "big") == port]
+    return talk
+
+
+@pytest.mark.parametrize(("recorded", "other"), [(CLIENT, SERVER), (SERVER, CLIENT)])
+def test_where_one_direction_was_recorded_nothing_is_said_of_the_other(
+    show: Show, recorded: str, other: str
+) -> None:
+    text = outcome(show(one_direction(recorded)))
+    assert text.startswith(f"Nothing that the {other} sent was recorded. The {recorded} closed "
+                           "its direction. ")
+
+
+def test_a_syn_that_was_not_recorded_is_no_handshake_that_was_never_completed(show: Show) -> None:
+    talk = echo_conversation()
+    del talk.packets[0]
+    assert outcome(show(talk)).startswith("The SYN was not recorded. The client closed first")
+
+
+def test_an_answer_from_an_older_connection_is_one(show: Show) -> None:
+    """RFC 9293, section 3.5.1: one end has crashed, the other one does not know."""
+    talk = Conversation().handshake()
+    talk.then(client_isn=5_000_000).client("S")
+    talk.server("A")
+    talk.client("R", seq=1)
+    text = show(talk)
+    assert outcome(text).startswith(
+        "The answer does not acknowledge the SYN, but something of an older connection. The client "
+        "reset the connection (packet 6). ")
+    assert row(text, 5).endswith("| ESTABLISHED")
 
 
 def test_a_syn_alone_was_not_answered(show: Show) -> None:
