@@ -11,8 +11,8 @@ from labkit.ftp_client import (
     expect_sessions, port_command,
 )
 from labkit.ftp_serving import (
-    ACCOUNT, BINARY, HELLO, LOGIN, SECRET, connect_if_possible, expect_given_nothing,
-    for_server, reader, serve, writer,
+    ACCOUNT, BINARY, HELLO, LOGIN, SECRET, all_that_comes, connect_if_possible,
+    expect_given_nothing, for_server, reader, serve, writer,
 )
 from labkit.ftp_wire import CLIENT, CONTROL_PORT, SERVER, Data, expect_connections
 from labkit.grading import half_written
@@ -100,7 +100,7 @@ def test_server_takes_no_strangers_data_connection(lab: Scenario, command: str) 
             if command == "STOR new":
                 folder.expect_file("new", HELLO, cause="port-bounce")
             else:
-                expect_bytes(command, HELLO, data.read_rest(), cause="port-bounce")
+                expect_bytes(command, HELLO, all_that_comes(data), cause="port-bounce")
     if "new" in folder.names() and SECRET in folder.read("new", "port-bounce"):
         raise Mismatch("the client's file is stored", "it is the stranger's", "port-bounce")
     expect_given_nothing(stranger)
