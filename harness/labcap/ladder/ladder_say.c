@@ -261,7 +261,7 @@ static void tell_datagram(const struct segment_record *s, struct ladder_row *row
     set_label(row, label, sizeof "datagram" - 1);
     word_datagram(row, s->payload_len, s->fragments);
     if (s->incomplete)
-        tell_note(row->note, "incomplete");
+        tell_note(row->note, s->so_far ? "incomplete so far" : "incomplete");
 }
 
 static void tell_unreachable(const struct flow *flow, const struct segment_record *s,

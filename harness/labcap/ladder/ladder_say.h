@@ -36,7 +36,8 @@ struct segment_record {
     bool fate_told, damaged;
     bool state_changed[2]; /* by side; seen_state is valid then */
     uint8_t seen_state[2];
-    bool incomplete; /* a datagram: some of its fragments were not seen (yet) */
+    bool incomplete; /* a datagram: some of its fragments were not seen (yet), */
+    bool so_far;     /* and it is told before they can be known not to come */
     uint64_t after;
     int64_t transit_ns;
 };

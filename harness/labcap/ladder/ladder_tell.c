@@ -109,6 +109,7 @@ static void tell_segment(struct ladder_stream *s, struct strand *strand, struct 
     t->points_from = s->points_from;
     t->three_step_teardown = strand->three_step_teardown;
     t->undecided_teardown = !strand->teardown_decided && !s->ending;
+    row->segment.so_far = !s->ending;
     teller_row(t, &row->segment, s->sink.style->utf8, &words, &phase);
     if (s->sink.calls != NULL)
         note = calls_note(s->sink.calls, strand->flow->id, row->segment.packet);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import struct
 import subprocess
@@ -149,6 +150,24 @@ def test_fragments_are_counted_before_their_datagram_is_told(piped: Piped) -> No
         talk.add(fragment)
     piped.feed(records(talk.packets))
     assert "- len 3000, 3 fragments -|" in row(piped.finish(), last + 1)
+
+
+@pytest.mark.parametrize("merged", [[], ["--merge"]])
+def test_a_datagram_told_before_its_last_fragment_came_is_incomplete_so_far(
+    labcap: Labcap, trace: Path, merged: list[str]
+) -> None:
+    """Its row waits for 1,024 packets, and no longer. What is told at the end is certain."""
+    talk = Conversation()
+    for number, between in enumerate([1100, 1]):
+        first, last = fragments_of(talk.udp_packet(CLIENT, b"y" * 1500, ip={"id": 100 + number}),
+                                   1024)
+        talk.add(first)
+        for _ in range(between):
+            talk.datagram(CLIENT, b"x")
+        if number == 0:
+            talk.add(last)
+    text = labcap("show", "--ascii", "--all", *merged, talk.write(trace)).stdout
+    assert re.findall("incomplete(?: so far)?", text) == ["incomplete so far", "incomplete"]
 
 
 def test_a_first_fin_that_nobody_answers_does_not_hold_up_the_rest(piped: Piped) -> None:
