@@ -6,7 +6,9 @@ a decision that rests on memory nobody has set.
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Sequence
@@ -68,3 +70,34 @@ def test_replay_says_how_it_is_called(arguments: str) -> None:
     done = subprocess.run([binary, *arguments.split()], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert re.fullmatch(r"usage: .*\ntargets:( \w+){5}\n", done.stderr)
+
+
+ENDINGS = {
+    "in time": ("exit 0", 0, "", ""),
+    "find": ("echo 'Test unit written to finds/crash-1'; exit 77", 1, "an input does harm",
+             "ended"),
+    "interrupted": ("echo 'libFuzzer: run interrupted; exiting'; exit 72", 1,
+                    "it ended before its time (status 72", "harm"),
+    "killed": ("kill -9 $$", 1, "it ended before its time (status 137", "harm"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_run_says_harm_of_a_find_alone(tmp_path: Path, ending: str) -> None:
+    """With the fuzzer, and all that makes it, replaced by a few words."""
+    fuzzer, status, said, unsaid = ENDINGS[ending]
+    labcap, seeds = tmp_path / "harness/labcap", tmp_path / "harness/selftest/labcap/fuzz_seeds.py"
+    (labcap / "fuzz").mkdir(parents=True)
+    seeds.parent.mkdir(parents=True)
+    seeds.touch()
+    shutil.copy(LABCAP_DIR / "fuzz/run", labcap / "fuzz/run")
+    shutil.copy(LABCAP_DIR.parent / "python", tmp_path / "harness/python")
+    (labcap / "fuzz/fuzz_tcp.c").touch()
+    (labcap / "Makefile").write_text("fuzz-tcp: ;\n")
+    (labcap / "fuzz-tcp").write_text(f"#!/bin/sh\n{fuzzer}\n")
+    (labcap / "fuzz-tcp").chmod(0o755)
+    done = subprocess.run([labcap / "fuzz/run", "tcp"], capture_output=True, text=True, check=False,
+                          env={**os.environ, "CLANG": "true"})
+    assert done.returncode == status, done.stderr
+    assert said in done.stderr
+    assert not unsaid or unsaid not in done.stderr
