@@ -268,6 +268,17 @@ class Program:
         return bool(ended.poll(0))
 
     @property
+    def in_hand(self) -> bool:
+        """A call on one of its pipes is under way: it may bring something, or take it."""
+        stdin = [] if self._stdin is None else [self._stdin]
+        return any(pipe.busy for pipe in [*self._readers, *stdin])
+
+    @property
+    def comes_by_itself(self) -> bool:
+        """Something of it is still to be told, which nobody can hold up: its end, its last words."""
+        return self.exit is None and self.has_ended or self._alone and self.in_hand
+
+    @property
     def output_ended(self) -> bool:
         """stdout and stderr have been closed by everyone who had them."""
         return not any(into is not self._complaint for into in self._readers.values())

@@ -17,7 +17,7 @@ from labkit.build import build
 from labkit.events import EventLoop
 from labkit.feedback import Mismatch
 from labkit.pipes import Pipe
-from labkit.processes import activity_of, tree_of
+from labkit.processes import Activity, activity_of, tree_of
 from labkit.program import Program
 from workbench import World, recorded_too
 
@@ -98,6 +98,59 @@ def test_a_program_that_holds_its_stdout_is_given_up(world: World) -> None:
     with pytest.raises(Mismatch, match=STILL_RUNS):
         lab.expect_exit(program, 0)
     freed.cancel()
+
+
+@recorded_too
+@pytest.mark.parametrize("ended", [False, True], ids=["waits-for-ever", "has-ended"])
+def test_output_in_hand_is_waited_for(
+    world: World, monkeypatch: pytest.MonkeyPatch, ended: bool
+) -> None:
+    """A busy machine may have no time for the thread that reads, while nothing else goes on."""
+    lab = world(prog="read line; echo $line; exec cat")
+    program = lab.start("prog")
+    program.write(b"line\n")
+    looks, go, take = [], threading.Event(), pipes._Job.run
+
+    def look() -> None:
+        looks.append(program.in_hand)
+        if ended and looks.count(True) == 1:
+            program.kill()
+        if looks.count(True) == 30:
+            go.set()
+
+    def run(job: pipes._Job[bytes]) -> None:
+        assert threading.current_thread() is threading.main_thread() or go.wait(15)
+        take(job)
+
+    monkeypatch.setattr(pipes._Job, "run", run)
+    lab._loop.add_probe(look)
+    lab.expect_line(program, "line")
+
+
+def test_input_in_hand_is_not_waited_for_by_a_program_yet(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = world(prog="read line; echo $line; exec cat")
+    program = lab.start("prog")
+    lab.wait_blocked(program)
+    looks, go, take = [], threading.Event(), pipes._Job.run
+    activity = program.activity
+
+    def look() -> Activity:
+        looks.append(program.in_hand)
+        if len(looks) == 15:
+            go.set()
+        return activity()
+
+    def run(job: pipes._Job[int]) -> None:
+        assert threading.current_thread() is threading.main_thread() or go.wait(15)
+        take(job)
+
+    monkeypatch.setattr(pipes._Job, "run", run)
+    monkeypatch.setattr(program, "activity", look)
+    program.write(b"line\n")
+    lab.wait_blocked(program)
+    assert looks[0] and not program.in_hand
 
 
 def holds(build: int) -> bool:

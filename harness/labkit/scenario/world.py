@@ -163,7 +163,7 @@ class World:
 
         def settled() -> bool:
             state = program.activity()
-            rests = state.blocked and also()
+            rests = state.blocked and not program.in_hand and also()
             seen.append(state.switches if rests else -len(seen))
             if len(seen) >= 5 and len(set(seen[-5:])) == 1 and not packets_queue():
                 return True
@@ -240,8 +240,8 @@ class World:
             self._signs, self._quiet = signs, False
             self._seconds = [state.seconds for state in states]
             self._still = 0.0
-        elif any(program.exit is None and program.has_ended for program in self.programs):
-            self._still = 0.0  # that is reported within a second
+        elif any(program.comes_by_itself for program in self.programs):
+            self._still = 0.0
         elif running:
             self._quiet = False
             self._still = 0.0
@@ -275,8 +275,9 @@ class World:
         return was_quiet and self._quiet
 
     def _under_way(self) -> bool:
-        """Whether a packet may be on its way to a program, or to the test."""
-        return packets_queue() or self.network.sockets.under_way()
+        """Whether a packet or output may be on its way to a program, or to the test."""
+        return (packets_queue() or self.network.sockets.under_way()
+                or any(program.in_hand for program in self.programs))
 
     def close(self) -> None:
         """Ends the recording, the programs and the network, in this order; once."""
