@@ -13,6 +13,7 @@ from labkit.kernel_sockets import LISTEN, Endpoint
 from labkit.limits import raise_descriptor_limit
 from labkit.network import HOSTS, PrivateNetwork
 from labkit.processes import own_delay
+from labkit.processors import take_all, take_one
 from labkit.program import Program
 from labkit.standstill import packets_queue
 from labkit.tracer import Calls
@@ -91,6 +92,7 @@ class World:
         self.stall = STALL
         self._closed = False
         self._loop.add_probe(self._probe)
+        take_one()
         self.network = PrivateNetwork(self._loop, hosts)
         try:
             self._capture = Capture(self._loop, self.network, trace, snaplen, buffer)
@@ -293,6 +295,7 @@ class World:
                 self._end()
 
     def _end(self) -> None:
+        take_all()
         for peer in self._peers:
             peer.close()
         self.network.close()

@@ -1,0 +1,21 @@
+"""One processor for a test and all its programs, so that packets come in the order of sending.
+
+The kernel has a queue of arrived packets for each processor. On a busy machine a process that
+is moved to another one between two packets may find that its second comes first.
+"""
+
+from __future__ import annotations
+
+import os
+
+_ALL = os.sched_getaffinity(0)
+
+
+def take_one() -> None:
+    """Gives this thread, and what it begins, one processor; other processes have others."""
+    os.sched_setaffinity(0, {sorted(_ALL)[os.getpid() % len(_ALL)]})
+
+
+def take_all() -> None:
+    """Gives this thread the processors that it had at first; what it began keeps its one."""
+    os.sched_setaffinity(0, _ALL)

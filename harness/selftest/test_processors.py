@@ -1,0 +1,29 @@
+"""A test and its programs have one processor, on which packets keep their order."""
+
+from __future__ import annotations
+
+import os
+
+from workbench import World, recorded_too
+
+
+@recorded_too
+def test_a_test_shares_one_processor_with_its_programs(world: World) -> None:
+    before = os.sched_getaffinity(0)
+    lab = world(prog="exec grep Cpus_allowed_list: /proc/self/status")
+    during = os.sched_getaffinity(0)
+    program = lab.start("prog")
+    lab.expect_exit(program)
+    lab.close()
+    [mine] = during
+    assert program.stdout.split() == [b"Cpus_allowed_list:", str(mine).encode()]
+    assert os.sched_getaffinity(0) == before
+
+
+def test_a_test_within_a_test_gives_all_processors_back(world: World) -> None:
+    before = os.sched_getaffinity(0)
+    outer = world(prog="true")
+    inner = outer.unrecorded()
+    outer.close()
+    inner.close()
+    assert os.sched_getaffinity(0) == before
