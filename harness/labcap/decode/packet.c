@@ -110,7 +110,7 @@ bool packet_link_supported(int link_type)
 }
 
 /* The short way for what most frames are: Ethernet, IPv4 and TCP, whole headers without options of
- * IP, no SYN. Returns false, and has only begun, if the frame is anything else. */
+ * IP. Returns false, and has only begun, if the frame is anything else. */
 static bool decode_plain(struct packet *pk, const uint8_t *frame, uint32_t captured, uint32_t wire)
 {
     enum { IP_HEADER = 20, TCP_HEADER = 20, TCP_AT = ETHERNET_HEADER + IP_HEADER };
@@ -119,7 +119,7 @@ static bool decode_plain(struct packet *pk, const uint8_t *frame, uint32_t captu
 
     if (captured < TCP_AT + TCP_HEADER ||
         get_be16(frame + ETHERNET_TYPE) != ETHERTYPE_IPV4 || ip[0] != 0x45 || ip[9] != IP_TCP ||
-        (get_be16(ip + 6) & 0x3fff) != 0 || (tcp[13] & TCP_SYN))
+        (get_be16(ip + 6) & 0x3fff) != 0)
         return false;
     total = get_be16(ip + 2);
     header = (uint32_t)(tcp[12] >> 4) * 4;
@@ -145,6 +145,8 @@ static bool decode_plain(struct packet *pk, const uint8_t *frame, uint32_t captu
     pk->payload = tcp + header;
     pk->payload_len = pk->payload_wire_len = total - IP_HEADER - header;
     pk->payload_captured = left < pk->payload_len ? left : pk->payload_len;
+    if (pk->flags & TCP_SYN)
+        pk->window_scale = find_window_scale(tcp + TCP_HEADER, header - TCP_HEADER);
     return true;
 }
 
@@ -169,10 +171,10 @@ enum decode_result packet_decode(struct packet *packet, int link_type, const uin
     clear(packet);
     packet->wire_len = wire_len;
     packet->window_scale = -1;
+    if (link_type == DLT_EN10MB && decode_plain(packet, frame, r.captured, wire_len))
+        return DECODE_OK;
     switch (link_type) {
     case DLT_EN10MB:
-        if (decode_plain(packet, frame, r.captured, wire_len))
-            return DECODE_OK;
         return decode_typed(packet, r, ETHERNET_HEADER, ETHERNET_TYPE);
     case DLT_LINUX_SLL:
         return decode_typed(packet, r, SLL_HEADER, SLL_TYPE);

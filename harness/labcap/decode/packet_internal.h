@@ -30,6 +30,9 @@ enum decode_result decode_ipv6(struct packet *pk, struct rest r);
  * behind them. Sets pk->protocol, and what a fragment header tells. */
 enum decode_result skip_extensions(struct packet *pk, struct rest *r, uint32_t *length);
 
+/* Of the window scale option (RFC 7323) among these options of TCP; -1 without it. */
+int8_t find_window_scale(const uint8_t *options, uint32_t length);
+
 /* `r` begins behind the IP headers; `length` is the IP payload by the IP header. */
 enum decode_result decode_transport(struct packet *pk, struct rest r, uint32_t length);
 

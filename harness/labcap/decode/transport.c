@@ -14,8 +14,7 @@ static void set_payload(struct packet *pk, const struct rest *r, uint32_t header
     pk->payload_captured = captured < length ? captured : length;
 }
 
-/* Looks for the window scale option (RFC 7323) among the captured options. */
-static int8_t find_window_scale(const uint8_t *p, uint32_t length)
+int8_t find_window_scale(const uint8_t *p, uint32_t length)
 {
     uint32_t i = 0;
 

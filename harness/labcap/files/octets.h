@@ -53,7 +53,14 @@ static inline const uint8_t *octets_look(struct octets *o, size_t n)
     return o->buffer + o->at;
 }
 
-/* Takes octets that octets_look() has shown. */
+/* The octets that need no fetching; valid as long. */
+static inline const uint8_t *octets_there(const struct octets *o, size_t *n)
+{
+    *n = o->end - o->at;
+    return o->buffer + o->at;
+}
+
+/* Takes octets that octets_look() or octets_there() has shown. */
 static inline void octets_take(struct octets *o, size_t n)
 {
     o->at += n;

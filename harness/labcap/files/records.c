@@ -18,21 +18,30 @@ static const uint32_t magic_us = 0xa1b2c3d4, magic_ns = 0xa1b23c4d;
 
 /* ---- pcap ---- */
 
+static bool next_pcap(struct records *r, struct reader_frame *frame);
+
+/* As much as it needs is not there yet. Apart: what most records take calls nothing. */
+static __attribute__((noinline)) bool fetch_pcap(struct records *r, struct reader_frame *frame,
+                                                 size_t size)
+{
+    return octets_fetch(r->octets, size) && next_pcap(r, frame);
+}
+
 static bool next_pcap(struct records *r, struct reader_frame *frame)
 {
-    const uint8_t *p = octets_look(r->octets, RECORD_HEADER);
+    size_t there;
+    const uint8_t *p = octets_there(r->octets, &there);
     uint32_t seconds, fraction, captured;
 
-    if (p == NULL)
-        return false;
+    if (there < RECORD_HEADER)
+        return fetch_pcap(r, frame, RECORD_HEADER);
     seconds = ng_u32(p, r->swapped);
     fraction = ng_u32(p + 4, r->swapped);
     captured = ng_u32(p + 8, r->swapped);
     if (seconds > INT32_MAX || fraction >= r->units || captured > r->captured_max)
         return false;
-    p = octets_look(r->octets, RECORD_HEADER + (size_t)captured);
-    if (p == NULL)
-        return false;
+    if (there - RECORD_HEADER < captured)
+        return fetch_pcap(r, frame, RECORD_HEADER + (size_t)captured);
     frame->time_ns = (int64_t)seconds * NS_PER_S + (int64_t)fraction * r->unit_ns;
     frame->captured = captured;
     frame->wire_len = ng_u32(p + 12, r->swapped);

@@ -211,12 +211,19 @@ static bool is_late(struct flow_table *t, uint64_t hash, const struct packet *p)
     return true;
 }
 
-/* The flow of a packet, a new one if need be; NULL if it is late, or there may be no more. */
-static struct flow *look_up(struct flow_table *t, const struct flow_key *k,
-                            const struct packet *p, unsigned *side, bool *first)
+/* Of a packet. Made anew where it goes to another function: so it stays in registers elsewhere. */
+static inline struct flow_key key_of(const struct packet *p)
 {
-    uint64_t hash = flow_index_hash(&t->index, k);
-    struct flow_slot *slot = flow_index_find(&t->index, k, hash, side);
+    return (struct flow_key){p->protocol, p->ip_version, p->vlan, &p->source, &p->destination};
+}
+
+/* The flow of a packet, a new one if need be; NULL if it is late, or there may be no more. */
+static struct flow *look_up(struct flow_table *t, const struct packet *p, unsigned *side,
+                            bool *first)
+{
+    struct flow_key k = key_of(p);
+    uint64_t hash = flow_index_hash(&t->index, &k);
+    struct flow_slot *slot = flow_index_find(&t->index, &k, hash, side);
     struct flow *f = slot->flow;
 
     if (f == NULL || !goes_on(f, p, *side)) {
@@ -226,12 +233,12 @@ static struct flow *look_up(struct flow_table *t, const struct flow_key *k,
             t->left_out++;
             return NULL;
         }
-        f = new_flow(t, k, p);
+        f = new_flow(t, &k, p);
         flow_index_set(&t->index, slot, hash, f);
         *side = 0;
         *first = true;
     }
-    flow_set_recent(&t->index, k, f);
+    flow_set_recent(&t->index, &k, f);
     return f;
 }
 
@@ -245,20 +252,28 @@ static inline bool begins(const struct packet *p)
 static inline struct flow *flow_of(struct flow_table *t, const struct packet *p, unsigned *side,
                                    bool *first)
 {
-    struct flow_key k = {p->protocol, p->ip_version, p->vlan, &p->source, &p->destination};
+    struct flow_key k = key_of(p);
     struct flow *f = *flow_recent(&t->index, &k);
 
     *first = false;
     if (f != NULL && !begins(p) && flow_has_key(f, &k, side) && goes_on(f, p, *side))
         return f;
-    return look_up(t, &k, p, side, first);
+    return look_up(t, p, side, first);
 }
 
 /* ---- Adding packets ---- */
 
+static __attribute__((noinline)) void prefetch_search(const struct flow_table *t,
+                                                      const struct packet *p)
+{
+    struct flow_key k = key_of(p);
+
+    flow_index_prefetch(&t->index, flow_index_hash(&t->index, &k));
+}
+
 const struct flow *flow_table_prefetch(const struct flow_table *t, const struct packet *p)
 {
-    struct flow_key k = {p->protocol, p->ip_version, p->vlan, &p->source, &p->destination};
+    struct flow_key k = key_of(p);
     const struct flow *f;
 
     if (p->protocol != IP_TCP)
@@ -266,7 +281,7 @@ const struct flow *flow_table_prefetch(const struct flow_table *t, const struct 
     duplicate_prefetch(&t->recent, p);
     f = *flow_recent(&t->index, &k);
     if (f == NULL || begins(p)) {
-        flow_index_prefetch(&t->index, flow_index_hash(&t->index, &k));
+        prefetch_search(t, p);
         return NULL;
     }
     prefetch(f, TCP_SIZE);
@@ -495,14 +510,14 @@ void flow_table_finish_flow(struct flow_table *t, struct flow *f)
         tcp_finish(&f->tcp);
 }
 
-static struct flow_key key_of(const struct flow *f)
+static struct flow_key key_of_flow(const struct flow *f)
 {
     return (struct flow_key){f->protocol, f->ip_version, f->vlan, &f->end[0], &f->end[1]};
 }
 
 void flow_table_prefetch_forget(const struct flow_table *t, const struct flow *f)
 {
-    struct flow_key k = key_of(f);
+    struct flow_key k = key_of_flow(f);
     uint64_t hash = flow_index_hash(&t->index, &k);
 
     flow_index_prefetch(&t->index, hash);
@@ -511,7 +526,7 @@ void flow_table_prefetch_forget(const struct flow_table *t, const struct flow *f
 
 void flow_table_forget(struct flow_table *t, struct flow *f)
 {
-    struct flow_key k = key_of(f);
+    struct flow_key k = key_of_flow(f);
     uint64_t hash = flow_index_hash(&t->index, &k);
 
     flow_index_remove(&t->index, &k, hash, f);

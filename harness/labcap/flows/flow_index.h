@@ -48,31 +48,43 @@ void flow_index_remove(struct flow_index *index, const struct flow_key *key, uin
 
 void flow_index_free(struct flow_index *index);
 
+/* Without a branch: which of two ends it is, nobody can guess. */
 static inline bool flow_same_end(const struct endpoint *a, const struct endpoint *b)
 {
-    return a->port == b->port && memcmp(a->address, b->address, sizeof a->address) == 0;
+    uint64_t one[2], other[2];
+
+    memcpy(one, a->address, sizeof one);
+    memcpy(other, b->address, sizeof other);
+    return ((one[0] ^ other[0]) | (one[1] ^ other[1]) | (uint64_t)(a->port ^ b->port)) == 0;
 }
 
-/* True if the key is the flow's; *side is then the sender. */
+/* True if the key is the flow's; *side is then the sender. (Two octets of the key that are compared
+ * one behind the other become one number, which waits until both are stored.) */
 static inline bool flow_has_key(const struct flow *f, const struct flow_key *k, unsigned *side)
 {
-    if (f->protocol != k->protocol || f->ip_version != k->ip_version || f->vlan != k->vlan)
+    if (f->protocol != k->protocol || f->vlan != k->vlan || f->ip_version != k->ip_version)
         return false;
     *side = !flow_same_end(&f->end[0], k->source);
-    return (*side == 0 || flow_same_end(&f->end[1], k->source)) &&
+    return flow_same_end(&f->end[*side], k->source) &&
            flow_same_end(&f->end[*side ^ 1], k->destination);
+}
+
+/* What differs most between ends: all of IPv4, the last octets of IPv6 and some of its first. */
+static inline uint32_t flow_end_number(const struct endpoint *end)
+{
+    uint32_t first, last;
+
+    memcpy(&first, end->address, sizeof first);
+    memcpy(&last, end->address + sizeof end->address - sizeof last, sizeof last);
+    return first + last + end->port;
 }
 
 /* The place of the latest flow of the key, and of others; the same for both directions. */
 static inline struct flow *const *flow_recent(const struct flow_index *index,
                                                const struct flow_key *k)
 {
-    const struct endpoint *a = k->source, *b = k->destination;
-    uint32_t ends = (uint32_t)a->port + b->port, last[2];
+    uint32_t ends = flow_end_number(k->source) + flow_end_number(k->destination);
 
-    memcpy(&last[0], a->address + (k->ip_version == 4 ? 0 : 12), sizeof last[0]);
-    memcpy(&last[1], b->address + (k->ip_version == 4 ? 0 : 12), sizeof last[1]);
-    ends += last[0] + last[1];
     return &index->recent[(ends * 2654435761u >> 16) % FLOW_RECENT];
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 from calls import ReadAll, ReadOne
@@ -490,3 +490,17 @@ def test_a_reset_after_the_handshake_is_no_refusal(trace: Path, flow: ReadOne) -
     told = flow(trace)
     assert told["handshake"]["refused"] is False
     assert told["handshake"]["complete"] is True
+
+
+@pytest.mark.parametrize(("options", "ack"), [([("WScale", 7)], 4), ([], None)])
+def test_an_ack_behind_much_that_was_not_recorded_completes_in_the_window_as_the_syns_scale_it(
+    trace: Path, flow: ReadOne, options: list[tuple[str, int]], ack: Optional[int]
+) -> None:
+    talk = Conversation()
+    talk.client("S", tcp={"options": options})
+    talk.server("SA", tcp={"options": options})
+    talk.lose("client", 200_000)
+    talk.server("A")
+    talk.lose("client", 300_000)
+    talk.client("A")
+    assert flow(talk.write(trace))["handshake"]["ack"] == ack

@@ -25,7 +25,8 @@ def ends(client: str, client_port: int, server: str, server_port: int) -> dict[s
      ends(B, 5400, A, 5600)],
     [ends(A, 5000, f"{10 + i}.0.0.2", 6000 - i) for i in range(5)],
     [ends(f"{10 + i}.0.0.1", 5000 - i, B, 6000) for i in range(5)],
-], ids=["ports", "swapped", "some of both", "servers", "clients"])
+    [ends(f"2001:db8::{4 + i}", 5000, f"2001:db8::{12 - i}", 6000) for i in range(4)],
+], ids=["ports", "swapped", "some of both", "servers", "clients", "last octets of IPv6"])
 def test_each_connection_has_its_own_packets(
     trace: Path, flows: ReadAll, alike: list[dict[str, Any]]
 ) -> None:
