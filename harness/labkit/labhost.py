@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from labkit.feedback import HarnessError
 from labkit.paths import LABHOST
+from labkit.processors import one_for_what_begins
 
 READY, FAILED, SOCKET, RUN, ENDED, GIVEN, FOLDER, NETWORK = range(1, 9)
 """Kinds of messages (labbox/labhost.c)."""
@@ -89,10 +90,11 @@ class Labhost:
         self._asks, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             try:
-                self.process = subprocess.Popen(
-                    [str(LABHOST), str(theirs.fileno())], pass_fds=[theirs.fileno()],
-                    stdin=subprocess.DEVNULL,
-                    start_new_session=True)  # Ctrl-C is for the harness, which then ends it
+                with one_for_what_begins():
+                    self.process = subprocess.Popen(
+                        [str(LABHOST), str(theirs.fileno())], pass_fds=[theirs.fileno()],
+                        stdin=subprocess.DEVNULL,
+                        start_new_session=True)  # Ctrl-C is for the harness, which then ends it
             except OSError as error:
                 self._asks.close()
                 raise HarnessError(f"{LABHOST.name} cannot be started: {error.strerror}; "

@@ -6,7 +6,9 @@ is moved to another one between two packets may find that its second comes first
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 
 _ALL = os.sched_getaffinity(0)
 
@@ -19,3 +21,14 @@ def take_one() -> None:
 def take_all() -> None:
     """Gives this thread the processors that it had at first; what it began keeps its one."""
     os.sched_setaffinity(0, _ALL)
+
+
+@contextlib.contextmanager
+def one_for_what_begins() -> Iterator[None]:
+    """What is begun meanwhile has the processor of take_one(); this thread is as before then."""
+    before = os.sched_getaffinity(0)
+    take_one()
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)

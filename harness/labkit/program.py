@@ -275,7 +275,7 @@ class Program:
 
     @property
     def comes_by_itself(self) -> bool:
-        """Something of it is still to be told, which nobody can hold up: its end, its last words."""
+        """Its end or its last words are still to be told, and nobody can hold that up."""
         return self.exit is None and self.has_ended or self._alone and self.in_hand
 
     @property

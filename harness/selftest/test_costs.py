@@ -224,7 +224,7 @@ def test_a_line_of_stderr_that_is_not_there_is_missed(world: World, text: str) -
 class Starved:
     """A program for which no processor had time at the first LOOKS, so it seems; it then waits."""
 
-    name, submitted = "starved", True
+    name, submitted, in_hand = "starved", True, False
 
     def __init__(self, looks: int) -> None:
         self.looks, self.begun = looks, time.monotonic()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from labkit.labhost import Labhost
 from workbench import World, recorded_too
 
 
@@ -27,3 +28,13 @@ def test_a_test_within_a_test_gives_all_processors_back(world: World) -> None:
     outer.close()
     inner.close()
     assert os.sched_getaffinity(0) == before
+
+
+def test_what_makes_networks_has_one_processor_whoever_begins_it() -> None:
+    before = os.sched_getaffinity(0)
+    labhost = Labhost()
+    try:
+        assert len(os.sched_getaffinity(labhost.process.pid)) == 1
+        assert os.sched_getaffinity(0) == before
+    finally:
+        labhost.end()

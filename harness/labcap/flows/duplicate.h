@@ -2,9 +2,9 @@
  *
  * `-i any` and bridges give the same packet more than once: the same IP id, not 0, sequence,
  * flags and length within a millisecond. Some systems number all packets alike: what else the
- * sender chose must be the same, too, acknowledgement and window. Copies come close together, so a small table of the
- * latest packets finds them. It is indexed without a key: the same trace always gives the same
- * figures, and a collision costs a copy that is not found, never time. */
+ * sender chose must be the same, too, acknowledgement and window. Copies come close together, so a
+ * small table of the latest packets finds them. It is indexed without a key: the same trace always
+ * gives the same figures, and a collision costs a copy that is not found, never time. */
 #ifndef LABCAP_DUPLICATE_H
 #define LABCAP_DUPLICATE_H
 

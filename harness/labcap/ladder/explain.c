@@ -319,8 +319,8 @@ static void tell_datagram(struct telling *t)
         CLAUSE(t, "the first datagram between these two ports: UDP has no handshake, and nothing "
                "tells its sender whether it arrives");
     if (s->incomplete)
-        CLAUSE(t, "too large for one packet, it travels in fragments, which were not all recorded%s",
-               s->so_far ? " so far" : "");
+        CLAUSE(t, "too large for one packet, it travels in fragments, which were not all "
+               "recorded%s", s->so_far ? " so far" : "");
     if (s->fragments > 1)
         CLAUSE(t, "too large for one packet, it travels in %" PRIu32 " fragments", s->fragments);
 }

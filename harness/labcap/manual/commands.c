@@ -139,8 +139,8 @@ const struct command commands[] = {
     {"check", "FILE... [FILTER] [N:]KEY=VALUE|KEY>=VALUE|KEY<=VALUE...",
      "Compares connections with expectations.",
      "Prints a line for each expectation: met, or not and what was seen. KEY is a dotted name "
-     "of `labcap flows --json` (not sizes, a list), connections or udp_flows. Without N it is about every connection "
-     "that FILTER leaves, with N about the one of that number.\n" FILES,
+     "of `labcap flows --json` (not sizes, a list), connections or udp_flows. Without N it is "
+     "about every connection that FILTER leaves, with N about the one of that number.\n" FILES,
      check_options,
      {"all are met", "one is not met", "wrong usage, an unknown KEY",
       "the trace cannot be trusted, or something could not be read or written"}},
