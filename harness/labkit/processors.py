@@ -15,12 +15,17 @@ _ALL = os.sched_getaffinity(0)
 
 def take_one() -> None:
     """Gives this thread, and what it begins, one processor; other processes have others."""
-    os.sched_setaffinity(0, {sorted(_ALL)[os.getpid() % len(_ALL)]})
+    _take({sorted(_ALL)[os.getpid() % len(_ALL)]})
 
 
 def take_all() -> None:
     """Gives this thread the processors that it had at first; what it began keeps its one."""
-    os.sched_setaffinity(0, _ALL)
+    _take(_ALL)
+
+
+def _take(processors: set[int]) -> None:
+    with contextlib.suppress(OSError):  # some may have been taken from us meanwhile (cpuset(7))
+        os.sched_setaffinity(0, processors)
 
 
 @contextlib.contextmanager
@@ -31,4 +36,4 @@ def one_for_what_begins() -> Iterator[None]:
     try:
         yield
     finally:
-        os.sched_setaffinity(0, before)
+        _take(before)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 
+import pytest
+
+from labkit import processors
 from labkit.labhost import Labhost
 from workbench import World, recorded_too
 
@@ -38,3 +41,13 @@ def test_what_makes_networks_has_one_processor_whoever_begins_it() -> None:
         assert os.sched_getaffinity(0) == before
     finally:
         labhost.end()
+
+
+def test_a_processor_that_is_there_no_more_is_done_without(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = os.sched_getaffinity(0)
+    monkeypatch.setattr(processors, "_ALL", {1 << 14})
+    processors.take_one()
+    processors.take_all()
+    assert os.sched_getaffinity(0) == before
