@@ -10,12 +10,20 @@ import contextlib
 import os
 from collections.abc import Iterator
 
+from labkit.processes import contents
+
 _ALL = os.sched_getaffinity(0)
+_chosen: dict[int, int] = {}
+"""By the process whose one it is: where it ran when it first took one; the kernel spreads them."""
 
 
 def take_one() -> None:
-    """Gives this thread, and what it begins, one processor; other processes have others."""
-    _take({sorted(_ALL)[os.getpid() % len(_ALL)]})
+    """Gives this thread, and what it begins, one processor, the same each time."""
+    pid = os.getpid()
+    if pid not in _chosen:
+        _chosen.clear()
+        _chosen[pid] = int(contents("/proc/thread-self/stat").rpartition(")")[2].split()[36])
+    _take({_chosen[pid]})
 
 
 def take_all() -> None:

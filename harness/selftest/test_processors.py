@@ -7,7 +7,9 @@ import os
 import pytest
 
 from labkit import processors
+from labkit.feedback import HarnessError
 from labkit.labhost import Labhost
+from labkit.scenario import world as world_module
 from workbench import World, recorded_too
 
 
@@ -48,6 +50,21 @@ def test_a_processor_that_is_there_no_more_is_done_without(
 ) -> None:
     before = os.sched_getaffinity(0)
     monkeypatch.setattr(processors, "_ALL", {1 << 14})
+    monkeypatch.setattr(processors, "_chosen", {os.getpid(): 1 << 14})
     processors.take_one()
     processors.take_all()
+    assert os.sched_getaffinity(0) == before
+
+
+def test_a_test_that_cannot_begin_gives_all_processors_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = os.sched_getaffinity(0)
+
+    def fail(*_: object) -> None:
+        raise HarnessError("no recording")
+
+    monkeypatch.setattr(world_module, "Capture", fail)
+    with pytest.raises(HarnessError, match="no recording"):
+        world(prog="true")
     assert os.sched_getaffinity(0) == before

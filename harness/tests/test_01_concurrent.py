@@ -31,7 +31,7 @@ MIB = 1 << 20
 @for_concurrent_servers(points=3)
 def test_server_serves_others_while_a_client_is_silent(lab: Scenario, program: str) -> None:
     """Clients that say nothing, at once or in the middle, keep nobody waiting."""
-    lab.start_server(program, port=PORT)
+    server = lab.start_server(program, port=PORT)
     silent = lab.connect(PORT, label="a silent client")
     paused = lab.connect(PORT, label="a client that pauses", cause="idle-client-blocks")
     talk(paused, cause="idle-client-blocks")
@@ -39,6 +39,7 @@ def test_server_serves_others_while_a_client_is_silent(lab: Scenario, program: s
         peer = lab.connect(PORT, label="another client")
         talk(peer, cause="idle-client-blocks")
         leave(peer)
+        lab.wait_blocked(server)  # a process that served has ended, as SIGCHLD tells
     for peer in (silent, paused):
         talk(peer)
         leave(peer)

@@ -93,13 +93,17 @@ class World:
         self._closed = False
         self._loop.add_probe(self._probe)
         take_one()
-        self.network = PrivateNetwork(self._loop, hosts)
         try:
-            self._capture = Capture(self._loop, self.network, trace, snaplen, buffer)
+            self.network = PrivateNetwork(self._loop, hosts)
+            try:
+                self._capture = Capture(self._loop, self.network, trace, snaplen, buffer)
+                self.calls = Calls(self._loop, self.network, calls)
+            except BaseException:
+                self.network.close()
+                raise
         except BaseException:
-            self.network.close()
+            take_all()
             raise
-        self.calls = Calls(self._loop, self.network, calls)
 
     def unrecorded(self: W) -> W:
         """A world as this one, which is closed, was at first; calls are not recorded in it."""
