@@ -197,7 +197,7 @@ static struct flow *new_flow(struct flow_table *t, const struct flow_key *k,
 static bool goes_on(const struct flow *f, const struct packet *p, unsigned side)
 {
     return !(p->flags & TCP_SYN) || p->protocol != IP_TCP ||
-           !tcp_starts_anew(&f->tcp, side, p);
+           !tcp_starts_anew(&f->tcp, side, p, time_distance(p->time_ns, f->end_ns));
 }
 
 /* True if the packet, of no flow that is there, belongs to one that is no longer. A SYN begins a

@@ -6,6 +6,11 @@
 
 #include "tcp_internal.h"
 
+/* Octets, the largest window that needs no option (RFC 9293, section 3.1). */
+enum { NEAR = 65535 };
+/* How long behind data of its connection a SYN can be recorded: what two queues differ by. */
+static const uint64_t LATE_SYN_NS = 1000000000;
+
 /* ---- Sequence numbers ---- */
 
 /* A sequence number has no order by itself: the signed 32-bit difference to a number near it
@@ -65,13 +70,15 @@ static bool ended(const struct tcp_connection *c)
 }
 
 /* A SYN recorded behind data of its own connection: where that began was assumed. So near below it
- * another connection's is one in 65,536 times. */
-static bool is_late_syn(const struct tcp_side *s, uint32_t isn)
+ * another connection's is one in 65,536 times; a sender that chooses the same ISN each time is not
+ * so quick. */
+static bool is_late_syn(const struct tcp_side *s, uint32_t isn, uint64_t idle_ns)
 {
-    return s->packets > 0 && !s->syn_seen && s->isn - isn <= 65535;
+    return s->packets > 0 && !s->syn_seen && s->isn - isn <= NEAR && idle_ns <= LATE_SYN_NS;
 }
 
-bool tcp_starts_anew(const struct tcp_connection *c, unsigned side, const struct packet *p)
+bool tcp_starts_anew(const struct tcp_connection *c, unsigned side, const struct packet *p,
+                     uint64_t idle_ns)
 {
     const struct tcp_side *s = &c->side[side], *peer = &c->side[side ^ 1];
     bool other_isn = s->based && p->seq != s->isn, acknowledges = true;
@@ -79,7 +86,7 @@ bool tcp_starts_anew(const struct tcp_connection *c, unsigned side, const struct
     if (!(p->flags & TCP_SYN) || (p->flags & TCP_RST))
         return false;
     if (!(p->flags & TCP_ACK))
-        return ended(c) || (other_isn && !is_late_syn(s, p->seq));
+        return ended(c) || (other_isn && !is_late_syn(s, p->seq, idle_ns));
     /* A SYN+ACK that neither has the known ISN nor answers the known SYN: its own was missed. */
     if (peer->based) {
         int64_t ack = tcp_position(peer, p->ack);
@@ -135,17 +142,22 @@ static void replace_answer(struct tcp_connection *c, struct tcp_side *s, uint32_
 {
     struct tcp_rare *rare = tcp_rare_of(s);
 
-    rare->other_syn_ack = c->syn_ack;
-    rare->other_isn = s->isn;
+    if (rare->other_syn_ack == 0) { /* the first one, which most likely is the one that was taken */
+        rare->other_syn_ack = c->syn_ack;
+        rare->other_isn = s->isn;
+    }
     change_isn(c, s, isn, 0);
 }
 
-/* until the first acknowledgement tells which one the other side took. */
-static void choose_answer(struct tcp_connection *c, struct tcp_side *s, uint32_t ack)
+/* until the first number behind either tells which one counts: what the other side acknowledges,
+ * or, where that was not recorded, what the sender itself goes on with. */
+static void choose_answer(struct tcp_connection *c, struct tcp_side *s, uint32_t number)
 {
     const struct tcp_rare *rare = s->rare;
 
-    if (rare != NULL && !s->has_acked && rare->other_syn_ack != 0 && ack == rare->other_isn + 1)
+    if (rare == NULL || rare->other_syn_ack == 0 || s->has_acked || s->sent_past_syn)
+        return;
+    if (number - rare->other_isn - 1 < NEAR && number - s->isn - 1 >= NEAR)
         change_isn(c, s, rare->other_isn, rare->other_syn_ack);
 }
 
@@ -170,6 +182,8 @@ static void learn_bases(struct tcp_connection *c, unsigned side, const struct pa
         s->window_scale = p->window_scale;
     } else if (!s->based) {
         set_base(s, p->seq - 1);
+    } else {
+        choose_answer(c, s, p->seq);
     }
     if ((p->flags & TCP_ACK) && !peer->based)
         set_base(peer, p->ack - 1);

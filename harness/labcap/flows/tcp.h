@@ -152,8 +152,10 @@ struct tcp_connection {
  * from side 0, is `p`. */
 void tcp_start(struct tcp_connection *c, const struct packet *p);
 
-/* True if the packet, from `side`, belongs to a new connection between the same ends. */
-bool tcp_starts_anew(const struct tcp_connection *c, unsigned side, const struct packet *p);
+/* True if the packet, from `side`, belongs to a new connection between the same ends; the packet
+ * before it came `idle_ns` ago. */
+bool tcp_starts_anew(const struct tcp_connection *c, unsigned side, const struct packet *p,
+                     uint64_t idle_ns);
 
 /* Learns from the next packet of the connection and tells what it meant. */
 static inline void tcp_add(struct tcp_connection *c, unsigned side, const struct packet *p,

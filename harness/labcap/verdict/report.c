@@ -32,9 +32,13 @@ static const char *opened_text(const struct tcp_connection *c)
         return "3-way";
     if (c->refused)
         return "refused";
-    if (c->syn == 0 || (c->syn_ack == 0 && server->has_acked)) /* the answer was acknowledged */
+    if (c->syn == 0)
         return "not seen";
-    return c->syn_ack != 0 || server->sent_past_syn ? "no ACK" : "no reply";
+    if (c->syn_ack != 0 || server->plain_syn)
+        return "no ACK";
+    if (server->has_acked) /* so there was an answer */
+        return "not seen";
+    return server->sent_past_syn ? "no ACK" : "no reply";
 }
 
 static void closed_text(char *text, size_t size, const struct flow *f)

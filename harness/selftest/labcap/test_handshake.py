@@ -95,6 +95,18 @@ def test_same_isn_syn_is_a_retransmission(trace: Path, flow: ReadOne) -> None:
     assert handshake["complete"] is True
 
 
+def test_a_syn_near_data_of_an_older_connection_begins_another_one(
+    trace: Path, flows: ReadAll
+) -> None:
+    """Some senders choose the same ISN each time, and the same port."""
+    talk = Conversation()
+    talk.client("PA", b"0123456789", seq=100, ack=1)
+    talk.client("S", seq=0, after_ns=2 * 10**9)
+    talk.server("SA", seq=0, ack=1)
+    talk.client("A", seq=1)
+    assert [told["handshake"]["complete"] for told in flows(talk.write(trace))] == [False, True]
+
+
 def two_answers(acknowledged: int) -> Conversation:
     """SYN+ACKs with the ISNs 2,000,000 and 7,000,000; the client takes one of them."""
     talk = Conversation()
@@ -122,6 +134,34 @@ def test_of_two_syn_acks_with_different_isns_the_acknowledged_one_counts(
     assert (handshake["ack"], handshake["complete"]) == (5, True)
     assert (told["to_client"]["bytes"], told["to_client"]["missing_bytes"]) == (6, 0)
     assert told["teardown"]["kind"] == "fin"
+
+
+@pytest.mark.parametrize("at", [1, 4])
+def test_of_two_syn_acks_the_one_that_the_server_goes_on_with_counts(
+    trace: Path, flow: ReadOne, at: int
+) -> None:
+    """Where no acknowledgement was recorded, nor perhaps its first data."""
+    talk = Conversation()
+    talk.client("S")
+    talk.server("SA")
+    talk.client("S", seq=0, after_ns=10**9)
+    talk.server("SA", seq=0, tcp={"seq": 7_000_000})
+    talk.server("PA", b"answer"[at - 1:], seq=at)
+    told = flow(talk.write(trace))
+    assert (told["handshake"]["syn_ack"], told["handshake"]["server_isn"]) == (2, 2_000_000)
+    assert told["to_client"]["bytes"] == 7 - at
+
+
+def test_of_three_syn_acks_the_first_one_can_count(trace: Path, flow: ReadOne) -> None:
+    talk = Conversation()
+    talk.client("S")
+    talk.server("SA")
+    for isn in (7_000_000, 9_000_000):
+        talk.client("S", seq=0, after_ns=10**9)
+        talk.server("SA", seq=0, tcp={"seq": isn})
+    talk.client("A")
+    told = flow(talk.write(trace))
+    assert (told["handshake"]["syn_ack"], told["handshake"]["complete"]) == (2, True)
 
 
 def test_a_syn_ack_with_another_isn_counts_no_longer_once_one_is_acknowledged(

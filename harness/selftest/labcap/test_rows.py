@@ -80,4 +80,9 @@ def test_a_reply_that_was_not_recorded_or_is_another_ones_is_not_told_as_none(
     old = alone.then(client_port=50002).handshake()
     old.then(client_port=50002, client_isn=5_000_000).client("S")
     old.server("A")
-    assert opened(labcap, alone.write(trace)) == ["no reply", "not seen", "3-way", "no ACK"]
+    both = alone.then(client_port=50003)
+    both.client("S")
+    both.server("S")
+    both.client("SA", seq=0, ack=1)
+    assert opened(labcap, alone.write(trace)) == [
+        "no reply", "not seen", "3-way", "no ACK", "no ACK"]
