@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from pathlib import Path
@@ -103,11 +102,10 @@ def test_a_program_is_stopped_when_all_its_threads_are(world: World) -> None:
     lab = world(prog=KEEPER)
     program = lab.start("prog")
     keep(lab, program, "v")
-    while program.processes() < 2:
-        os.sched_yield()
+    lab.wait_for(lambda: program.processes() == 2, "a child", str, poll=0.001)
     program.send_signal(signal.SIGSTOP)
-    while "\nState:\tT" not in Path(f"/proc/{program.pid}/status").read_text("ascii"):
-        os.sched_yield()
+    status = Path(f"/proc/{program.pid}/status")
+    lab.wait_for(lambda: "\nState:\tT" in status.read_text("ascii"), "it stops", str, poll=0.001)
     assert not program.activity().stopped
 
 

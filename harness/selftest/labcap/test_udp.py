@@ -88,6 +88,16 @@ def test_icmpv6_port_unreachable_is_told_with_its_packet(trace: Path, flow: Read
     assert flow(talk.write(trace))["unreachable"] == {"packet": 3, "type": 1, "code": 4}
 
 
+def quotation(talk: Conversation, *headers: Packet) -> bytes:
+    """The client's datagram, as talk has it, with extension HEADERS."""
+    packet = talk.udp_packet("client", b"hello")
+    rest = packet.payload.copy()
+    packet.remove_payload()
+    for header in headers:
+        packet /= header
+    return bytes(packet / rest)
+
+
 OPTIONS, ROUTE = IPv6ExtHdrDestOpt(), IPv6ExtHdrRouting(addresses=["2001:db8::9"])
 
 
@@ -98,12 +108,7 @@ def test_an_icmpv6_error_may_quote_extension_headers(
 ) -> None:
     talk = ipv6_conversation()
     talk.datagram("client", b"hello")
-    quoted = talk.udp_packet("client", b"hello")
-    rest = quoted.payload.copy()
-    quoted.remove_payload()
-    for header in headers:
-        quoted /= header
-    talk.add(port_unreachable(bytes(quoted / rest)))
+    talk.add(port_unreachable(quotation(talk, *headers)))
     assert flow(talk.write(trace))["unreachable"] == {"packet": 2, "type": 1, "code": 4}
 
 
@@ -114,12 +119,8 @@ def test_an_icmpv6_error_that_quotes_too_little_is_about_nothing(
     """The ports must be there, behind 48 bytes of headers."""
     talk = ipv6_conversation()
     talk.datagram("client", b"hello")
-    quoted = talk.udp_packet("client", b"hello")
-    rest = quoted.payload.copy()
-    quoted.remove_payload()
-    whole = bytes(quoted / OPTIONS / rest)
     talk.add(IPv6(src="2001:db8::2", dst="2001:db8::1") / ICMPv6DestUnreach(code=4)
-             / Raw(whole[:kept]))
+             / Raw(quotation(talk, OPTIONS)[:kept]))
     told = flow(talk.write(trace))["unreachable"]
     assert told == (None if kept < 52 else {"packet": 2, "type": 1, "code": 4})
 
